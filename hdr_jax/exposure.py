@@ -1,0 +1,205 @@
+"""The forward camera: radiance map -> exposure stack; and the units of exposure.
+
+Notation: radiance E [h, w, c] (linear, relative), exposure times t [n] in seconds of which only ratios matter,
+log_times = ln t, EV offset in stops (+1 doubles t), response f: exposure X = E t -> pixel value in [0, 1].
+A *response* is a function on arrays of any shape, or a log inverse response table g [c, num_levels] or [num_levels].
+All functions are pure and work on one scene; `jax.vmap` gives batches.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import interpolation
+
+Response = Callable[[Array], Array]
+
+LN2 = 0.6931471805599453
+
+
+def ev_to_log_times(ev_offset: Array) -> Array:
+    """Natural log of the exposure time relative to EV offset 0: ln t = ln 2 * ev_offset.
+
+    Args:
+      ev_offset: stops, any shape.
+
+    Returns:
+      Log times, same shape.
+
+    Differentiable in `ev_offset`.
+    Example:
+      >>> round(float(ev_to_log_times(3.0)), 4)
+      2.0794
+    """
+    return LN2 * jnp.asarray(ev_offset, jnp.float32)
+
+
+def log_times_to_ev(log_times: Array) -> Array:
+    """EV offset in stops of natural log exposure times: the inverse of `ev_to_log_times`.
+
+    Args:
+      log_times: natural logs of exposure times, any shape.
+
+    Returns:
+      Stops, same shape.
+
+    Differentiable in `log_times`.
+    Example:
+      >>> float(log_times_to_ev(ev_to_log_times(2.0)))
+      2.0
+    """
+    return jnp.asarray(log_times, jnp.float32) / LN2
+
+
+def gamma(exponent: float = 2.2) -> Response:
+    """Response f(X) = X^(1 / exponent).
+
+    Args:
+      exponent: the display gamma, > 0.
+
+    Returns:
+      A function from exposures in [0, 1] to pixel values in [0, 1].
+
+    Differentiable, with a slope of 0 at X = 0 where the true one is infinite.
+    Example:
+      >>> round(float(gamma(2.0)(0.25)), 3)
+      0.5
+    """
+
+    def response(exposure):
+        # Double where: the slope of a root is infinite at 0.
+        safe = jnp.where(exposure > 0, exposure, 1)
+        return jnp.where(exposure > 0, safe ** (1 / exponent), 0)
+
+    return response
+
+
+def srgb() -> Response:
+    """The sRGB curve: 12.92 X below 0.0031308, else 1.055 X^(1/2.4) - 0.055.
+
+    Returns:
+      A function from exposures in [0, 1] to pixel values in [0, 1].
+
+    Source: IEC 61966-2-1.
+    Example:
+      >>> round(float(srgb()(0.5)), 4)
+      0.7354
+    """
+
+    def response(exposure):
+        # Double where: the power must not see the linear part.
+        linear = exposure <= 0.0031308
+        safe = jnp.where(linear, 1.0, exposure)
+        return jnp.where(linear, 12.92 * exposure, 1.055 * safe ** (1 / 2.4) - 0.055)
+
+    return response
+
+
+def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:
+    """Two-parameter sigmoid f(X) = (1 + s) X^n / (X^n + s) close to the mean measured camera curve.
+
+    Args:
+      n: exponent, > 0; about N(0.9, 0.1) over real cameras.
+      s: toe, > 0; about N(0.6, 0.1).
+
+    Returns:
+      A function from exposures in [0, 1] to pixel values in [0, 1].
+
+    Source: Eilertsen et al. 2017 (HDRCNN), fitted to the DoRF curves of Grossberg and Nayar.
+    Example:
+      >>> float(sigmoid()(1.0))
+      1.0
+    """
+
+    def response(exposure):
+        power = gamma(1 / n)(exposure)
+        return (1 + s) * power / (power + s)
+
+    return response
+
+
+def tabulated(exposures: Array, values: Array) -> Response:
+    """Response read linearly from a measured table, such as one curve of the DoRF collection.
+
+    Args:
+      exposures: [k] increasing, from 0 to 1.
+      values: [k] pixel values in [0, 1], non-decreasing.
+
+    Returns:
+      A function from exposures in [0, 1] to pixel values in [0, 1].
+
+    Example:
+      >>> curve = tabulated(jnp.array([0.0, 0.5, 1.0]), jnp.array([0.0, 0.8, 1.0]))
+      >>> round(float(curve(0.25)), 3)
+      0.4
+    """
+    return lambda exposure: jnp.interp(exposure, exposures, values)
+
+
+def expose(
+    radiance: Array,
+    log_times: Array,
+    response: Response | Array,
+    *,
+    key: Array | None = None,
+    read_noise: float = 0.0,
+    shot_noise: float = 0.0,
+    num_levels: int | None = None,
+) -> Array:
+    """Photographs a radiance map: stack_j = quantise(f(clip(E t_j + noise))).
+
+    Noise is Gaussian on the exposure, before the response, with variance read_noise^2 + shot_noise^2 X.
+    With a table g the response is its inverse, f(X) = g^-1(ln X) / (num_levels - 1), and the table sets the clipping point.
+
+    Args:
+      radiance: [h, w, c] float, linear, >= 0; a response function clips at E t = 1.
+      log_times: [n] natural logs of exposure times.
+      response: a function (`srgb()`, `gamma()`, ...) or g [num_levels] or [c, num_levels], increasing.
+      key: random key; without it there is no noise.
+      read_noise: standard deviation of signal-independent noise, in units of the clipping exposure.
+      shot_noise: standard deviation of shot noise at full exposure, same unit.
+      num_levels: round to that many levels; None leaves real values.
+
+    Returns:
+      Stack [n, h, w, c] float in [0, 1].
+
+    Raises:
+      ValueError: when shapes do not fit, or noise is asked for without a key.
+
+    Differentiable in `radiance` and `log_times` where nothing clips, and `num_levels` is None.
+    Source: Debevec and Malik 1997, Eq. 1.
+    Example:
+      >>> expose(jnp.full((1, 1, 1), 0.25), jnp.log(jnp.array([1.0, 2.0])), gamma(2.0)).ravel().round(3).tolist()
+      [0.5, 0.7070000171661377]
+    """
+    if radiance.ndim != 3 or jnp.ndim(log_times) != 1:
+        raise ValueError(
+            f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "
+            f"{jnp.shape(log_times)}; use jax.vmap for batches"
+        )
+    if key is None and (read_noise or shot_noise):
+        raise ValueError("noise needs a random key: pass key=jax.random.key(...)")
+    exposure = radiance * jnp.exp(log_times)[:, None, None, None]
+    if key is not None:
+        deviation = jnp.sqrt(read_noise**2 + shot_noise**2 * jnp.clip(exposure, 0, 1))
+        exposure += deviation * jax.random.normal(key, exposure.shape, exposure.dtype)
+    if callable(response):
+        stack = jnp.clip(response(jnp.clip(exposure, 0, 1)), 0, 1)
+    else:
+        stack = _respond_by_table(exposure, jnp.asarray(response))
+    if num_levels is not None:
+        stack = jnp.round(stack * (num_levels - 1)) / (num_levels - 1)
+    return stack
+
+
+def _respond_by_table(exposure: Array, g: Array) -> Array:
+    """Pixel values in [0, 1] of exposures through the inverse of g [num_levels] or [c, num_levels]."""
+    # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
+    log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
+    if g.ndim == 1:
+        levels = interpolation.invert(log_exposure, g)
+    else:
+        levels = jax.vmap(interpolation.invert, (-1, 0), -1)(log_exposure, g)
+    return levels / (g.shape[-1] - 1)

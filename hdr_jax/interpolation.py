@@ -1,0 +1,89 @@
+"""Piecewise-linear tables over the levels 0, 1, ..., num_levels - 1, and their inverse.
+
+`table` [num_levels] holds the value at every integer level. `evaluate` reads it at real-valued
+levels, `invert` finds the level at which an increasing table takes a value. Both work element by element on arrays of
+any shape. The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
+    """Value of `table` at `levels` (clamped to the table); see `hdr_jax.crf.lookup`.
+
+    Args:
+      levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
+      table: [num_levels].
+      rounding: read the table at the nearest integer level instead of interpolating.
+
+    Returns:
+      Values, shape of `levels`.
+    """
+    return _evaluate_fwd(levels, table, rounding)[0]
+
+
+def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
+    """The segment to the left of each level: index k of its lower end, and the fraction along it.
+
+    An integer level z > 0 belongs to [z - 1, z] with fraction 1, so the slope there is the
+    backward difference of Eq. (3); the interpolated value is the table's either way.
+
+    Args:
+      levels: any shape, float, in [0, num_levels - 1].
+      num_levels: length of the table.
+
+    Returns:
+      (k int32 in [0, num_levels - 2], fraction in [0, 1]), both of the shape of `levels`.
+    """
+    k = jnp.clip(jnp.ceil(levels).astype(jnp.int32) - 1, 0, num_levels - 2)
+    return k, levels - k
+
+
+# Let z be a level, k and f its left segment, v = (1 - f) table[k] + f table[k + 1]. Then
+#   dv/dz = table[k + 1] - table[k],   dv/dtable[k] = 1 - f,   dv/dtable[k + 1] = f,
+# except that Eq. (3) of Kim et al. puts dv/dz = table[0] at z = 0. Outside the table v is constant.
+def _evaluate_fwd(levels, table, rounding):
+    num_levels = table.shape[0]
+    inside = (levels >= 0) & (levels <= num_levels - 1)
+    z = jnp.clip(levels, 0, num_levels - 1)
+    z = jnp.round(z) if rounding else z
+    k, fraction = left_segment(z, num_levels)
+    low, high = table[k], table[k + 1]
+    return (1 - fraction) * low + fraction * high, (k, fraction, low, high, inside, table)
+
+
+def _evaluate_bwd(rounding, residuals, cotangent):
+    k, fraction, low, high, inside, table = residuals
+    at_zero = (k == 0) & (fraction == 0)
+    slope = jnp.where(at_zero, table[0], high - low)
+    table_bar = jnp.zeros_like(table)
+    table_bar = table_bar.at[k].add((1 - fraction) * cotangent)
+    table_bar = table_bar.at[k + 1].add(fraction * cotangent)
+    return jnp.where(inside, slope, 0) * cotangent, table_bar
+
+
+evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
+
+
+def invert(values: Array, table: Array) -> Array:
+    """Level at which an increasing `table` takes each value; see `hdr_jax.crf.respond`.
+
+    Args:
+      values: any shape.
+      table: [num_levels], non-decreasing.
+
+    Returns:
+      Levels, float, shape of `values`, in [0, num_levels - 1].
+    """
+    num_levels = table.shape[0]
+    k = jnp.clip(jnp.searchsorted(table, values) - 1, 0, num_levels - 2)
+    low, rise = table[k], table[k + 1] - table[k]
+    # Double where: a flat segment has no inverse slope, and 0/0 would poison its gradient.
+    safe_rise = jnp.where(rise > 0, rise, 1)
+    fraction = jnp.where(rise > 0, (values - low) / safe_rise, values > low)
+    return k + jnp.clip(fraction, 0, 1)
