@@ -1,8 +1,9 @@
 """The forward camera: radiance map -> exposure stack; and the units of exposure.
 
-Notation: radiance E [h, w, c] (linear, relative), exposure times t [n] in seconds of which only ratios matter,
-log_times = ln t, EV offset in stops (+1 doubles t), response f: exposure X = E t -> pixel value in [0, 1].
-A *response* is a function on arrays of any shape, or a log inverse response table g [c, num_levels] or [num_levels].
+Notation: radiance E [h, w, c] (linear, relative), exposure times t [n] in seconds of which only
+ratios matter, log_times = ln t, EV offset in stops (+1 doubles t), response f: exposure X = E t ->
+pixel value in [0, 1]. A *response* is a function on arrays of any shape, or a log inverse response
+table g [c, num_levels] or [num_levels].
 All functions are pure and work on one scene; `jax.vmap` gives batches.
 """
 
@@ -150,13 +151,15 @@ def expose(
 ) -> Array:
     """Photographs a radiance map: stack_j = quantise(f(clip(E t_j + noise))).
 
-    Noise is Gaussian on the exposure, before the response, with variance read_noise^2 + shot_noise^2 X.
-    With a table g the response is its inverse, f(X) = g^-1(ln X) / (num_levels - 1), and the table sets the clipping point.
+    Noise is Gaussian on the exposure, before the response, with variance
+    read_noise^2 + shot_noise^2 X. With a table g the response is its inverse,
+    f(X) = g^-1(ln X) / (num_levels - 1), and the ends of the table are where it clips.
 
     Args:
       radiance: [h, w, c] float, linear, >= 0; a response function clips at E t = 1.
       log_times: [n] natural logs of exposure times.
-      response: a function (`srgb()`, `gamma()`, ...) or g [num_levels] or [c, num_levels], increasing.
+      response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels] or
+        [c, num_levels].
       key: random key; without it there is no noise.
       read_noise: standard deviation of signal-independent noise, in units of the clipping exposure.
       shot_noise: standard deviation of shot noise at full exposure, same unit.
@@ -171,8 +174,10 @@ def expose(
     Differentiable in `radiance` and `log_times` where nothing clips, and `num_levels` is None.
     Source: Debevec and Malik 1997, Eq. 1.
     Example:
-      >>> expose(jnp.full((1, 1, 1), 0.25), jnp.log(jnp.array([1.0, 2.0])), gamma(2.0)).ravel().round(3).tolist()
-      [0.5, 0.7070000171661377]
+      >>> log_times = ev_to_log_times(jnp.array([0.0, 1.0]))
+      >>> stack = expose(jnp.full((1, 1, 1), 0.25), log_times, gamma(2.0))
+      >>> [round(float(value), 3) for value in stack.ravel()]
+      [0.5, 0.707]
     """
     if radiance.ndim != 3 or jnp.ndim(log_times) != 1:
         raise ValueError(
@@ -195,7 +200,7 @@ def expose(
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:
-    """Pixel values in [0, 1] of exposures through the inverse of g [num_levels] or [c, num_levels]."""
+    """Pixel values in [0, 1] of exposures, by the inverse of g [num_levels] or [c, num_levels]."""
     # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
     log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
     if g.ndim == 1:

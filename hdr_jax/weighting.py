@@ -1,8 +1,8 @@
 """Weight functions w(z): how far a pixel level can be trusted.
 
-Every function takes `levels` (any shape, float or int, in [0, num_levels - 1]) and `num_levels`, and returns
-weights of the same shape in [0, 1]. A weight depends on its level alone: it is never normalised by
-the pixels at hand, so the same level weighs the same in every picture.
+Every function takes `levels` (any shape, float or int, in [0, num_levels - 1]) and `num_levels`,
+and returns weights of the same shape in [0, 1]. A weight depends on its level alone: it is never
+normalised by the pixels at hand, so the same level weighs the same in every picture.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ def hat(levels: Array, num_levels: int = 256) -> Array:
     Differentiable in `levels`.
     Source: Debevec and Malik 1997, Eq. 4 (scaled to a peak of 1).
     Example:
-      >>> hat(jnp.array([0.0, 51.0, 127.5, 255.0])).tolist()
-      [0.0, 0.4000000059604645, 1.0, 0.0]
+      >>> hat(jnp.array([0.0, 127.5, 255.0])).tolist()
+      [0.0, 1.0, 0.0]
     """
     levels = _as_float(levels)
     z_max = num_levels - 1
