@@ -13,11 +13,38 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import interpolation
+from hdr_jax import color, interpolation
 
 Response = Callable[[Array], Array]
 
 LN2 = 0.6931471805599453
+
+
+def as_unit_float(image: Array) -> Array:
+    """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
+
+    Args:
+      image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
+
+    Returns:
+      Float array of the same shape.
+
+    Raises:
+      ValueError: for other types, whose range cannot be known.
+
+    Example:
+      >>> import numpy as np
+      >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
+      [0.0, 1.0]
+    """
+    image = jnp.asarray(image)
+    if jnp.issubdtype(image.dtype, jnp.floating):
+        return image
+    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
+        raise ValueError(
+            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
+        )
+    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
 
 
 def ev_to_log_times(ev_offset: Array) -> Array:
@@ -89,13 +116,7 @@ def srgb() -> Response:
       0.7354
     """
 
-    def response(exposure):
-        # Double where: the power must not see the linear part.
-        linear = exposure <= 0.0031308
-        safe = jnp.where(linear, 1.0, exposure)
-        return jnp.where(linear, 12.92 * exposure, 1.055 * safe ** (1 / 2.4) - 0.055)
-
-    return response
+    return color.linear_to_srgb
 
 
 def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:

@@ -2,7 +2,8 @@
 
 `table` [num_levels] holds the value at every integer level. `evaluate` reads it at real-valued
 levels, `invert` finds the level at which an increasing table takes a value. Both work element by
-element on arrays of any shape. The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
+element on arrays of any shape. The documented public names are `hdr_jax.crf.lookup` and
+`hdr_jax.crf.respond`.
 """
 
 from functools import partial

@@ -1,0 +1,79 @@
+"""Recovery of the inverse response as a polynomial, after Mitsunaga and Nayar."""
+
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import least_squares
+from hdr_jax.crf._curve import monotone
+from hdr_jax.crf._debevec import check_samples
+from hdr_jax.weighting import Weighting
+from hdr_jax.weighting import get as weight_function
+
+
+def mitsunaga_nayar(
+    levels: Array,
+    log_times: Array,
+    *,
+    degree: int = 5,
+    weighting: str | Weighting = "hat",
+    num_levels: int = 256,
+) -> Array:
+    """Log inverse response g of one channel as the logarithm of a polynomial f^-1.
+
+    f^-1(x) = sum_m a_m x^m with x = Z / (num_levels - 1), f^-1(1) = 1, minimising over neighbouring
+    exposures  sum_ij w_ij^2 (f^-1(x_ij) / t_j - f^-1(x_i,j+1) / t_j+1)^2 (t_j t_j+1), where
+    w_ij is the smaller weight of the two. Exposure ratios are taken as known.
+
+    Args:
+      levels: [p, n] samples x exposures in [0, num_levels - 1], integers or reals.
+      log_times: [n] natural logs of exposure times.
+      degree: of the polynomial, >= 1; 3 to 6 suit photographs.
+      weighting: name or function of `hdr_jax.weighting`.
+      num_levels: length of g.
+
+    Returns:
+      g [num_levels], 0 at num_levels // 2. The polynomial is made increasing (`monotone`) and kept
+      above a hundredth of a level's share, so that its logarithm exists.
+
+    Raises:
+      ValueError: when shapes do not fit or `degree` < 1.
+
+    Differentiable in real `levels` and `log_times`.
+    Source: Mitsunaga and Nayar 1999, "Radiometric self calibration".
+    Example:
+      >>> z = jnp.arange(10, 120)
+      >>> g = mitsunaga_nayar(jnp.stack([z, 2 * z], axis=1), jnp.log(jnp.array([1.0, 2.0])))
+      >>> round(float(g[200] - g[100]), 2)
+      0.69
+    """
+    check_samples(levels, log_times, 1.0)
+    if degree < 1:
+        raise ValueError(f"got degree {degree}: expected at least 1")
+    weight = weight_function(weighting)(levels, num_levels)
+    order = jnp.argsort(log_times)
+    x = (jnp.asarray(levels, weight.dtype) / (num_levels - 1))[:, order]
+    weight, log_times = weight[:, order], log_times[order]
+    # With a_1 = 1 - sum of the others, f^-1 = x + sum_m a_m (x^m - x) over m = 0, 2, 3, ...
+    powers = jnp.array([0, *range(2, degree + 1)])
+    half_ratio = jnp.exp((log_times[1:] - log_times[:-1]) / 2)
+    pair_weight = jnp.minimum(weight[:, 1:], weight[:, :-1])
+
+    def pair_difference(values):  # [p, n, ...] -> [p, n - 1, ...], weighted
+        scale = (slice(None),) + (None,) * (values.ndim - 2)
+        low, high = half_ratio[scale] * values[:, :-1], values[:, 1:] / half_ratio[scale]
+        return (low - high) * pair_weight.reshape(pair_weight.shape + (1,) * (values.ndim - 2))
+
+    matrix = pair_difference(_polynomial_basis(x, powers)).reshape(-1, len(powers))
+    # A ridge of 1e-3 keeps the solution finite when there is no usable pair: then f^-1(x) = x.
+    matrix = jnp.concatenate([matrix, 1e-3 * jnp.eye(len(powers), dtype=matrix.dtype)])
+    target = jnp.concatenate([-pair_difference(x).ravel(), jnp.zeros(len(powers), matrix.dtype)])
+    coefficients = least_squares.solve(matrix, target)
+    z = jnp.linspace(0, 1, num_levels, dtype=matrix.dtype)
+    inverse_response = z + _polynomial_basis(z, powers) @ coefficients
+    g = jnp.log(monotone(jnp.maximum(inverse_response, 0.01 / (num_levels - 1))))
+    return g - g[num_levels // 2]
+
+
+def _polynomial_basis(x: Array, powers: Array) -> Array:
+    """x^m - x for every m of `powers`, on a new last axis."""
+    return x[..., None] ** powers - x[..., None]

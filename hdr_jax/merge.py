@@ -1,0 +1,156 @@
+"""Merging an exposure stack into a radiance map; the differentiable HDR synthesis layer.
+
+Notation: stack [n, h, w, c] in [0, 1], log_times ln t [n], log inverse response g [c, num_levels],
+weights w(Z), levels Z = stack * (num_levels - 1). The radiance map E [h, w, c] is linear and
+relative: E t = 1 is the largest exposure that the camera records. The order of the exposures does
+not matter.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import crf
+from hdr_jax.weighting import Weighting
+from hdr_jax.weighting import get as weight_function
+
+# Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
+# passes from its merged value to its fallback.
+NEGLIGIBLE_WEIGHT = 1e-6
+
+
+def merge(
+    stack: Array,
+    log_times: Array,
+    g: Array,
+    *,
+    weighting: str | Weighting = "hat",
+    rounding: bool = False,
+    weight_gradient: bool = False,
+) -> Array:
+    """Radiance map of a stack with known response.
+
+    ln E = sum_j w(Z_j) (g(Z_j) - ln t_j) / sum_j w(Z_j) for each pixel and channel. The channels
+    agree at the anchor of g; one scale for all makes the largest inverse response, exp(max g), 1.
+
+    A channel that weighs nothing in any exposure is read from a single one: from the shortest where
+    the middle exposure is bright, from the longest where it is dark. Where it is bright, the
+    pixel's other channels come from the shortest exposure too, so that a highlight has the colour
+    of one exposure, unless they are black or white there. (Where it is dark they keep their merged
+    values: the longest exposure may be saturated in them, which would show as a seam.)
+
+    Args:
+      stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
+      log_times: [n] natural logs of exposure times.
+      g: log inverse response [c, num_levels] or, the same for all channels, [num_levels].
+      weighting: name or function of `hdr_jax.weighting`.
+      rounding: read g at integer levels, as the released program does.
+      weight_gradient: let gradients flow through the weights too.
+
+    Returns:
+      Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
+      pixels.
+
+    Raises:
+      ValueError: when shapes do not fit.
+
+    Differentiable in `stack`, `log_times` and `g`; by default the weights are constants.
+    Source: Debevec and Malik 1997, Eq. 6; Kim, Lee, Kang 2020, Eq. 2.
+    Example:
+      >>> g = jnp.log((jnp.arange(256) + 0.5) / 255.5)
+      >>> merge(jnp.array([0.2, 0.4]).reshape(2, 1, 1, 1), jnp.log(jnp.array([1.0, 2.0])), g).shape
+      (1, 1, 1)
+    """
+    stack, log_times = crf.check_stack(stack, log_times)
+    if g.ndim == 1:
+        g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
+    num_levels = g.shape[-1]
+    stack = jnp.clip(stack, 0, 1)
+    levels = stack * (num_levels - 1)
+    weights = weight_function(weighting)(levels, num_levels)
+    if not weight_gradient:
+        weights = jax.lax.stop_gradient(weights)
+    log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
+    total = jnp.sum(weights, axis=0)
+    # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
+    lost = total < NEGLIGIBLE_WEIGHT
+    mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
+    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
+    return jnp.exp(merged - jax.lax.stop_gradient(jnp.max(g)))
+
+
+def synthesize(
+    stack: Array,
+    log_times: Array,
+    *,
+    num_samples: int = 256,
+    smoothness: float = 20.0,
+    weighting: str | Weighting = "hat",
+    num_levels: int = 256,
+    sampling: str | Callable[..., Array] = "quantiles",
+    rounding: bool = False,
+    response_gradient: bool = False,
+    weight_gradient: bool = False,
+) -> tuple[Array, Array]:
+    """The HDR synthesis layer: recovers the response from the stack and merges with it.
+
+    Args:
+      stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.
+      log_times: [n] natural logs of exposure times.
+      num_samples: samples per channel for the response.
+      smoothness: of the response, see `hdr_jax.crf.debevec`.
+      weighting: name or function of `hdr_jax.weighting`.
+      num_levels: number of levels of the response.
+      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      rounding: read g at integer levels, as the released program does.
+      response_gradient: differentiate through the recovery of g too; by default g is a constant
+        table, as in the paper, and only its slope at each pixel counts, Eq. (3).
+      weight_gradient: let gradients flow through the weights of the merge too. With both options
+        the gradient is that of the whole map stack -> radiance.
+
+    Returns:
+      (radiance [h, w, c], g [c, num_levels]).
+
+    Raises:
+      ValueError: as `hdr_jax.crf.recover`.
+
+    Differentiable in `stack` and `log_times`.
+    Source: Kim, Lee, Kang 2020, section 3.1.
+    Example:
+      >>> stack = jnp.linspace(0, 1, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
+      >>> radiance, g = synthesize(stack, jnp.log(jnp.array([1.0, 4.0])))
+      >>> radiance.shape, g.shape
+      ((16, 16, 3), (3, 256))
+    """
+    stack, log_times = crf.check_stack(stack, log_times)
+    constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient
+    g = crf.recover(
+        constant(stack),
+        constant(log_times),
+        num_samples=num_samples,
+        smoothness=smoothness,
+        weighting=weighting,
+        num_levels=num_levels,
+        sampling=sampling,
+    )
+    radiance = merge(
+        stack,
+        log_times,
+        g,
+        weighting=weighting,
+        rounding=rounding,
+        weight_gradient=weight_gradient,
+    )
+    return radiance, g
+
+
+def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):
+    """`mean` [h, w, c] with the lost channels, and the colour of lost highlights, filled in."""
+    order = jnp.argsort(log_times)
+    shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
+    white = lost & (stack[middle] > 0.5)
+    filled = jnp.where(lost, log_radiance[longest], mean)
+    usable = jnp.any(white, axis=-1, keepdims=True) & (weights[shortest] >= NEGLIGIBLE_WEIGHT)
+    return jnp.where(white | usable, log_radiance[shortest], filled)

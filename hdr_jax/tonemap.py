@@ -1,0 +1,79 @@
+"""Tone mapping: a radiance map -> a picture for an ordinary display.
+
+Input: radiance [..., h, w, c] float, linear, relative, >= 0. Output: float in [0, 1].
+"""
+
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import color
+
+
+def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
+    """The mu-law curve T(H) = ln(1 + mu H) / ln(1 + mu), as losses and metrics of the field use it.
+
+    Args:
+      radiance: any shape, >= 0; H = 1 maps to 1. Scale it first: see `normalize`.
+      mu: amount of compression.
+
+    Returns:
+      Values, 0 at 0 and 1 at H = 1, same shape; not display-encoded, but near enough to look at.
+
+    Differentiable in `radiance`.
+    Source: Kalantari and Ramamoorthi 2017, Eq. 1.
+    Example:
+      >>> mu_law(jnp.array([0.0, 1.0])).tolist()
+      [0.0, 1.0]
+    """
+    return jnp.log1p(mu * radiance) / jnp.log1p(mu)
+
+
+def reinhard(radiance: Array, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:
+    """Reinhard's global operator on luminance, display-encoded.
+
+    L = key Y / geometric_mean(Y);  L_d = L (1 + L / L_white^2) / (1 + L), where L_white is
+    exceeded by `burn_fraction` of the pixels; colours keep their ratios; then the sRGB curve.
+
+    Args:
+      radiance: [h, w, 3] or [h, w, 1], linear, >= 0.
+      key: the luminance that the scene's geometric mean is given, 0.18 for a mid-grey scene.
+      burn_fraction: fraction of the pixels that may become white.
+
+    Returns:
+      Picture [h, w, c] float in [0, 1], sRGB-encoded; all black for a black scene.
+
+    Differentiable in `radiance`.
+    Source: Reinhard et al. 2002, Eq. 1 and 4.
+    Example:
+      >>> picture = reinhard(jnp.full((4, 4, 3), 7.0))
+      >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
+      True
+    """
+    luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
+    # A floor far below anything visible: the logarithm and the colour ratio must exist at 0.
+    floor = 1e-6 * jnp.max(luminance) + jnp.finfo(radiance.dtype).tiny
+    log_mean = jnp.mean(jnp.log(jnp.maximum(luminance, floor)))
+    scaled = key * luminance / jnp.exp(log_mean)
+    white = jnp.maximum(jnp.quantile(scaled, 1 - burn_fraction), floor)
+    compressed = (1 + scaled / white**2) / (1 + scaled)  # L_d / L
+    display = radiance * (key / jnp.exp(log_mean)) * compressed
+    return color.linear_to_srgb(jnp.clip(display, 0, 1))
+
+
+def normalize(radiance: Array, percentile: float = 99.0) -> Array:
+    """Scales a radiance map so that the given percentile of its values is 1.
+
+    Args:
+      radiance: [..., h, w, c], linear, >= 0; the percentile is taken over everything given.
+      percentile: in [0, 100].
+
+    Returns:
+      Radiance of the same shape; unchanged where the percentile is 0.
+
+    Differentiable in `radiance`.
+    Example:
+      >>> float(normalize(jnp.array([[[2.0]]])).max())
+      1.0
+    """
+    scale = jnp.percentile(radiance, percentile)
+    return radiance / jnp.where(scale > 0, scale, 1)
