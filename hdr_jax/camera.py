@@ -1,0 +1,126 @@
+"""A random camera: radiance map -> 8-bit exposure stack, for making training data.
+
+Notation: EV offset in stops, +1 doubles the exposure time; at EV 0 a camera's meter puts the log
+average of the scene at middle gray. A metered radiance map is in units of the clipping exposure:
+what is above 2^-ev clips in the exposure of that EV.
+"""
+
+import functools
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hdr_jax import exposure
+
+MIDDLE_GRAY = 0.18
+LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+
+
+def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
+    """Scale a radiance map as a light meter would set the exposure.
+
+    `metered = radiance * 2^offset * 0.18 / exp(mean(ln(luminance)))`, the luminance held above a
+    millionth of its maximum, so that black pixels do not decide.
+
+    Args:
+      radiance: [h, w, 3] linear RGB, relative, >= 0.
+      offset: stops by which the meter errs; +1 exposes twice as long.
+
+    Returns:
+      float32 [h, w, 3]; 1 is where EV 0 clips.
+
+    Raises:
+      ValueError: if the map is negative, not finite, or black everywhere.
+
+    Not differentiable.
+    Example:
+      >>> float(meter(np.full((4, 4, 3), 7.0)).mean().round(3))
+      0.18
+    """
+    radiance = np.asarray(radiance, np.float32)
+    lowest, highest = radiance.min(initial=0), radiance.max(initial=0)
+    if not (np.isfinite(lowest) and np.isfinite(highest) and lowest >= 0 and highest > 0):
+        raise ValueError(
+            f"meter got radiance from {lowest} to {highest}; expected finite values >= 0, some of "
+            "them > 0. Repair or leave out this radiance map."
+        )
+    # In float64, as a sum over many pixels of a wide range.
+    luminance = radiance.astype(np.float64) @ np.asarray(LUMINANCE_WEIGHTS)
+    average = np.exp(np.log(np.maximum(luminance, 1e-6 * luminance.max())).mean())
+    return (radiance * (MIDDLE_GRAY * 2.0**offset / average)).astype(np.float32)
+
+
+def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exposure stack of a metered radiance map by a camera drawn at random.
+
+    The response is the sigmoid of HDRCNN (n ~ N(0.9, 0.1), s ~ N(0.6, 0.1); two in three), a gamma
+    curve (1.8 to 2.6) or sRGB; read noise 2e-4 to 2e-3 and shot noise 2e-3 to 1e-2 of the clipping
+    exposure; 256 levels.
+
+    Args:
+      metered: [h, w, 3] radiance in units of the clipping exposure at EV 0 (see `meter`).
+      ev_offset: [n] stops.
+      rng: where response and noise are drawn from.
+
+    Returns:
+      uint8 [n, h, w, 3].
+
+    Not differentiable; `hdr_jax.exposure.expose` is.
+    Source: Eilertsen et al. 2017 (HDRCNN) for the sigmoid and its parameters.
+    Example:
+      >>> photograph(np.full((4, 4, 3), 0.18), [-1, 0, 1], np.random.default_rng(0)).shape
+      (3, 4, 4, 3)
+    """
+    kind = int(rng.choice([0, 0, 0, 0, 1, 2]))
+    n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
+    curve = (kind, n, s, rng.uniform(1.8, 2.6))
+    noise = (10 ** rng.uniform(-3.7, -2.7), 10 ** rng.uniform(-2.7, -2.0))
+    seed = int(rng.integers(2**31))
+    # Data is made on the host, whatever device trains.
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        stack = _photograph(
+            jnp.asarray(metered, jnp.float32),
+            jnp.asarray(ev_offset, jnp.float32),
+            tuple(np.float32(value) for value in curve[1:]),
+            tuple(np.float32(value) for value in noise),
+            jax.random.key(seed),
+            kind,
+        )
+    return np.array(stack)
+
+
+@functools.partial(jax.jit, static_argnames="kind")
+def _photograph(metered, ev_offset, curve, noise, key, kind):
+    """`photograph` with everything drawn, compiled once per shape and kind of response."""
+    n, s, gamma = curve
+    response = [exposure.sigmoid(n, s), exposure.gamma(gamma), exposure.srgb()][kind]
+    stack = exposure.expose(
+        metered,
+        exposure.ev_to_log_times(ev_offset),
+        response,
+        key=key,
+        read_noise=noise[0],
+        shot_noise=noise[1],
+    )
+    return jnp.round(stack * 255).astype(jnp.uint8)
+
+
+def seeded_by_name(name: str, purpose: str = "") -> np.random.Generator:
+    """Random generator that depends on a scene's name alone.
+
+    Args:
+      name: the scene.
+      purpose: what the numbers are for; other purposes get other numbers.
+
+    Returns:
+      A generator, the same in every process.
+
+    Not differentiable.
+    Example:
+      >>> int(seeded_by_name("kitchen").integers(1000))
+      0
+    """
+    words = [zlib.crc32(text.encode()) for text in (name, purpose, f"{name}/{purpose}")]
+    return np.random.default_rng(np.random.SeedSequence(words))

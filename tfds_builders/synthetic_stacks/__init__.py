@@ -1,0 +1,1 @@
+"""Exposure stacks of procedural scenes."""
