@@ -1,0 +1,129 @@
+"""Convolutions whose kernel gradient is a set of matrix products, for CPUs.
+
+XLA's CPU backend runs the forward convolution and the gradient towards the input well, but the
+gradient towards the kernel, itself a convolution with a window as large as the picture, poorly
+above all when the channel counts are no multiple of 8. `matmul_gradient` computes that gradient as
+one matrix product per kernel tap:
+
+    kernel_gradient[i, j] = padded_input[:, i : i + h, j : j + w].T @ output_gradient
+
+On GPU and TPU XLA's own gradient is the fast one. `choose` is the one place where this is decided.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def choose(name: str = "auto") -> Callable:
+    """The function that plays `lax.conv_general_dilated` in the networks.
+
+    Args:
+        name: "xla", "matmul" (see the module's head), or "auto": "matmul" on CPU, "xla" elsewhere.
+
+    Returns:
+        A function for the `conv_general_dilated` field of `flax.linen.Conv`.
+
+    Raises:
+        ValueError: unknown name.
+
+    Example:
+        >>> choose("xla") is lax.conv_general_dilated
+        True
+    """
+    if name == "auto":
+        name = "matmul" if jax.default_backend() == "cpu" else "xla"
+    if name not in ("xla", "matmul"):
+        raise ValueError(f"convolution {name!r} is unknown: use 'auto', 'xla' or 'matmul'")
+    return matmul_gradient if name == "matmul" else lax.conv_general_dilated
+
+
+def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.Array:
+    """`lax.conv_general_dilated` with the kernel gradient written as matrix products.
+
+    Same value as XLA's convolution; only what the networks use is served: NHWC inputs, HWIO kernels
+    of odd size, stride 1, no dilation, no groups, zero padding that keeps the size.
+
+    Args:
+        inputs: [b, h, w, i].
+        kernel: [kh, kw, i, o], kh and kw odd.
+        window_strides: (1, 1).
+        padding: "SAME", or the pairs that keep the size.
+        **options: further arguments of `lax.conv_general_dilated`, at their defaults but for
+            `precision`.
+
+    Returns:
+        [b, h, w, o].
+
+    Raises:
+        ValueError: an option that is not served.
+
+    Differentiable in `inputs` and `kernel`, in reverse mode only.
+    Source: Kim, Lee, Kang 2020 train with such convolutions; the identity is the chain rule.
+
+    Example:
+        >>> x, k = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 1))
+        >>> matmul_gradient(x, k, (1, 1), "SAME")[0, :, :, 0].tolist()[1]
+        [12.0, 18.0, 18.0, 12.0]
+    """
+    precision = options.pop("precision", None)
+    _check_served(kernel, window_strides, padding, options)
+    return _convolve(inputs, kernel, precision)
+
+
+def _check_served(kernel, strides, padding, options) -> None:
+    """Refuse what the gradient below does not cover."""
+    same = tuple((size // 2, size // 2) for size in kernel.shape[:2])
+    asked = same if padding == "SAME" else tuple(tuple(pair) for pair in padding)
+    groups = options.get("feature_group_count", 1)
+    dilations = [d for name in ("lhs_dilation", "rhs_dilation") for d in options.get(name) or ()]
+    odd = all(size % 2 for size in kernel.shape[:2])
+    if not odd or asked != same or set(strides) != {1} or groups != 1 or set(dilations) - {1}:
+        raise ValueError(
+            f"convolution with kernel {kernel.shape}, strides {tuple(strides)}, padding {padding}, "
+            f"{groups} groups and dilations {dilations}: the matrix-product gradient serves odd "
+            "kernels with stride 1 and 'SAME' padding; use convolution='xla'"
+        )
+
+
+def _plain(inputs, kernel, precision):
+    """The convolution itself."""
+    padding = tuple((size // 2, size // 2) for size in kernel.shape[:2])
+    return lax.conv_general_dilated(
+        inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT, precision=precision
+    )
+
+
+def _forward(inputs, kernel, precision):
+    return _plain(inputs, kernel, precision), (inputs, kernel)
+
+
+def _backward(precision, residuals, gradient):
+    inputs, kernel = residuals
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    return _plain(gradient, turned, precision), _kernel_gradient(inputs, kernel, gradient)
+
+
+def _kernel_gradient(inputs, kernel, gradient):
+    """One matrix product per tap, accumulated in float32 whatever the inputs' type."""
+    (kh, kw, i, o), (h, w) = kernel.shape, gradient.shape[1:3]
+    padded = jnp.pad(inputs, ((0, 0), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0)))
+    rows = gradient.reshape(-1, o)
+    taps = [
+        jnp.matmul(
+            padded[:, y : y + h, x : x + w].reshape(-1, i).T,
+            rows,
+            preferred_element_type=jnp.float32,
+        )
+        for y in range(kh)
+        for x in range(kw)
+    ]
+    return jnp.stack(taps).reshape(kernel.shape).astype(kernel.dtype)
+
+
+_convolve = jax.custom_vjp(_plain, nondiff_argnums=(2,))
+_convolve.defvjp(_forward, _backward)

@@ -1,0 +1,86 @@
+"""Where a network's gradient may go: three ways of running the same network.
+
+Each way maps `(params, state, inputs, entry) -> (state, own, linked)`. `own` and `linked` are equal
+in value, the network's output; they differ in what a gradient on them reaches:
+
+    full    own = linked: everything.
+    own     own = linked: this network's parameters and, through its state, its own earlier steps;
+            never its inputs.
+    routed  own as above; linked everything, with every parameter reached once per path.
+
+`routed` is what one forward pass with several losses needs: a network's own loss on `own` trains
+that network alone, a joint loss on `linked` trains all of them. In formulas, with sg the
+stop-gradient and N the network,
+
+    own  = N(params, own_state, sg(inputs))
+    flow = N(sg(params), flow_state, inputs)
+    linked = own + flow - sg(flow)
+
+Its state is the pair (own_state, flow_state), equal in value as well. A gradient on `linked`
+arrives in full at both: `own` passes it to the parameters and down the chain of own states, which
+again leads to parameters only; `flow` passes it to the inputs and down the chain of flow states,
+which again leads to inputs only. Parameters and inputs are each reached by one of the two, so every
+path from an early parameter to the loss is counted once.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+
+WAYS = ("full", "own", "routed")
+
+
+def run(way: str, network: Callable, params, state, inputs: tuple, entry) -> tuple:
+    """Run `network(params, state, inputs, entry) -> (state, output)` in one of the ways above.
+
+    Args:
+        way: "full", "own" or "routed".
+        network: pure function.
+        params, inputs: pytrees of floating arrays.
+        state: as `start` makes it.
+        entry: integer handed through.
+
+    Returns:
+        (state, own, linked).
+    """
+    if way == "routed":
+        return _routed(network, params, state, inputs, entry)
+    if way == "own":
+        inputs = stop_gradient(inputs)
+    state, output = network(params, state, inputs, entry)
+    return state, output, output
+
+
+def start(way: str, state):
+    """The state in the form the way carries it: the pair (own, flow) for "routed"."""
+    return (state, state) if way == "routed" else state
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _routed(network, params, states, inputs, entry):
+    """The formulas of the module's head with a single evaluation of the network."""
+    state, output = network(params, states[0], inputs, entry)
+    return (state, state), output, output
+
+
+def _routed_forward(network, params, states, inputs, entry):
+    """Evaluate once, at the values both evaluations share."""
+    (state, output), pull = jax.vjp(
+        lambda params, state, inputs: network(params, state, inputs, entry),
+        params, states[0], inputs,
+    )  # fmt: skip
+    return ((state, state), output, output), pull
+
+
+def _routed_backward(network, pull, gradients):
+    """Own gradients to parameters and own state, linked ones also to inputs and flow state."""
+    (own_state, flow_state), own, linked = gradients
+    params, own_state, _ = pull((own_state, jnp.add(own, linked)))
+    _, flow_state, inputs = pull((flow_state, linked))
+    return params, (own_state, flow_state), inputs, None
+
+
+_routed.defvjp(_routed_forward, _routed_backward)
