@@ -11,6 +11,7 @@ import numpy as np
 from hdr_jax.scenes import content, shading
 
 SUPERSAMPLING = 2
+CHUNK = 16384
 
 
 def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
@@ -42,7 +43,11 @@ def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
     scene = content.room(rng) if scene_id % 2 else content.street(rng)
     rows, columns = height * SUPERSAMPLING, width * SUPERSAMPLING
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        radiance = shading.radiance_along(scene, *_rays(scene, rows, columns))
+        direction, pixel = _rays(scene, rows, columns)
+        # In pieces that stay in the processor's cache.
+        pieces = np.array_split(direction, -(-direction.shape[1] // CHUNK), axis=1)
+        radiance = [shading.radiance_along(scene, piece, pixel) for piece in pieces]
+    radiance = np.concatenate(radiance, axis=1)
     radiance = radiance.reshape(3, height, SUPERSAMPLING, width, SUPERSAMPLING).mean((2, 4))
     return np.ascontiguousarray(np.moveaxis(radiance, 0, -1), dtype=np.float32)
 

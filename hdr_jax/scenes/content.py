@@ -107,7 +107,7 @@ def _lattices(rng: Rng) -> np.ndarray:
 def _colour(rng: Rng, low: float, high: float, saturation: float = 0.5) -> np.ndarray:
     """A colour whose largest channel lies between low and high."""
     gray, tint = rng.uniform(low, high), rng.random(3)
-    amount = saturation * rng.random() ** 2
+    amount = saturation * rng.random()
     return (gray * (1 - amount + amount * tint / tint.max())).astype(np.float32)
 
 
@@ -122,7 +122,7 @@ def _daylight(rng: Rng, hidden: bool, level: float) -> tuple[tuple, tuple]:
     colour = np.array([1.0, 0.9 - 0.4 * low, 0.8 - 0.65 * low], np.float32)
     irradiance = level * rng.uniform(8, 20) * (1 - 0.75 * low) * colour
     zenith = (
-        level * np.array([0.35, 0.6, 1.0], np.float32) * rng.uniform(0.5, 1.0) * (1 - 0.6 * low)
+        level * np.array([0.2, 0.45, 1.0], np.float32) * rng.uniform(0.5, 1.0) * (1 - 0.6 * low)
     )
     horizon = level * np.array([0.9 + 0.3 * low, 0.9 - 0.2 * low, 1.0 - 0.5 * low], np.float32)
     horizon *= 1 - 0.4 * low

@@ -66,7 +66,7 @@ def radiance_along(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndar
     Example: `radiance = radiance_along(content.room(rng), direction, 0.01)`
     """
     eye = np.zeros((3, 1), np.float32)
-    _, far = geometry.box_span(eye, direction, scene.hull)
+    _, far = geometry.box_span(eye, 1 / direction, scene.hull)
     distance, index = geometry.nearest(eye, direction, scene.solids, far)
     position = direction * distance
     side = _hull_side(scene.hull, position)
@@ -80,7 +80,7 @@ def radiance_along(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndar
         scene,
         position[:, solid],
         np.where(index[solid] < 0, len(scene.solids) + side[solid], index[solid]),
-        pixel * distance[solid] * np.linalg.norm(direction[:, solid], axis=0),
+        pixel * distance[solid] * _length(direction[:, solid]),
     )
     return radiance
 
@@ -89,6 +89,11 @@ def _hull_side(hull: Box, position: np.ndarray) -> np.ndarray:
     """Which of the hull's six sides is nearest to each point [p]."""
     gaps = np.stack([position - hull.low[:, None], hull.high[:, None] - position], axis=1)
     return np.abs(gaps).reshape(6, -1).argmin(0)
+
+
+def _length(vector: np.ndarray) -> np.ndarray:
+    """Euclidean lengths [p] of vectors [3, p]."""
+    return np.sqrt(geometry.dot(vector, vector))
 
 
 def _inside(box: Box, position: np.ndarray) -> np.ndarray:
@@ -128,28 +133,32 @@ def _light(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray
     light = np.zeros_like(position)
     for lamp, intensity in scene.lamps:
         towards = lamp[:, None] - position
-        squared = (towards * towards).sum(0)
-        cosine = (normal * towards).sum(0) / np.sqrt(squared)
+        squared = geometry.dot(towards, towards)
+        cosine = geometry.dot(normal, towards) / np.sqrt(squared)
         strength = np.maximum(cosine, 0) / (squared + 0.02)
-        strength[geometry.blocked(position, towards, casting)] = 0
+        _darken(strength, position, towards, casting)
         light += intensity[:, None] * strength
     direction, irradiance = scene.sun
     if irradiance.any():
-        sunlit = np.maximum(direction @ normal, 0)
+        sunlit = np.maximum(geometry.dot(direction, normal), 0)
         if scene.window is not None:
             sunlit *= _through_window(scene, position, direction)
-        where = np.flatnonzero(sunlit)
-        towards = np.broadcast_to(direction[:, None] * np.float32(500), (3, where.size))
-        sunlit[where[geometry.blocked(position[:, where], towards, casting)]] = 0
+        towards = np.broadcast_to(direction[:, None] * np.float32(500), position.shape)
+        _darken(sunlit, position, towards, casting)
         light += irradiance[:, None] * sunlit
     return light
 
 
+def _darken(strength: np.ndarray, position: np.ndarray, towards: np.ndarray, solids: list) -> None:
+    """Set the light to zero, in place, where a solid keeps it off."""
+    lit = np.flatnonzero(strength)
+    strength[lit[geometry.blocked(position[:, lit], towards[:, lit], solids)]] = 0
+
+
 def _through_window(scene: Scene, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Whether the sun reaches points of a room [p]."""
-    towards = np.broadcast_to(direction[:, None], position.shape)
-    _, far = geometry.box_span(position, towards, scene.hull)
-    return _inside(scene.window, position + towards * far)
+    _, far = geometry.box_span(position, 1 / direction[:, None], scene.hull)
+    return _inside(scene.window, position + direction[:, None] * far)
 
 
 def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -157,21 +166,22 @@ def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndar
     share = 0.6 + 0.4 * normal[1]
     for solid in scene.solids:
         if isinstance(solid, Ball):
-            gap = np.linalg.norm(position - solid.centre[:, None], axis=0) - solid.radius
-            size = solid.radius
+            gap, size = _length(position - solid.centre[:, None]) - solid.radius, solid.radius
         else:
             middle, half = (solid.low + solid.high) / 2, (solid.high - solid.low) / 2
             beyond = np.maximum(np.abs(position - middle[:, None]) - half[:, None], 0)
-            gap, size = np.linalg.norm(beyond, axis=0), half.min()
+            gap, size = _length(beyond), half.min()
         # On the solid itself (gap 0) the shade is left to the normal.
-        near = np.exp(-gap / (0.5 * size)) * (gap > 2e-2 * size)
-        share *= 1 - 0.7 * near
+        near = np.flatnonzero((gap > 0.02 * size) & (gap < 2.5 * size))
+        share[near] *= 1 - 0.7 * np.exp(gap[near] / (-0.5 * size))
     if not scene.hull_open:
         low, high = scene.hull
         gaps = np.minimum(position - low[:, None], high[:, None] - position)
         # The nearest side is the point's own: the next two make the corner.
-        corner = np.sort(gaps, axis=0)[1:]
-        share *= (1 - 0.6 * np.exp(-corner[0] / 0.4)) * (1 - 0.4 * np.exp(-corner[1] / 0.4))
+        least = np.minimum(np.minimum(gaps[0], gaps[1]), gaps[2])
+        most = np.maximum(np.maximum(gaps[0], gaps[1]), gaps[2])
+        middle = gaps[0] + gaps[1] + gaps[2] - least - most
+        share *= (1 - 0.6 * np.exp(-middle / 0.4)) * (1 - 0.4 * np.exp(-most / 0.4))
     return share
 
 
@@ -180,7 +190,10 @@ def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarr
     u, v = geometry.surface_coordinates(position, normal)
     scale = table["scale"]
     noise = geometry.texture(
-        u * scale + 7.0 * index, v * scale, footprint * scale, scene.lattices[0]
+        u * scale + np.float32(7) * index.astype(np.float32),
+        v * scale,
+        footprint * scale,
+        scene.lattices[0],
     )
     albedo = table["albedo"] * np.exp(table["contrast"] * noise)
     cell_u, cell_v = np.floor(u * scale), np.floor(v * scale)
@@ -204,30 +217,30 @@ def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarr
 def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
     """Radiance of the open sky, its sun, clouds and hills [3, p]."""
     zenith, horizon, cover, hills = scene.sky
-    unit = direction / np.linalg.norm(direction, axis=0)
+    unit = direction / _length(direction)
     height = np.clip(unit[1], 0, 1)
     sky = horizon[:, None] + (zenith - horizon)[:, None] * np.sqrt(height)
     plane = np.maximum(unit[1], 0) + 0.08
     noise = geometry.texture(
-        0.7 * unit[0] / plane, 0.7 * unit[2] / plane, pixel / plane, scene.lattices[2]
+        0.7 * unit[0] / plane, 0.7 * unit[2] / plane, pixel / plane, scene.lattices[2], 6
     )
     cloud = np.clip((noise + cover) * 1.2, 0, 1) * np.clip(unit[1] * 8, 0, 1)
     white = (0.6 + 0.5 * noise) * (zenith + horizon).mean()
     sky += cloud * (np.maximum(white, 0.2 * horizon.mean()) - sky)
     to_sun, irradiance = scene.sun
     if irradiance.any():
-        angle = np.arccos(np.clip(to_sun @ unit, -1, 1))
+        angle = np.arccos(np.clip(geometry.dot(to_sun, unit), -1, 1))
         # The disc has the radiance that its irradiance asks for; the glow is scattered light.
         edge = np.clip(0.5 + (SUN_RADIUS - angle) / 0.004, 0, 1)
         disc = irradiance[:, None] / (np.pi * SUN_RADIUS**2) * edge
         glow = irradiance[:, None] * (
-            0.06 / (1 + (angle / 0.05) ** 2) ** 1.2 + 0.03 * np.exp(-angle / 0.4)
+            0.06 / (1 + (angle / 0.05) ** 2) ** 1.2 + 0.008 * np.exp(-angle / 0.4)
         )
         sky += (disc + glow) * (1 - 0.95 * cloud)
     azimuth = np.arctan2(unit[0], unit[2])
     for layer, (lift, haze) in enumerate([(1.0, 0.6), (0.5, 0.25)]):
         line = geometry.texture(
-            2 * azimuth + 20, np.full_like(azimuth, 11.0 * layer), pixel, scene.lattices[3]
+            2 * azimuth + 20, np.full_like(azimuth, 11.0 * layer), pixel, scene.lattices[3], 5
         )
         ridge = hills * lift * (1 + 0.7 * line)
         green = 0.12 * np.array([[0.7], [0.9], [0.6]], np.float32) * zenith.mean()
