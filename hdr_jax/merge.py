@@ -78,7 +78,7 @@ def merge(
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
     merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
-    return jnp.exp(merged - jax.lax.stop_gradient(jnp.max(g)))
+    return jnp.exp(merged - jnp.max(g))
 
 
 def synthesize(

@@ -1,13 +1,10 @@
-"""What the tests share: where optional reference data lies, and strict numerics."""
+"""What the tests share: where optional reference data."""
 
 import os
 import pathlib
 
-import jax
 import pytest
 
-# A broadcast between arrays of unequal rank is nearly always a mistake in this code base.
-jax.config.update("jax_numpy_rank_promotion", "warn")
 
 
 @pytest.fixture(scope="session")

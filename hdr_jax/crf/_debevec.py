@@ -8,9 +8,9 @@ from hdr_jax import interpolation, least_squares
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
-# Weight of the row that fixes the slope of g where the samples say nothing about it. Its effect on
-# a curve that the samples do determine is below 1e-6.
-SLOPE_PRIOR_WEIGHT = 1e-3
+# Weight of the row that fixes the slope of g at its anchor where the samples say nothing about it.
+# One pair of usable samples outweighs it thousands of times.
+SLOPE_PRIOR_WEIGHT = 0.1
 
 
 def debevec(
@@ -90,11 +90,14 @@ def _debevec_rows(levels, log_times, smoothness, weighting, num_levels):
     second_difference = identity[:-2] - 2 * identity[1:-1] + identity[2:]
     smooth = smoothness * weight_inner[:, None] * second_difference
 
-    anchor = identity[num_levels // 2]
-    slope = SLOPE_PRIOR_WEIGHT * (identity[-1] - identity[0])
-    ends = jnp.array([0, SLOPE_PRIOR_WEIGHT * np.log(num_levels)], w.dtype)
-    matrix = jnp.concatenate([data.reshape(-1, num_levels), smooth, jnp.stack([anchor, slope])])
-    target = jnp.concatenate([data_target.ravel(), jnp.zeros(num_levels - 2, w.dtype), ends])
+    middle = num_levels // 2
+    slope = SLOPE_PRIOR_WEIGHT * (identity[middle + 1] - identity[middle - 1])
+    expected_rise = SLOPE_PRIOR_WEIGHT * 2 * np.log(num_levels) / (num_levels - 1)
+    matrix = jnp.concatenate(
+        [data.reshape(-1, num_levels), smooth, jnp.stack([identity[middle], slope])]
+    )
+    zeros = jnp.zeros(num_levels - 1, w.dtype)
+    target = jnp.concatenate([data_target.ravel(), zeros, jnp.full(1, expected_rise, w.dtype)])
     return matrix, target
 
 

@@ -1,0 +1,165 @@
+"""Merging and the synthesis layer: references, properties, degenerate pictures."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from hdr_jax import crf
+from hdr_jax.exposure import expose, gamma, sigmoid
+from hdr_jax.merge import merge, synthesize
+
+LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
+
+
+def gamma_table(exponent=2.2):
+    """True ln f^-1 of a gamma curve at 256 levels."""
+    return np.log(np.maximum(np.arange(256), 0.5) / 255) * exponent
+
+
+def random_scene(seed=0, shape=(9, 13, 3)):
+    return np.exp(np.random.default_rng(seed).uniform(-5, 1.5, shape)).astype(np.float32)
+
+
+def test_merge_equals_the_loops():
+    stack = np.asarray(expose(random_scene(), LOG_TIMES, gamma()) * 255).round().astype(np.uint8)
+    g = np.stack([gamma_table(), gamma_table(2.0), gamma_table(1.8)])
+    expected = reference.merge(stack, LOG_TIMES, g)
+    radiance = np.asarray(merge(stack, LOG_TIMES, jnp.asarray(g, jnp.float32)))
+    merged = np.isfinite(expected)
+    assert merged.mean() > 0.95
+    np.testing.assert_allclose(radiance[merged], expected[merged], rtol=2e-4)
+
+
+def test_merge_agrees_with_opencv():
+    # Grey, because OpenCV averages the weights over the channels.
+    grey = np.repeat(random_scene(1, (30, 40, 1)), 3, axis=-1)
+    stack = np.asarray(expose(grey, LOG_TIMES, gamma()) * 255).round().astype(np.uint8)
+    times = np.exp(LOG_TIMES).astype(np.float32)
+    g = np.stack([gamma_table()] * 3).astype(np.float32)
+    ours = np.log(np.asarray(merge(stack, LOG_TIMES, g)))
+    theirs = np.log(cv2.createMergeDebevec().process(list(stack), times, np.exp(g.T)[:, None]))
+    # OpenCV's hat is one level wider: compare where the ends of the scale do not matter.
+    inside = ((stack > 20) & (stack < 235)).sum(0) >= 2
+    assert np.median(np.abs(ours - theirs)[inside]) < 5e-3
+
+
+def test_radiance_scales_with_exposure_and_ignores_order():
+    stack = expose(random_scene(2), LOG_TIMES, sigmoid())
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    radiance = merge(stack, LOG_TIMES, g)
+    doubled = merge(stack, LOG_TIMES + np.log(2), g)
+    np.testing.assert_allclose(doubled, radiance / 2, rtol=1e-4)
+    order = np.array([5, 2, 0, 6, 1, 4, 3])
+    np.testing.assert_allclose(merge(stack[order], LOG_TIMES[order], g), radiance, rtol=1e-4)
+
+
+def test_true_radiance_is_recovered_up_to_one_scale():
+    radiance = np.clip(random_scene(3, (24, 24, 3)), 0.02, 4)
+    stack = expose(radiance, LOG_TIMES, gamma(), num_levels=256)
+    merged, g = synthesize(stack, LOG_TIMES, smoothness=2.0)
+    ratio = np.log(np.asarray(merged) / radiance)
+    assert np.std(ratio) < 0.03
+    assert float(jnp.max(g[:, 128])) == 0
+
+
+def test_lost_pixels_come_from_the_exposure_that_knows_most():
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    log_times = np.log([0.5, 1.0, 2.0])
+    stack = np.zeros((3, 1, 3, 3), np.uint8)
+    stack[:, 0, 0] = 255  # white everywhere
+    stack[:, 0, 1] = 0  # black everywhere
+    stack[:, 0, 2] = [[255, 100, 0], [255, 137, 0], [255, 188, 0]]  # red lost, green known, blue 0
+    radiance = merge(stack, log_times, g)[0]
+    np.testing.assert_allclose(radiance[0], np.exp(g[0, 255] - g.max()) / 0.5, rtol=1e-5)
+    np.testing.assert_allclose(radiance[1], np.exp(g[0, 0] - g.max()) / 2.0, rtol=1e-5)
+    np.testing.assert_allclose(radiance[2, 1], np.exp(g[0, 100] - g.max()) / 0.5, rtol=1e-5)
+    np.testing.assert_allclose(radiance[2, 2], np.exp(g[0, 0] - g.max()) / 2.0, rtol=1e-5)
+
+
+def test_no_seam_at_the_ends_of_the_scale():
+    """Radiance rises without a jump while a pixel passes from black to white in every exposure."""
+    true = np.exp(np.linspace(-9, 4, 4000)).reshape(1, -1, 1).astype(np.float32)
+    stack = expose(true, LOG_TIMES, gamma(), num_levels=256)
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    log_radiance = np.log(np.asarray(merge(stack, LOG_TIMES, g)))[0, :, 0]
+    step = np.diff(log_radiance)
+    # The darkest levels are log 2.2 * ln 2 apart; nothing else may jump further, or far down.
+    assert step.max() < 2.2 * np.log(2) + 1e-3
+    assert step.min() > -0.05
+
+
+DEGENERATE = {
+    "black": np.zeros((7, 6, 5, 3), np.uint8),
+    "white": np.full((7, 6, 5, 3), 255, np.uint8),
+    "clipped channel": np.stack(
+        [
+            np.full((7, 6, 5), 255),
+            np.random.default_rng(0).integers(0, 256, (7, 6, 5)),
+            np.zeros((7, 6, 5)),
+        ],
+        -1,
+    ).astype(np.uint8),
+    "two exposures": np.random.default_rng(1).integers(0, 256, (2, 5, 7, 3)).astype(np.uint8),
+    "sixteen exposures": np.random.default_rng(2).integers(0, 256, (16, 5, 7, 3)).astype(np.uint8),
+    "16-bit": np.random.default_rng(3).integers(0, 65536, (3, 5, 7, 3)).astype(np.uint16),
+    "one channel": np.random.default_rng(4).integers(0, 256, (3, 5, 7, 1)).astype(np.uint8),
+    "beyond the range": np.random.default_rng(5).uniform(-1, 2, (3, 5, 7, 3)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+@pytest.mark.parametrize("full", [False, True])
+def test_values_and_gradients_are_finite(name, full):
+    stack = DEGENERATE[name]
+    log_times = np.log(2.0) * np.arange(len(stack))
+    real = stack if stack.dtype.kind == "f" else stack / np.iinfo(stack.dtype).max
+    options = {"response_gradient": full, "weight_gradient": full}
+
+    @jax.jit
+    def loss(stack):
+        radiance, g = synthesize(stack, log_times, **options)
+        return jnp.mean(jnp.log1p(radiance)), (radiance, g)
+
+    (_, (radiance, g)), gradient = jax.value_and_grad(loss, has_aux=True)(jnp.asarray(real))
+    assert jnp.all(jnp.isfinite(radiance)) and jnp.all(radiance > 0)
+    assert jnp.all(jnp.isfinite(g)) and jnp.all(jnp.isfinite(gradient))
+
+
+def test_integers_are_read_by_their_type():
+    real = np.asarray(expose(random_scene(6, (40, 50, 3)), LOG_TIMES, gamma(), num_levels=256))
+    radiance, _ = synthesize(real, LOG_TIMES)
+    for dtype in (np.uint8, np.uint16):
+        stack = np.round(real * np.iinfo(dtype).max).astype(dtype)
+        np.testing.assert_allclose(synthesize(stack, LOG_TIMES)[0], radiance, rtol=5e-3)
+
+
+def test_the_gradient_is_eq_3_with_the_factor_of_the_level_unit():
+    """d loss / d pixel = w / sum(w) * E * (g(Z) - g(Z - 1)) * 255 for a constant table."""
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    z = np.array([100, 150])
+    log_times = np.log([1.0, 2.0])
+    stack = jnp.asarray(z / 255, jnp.float32).reshape(2, 1, 1, 1)
+    radiance = merge(stack, log_times, g)[0, 0, 0]
+    gradient = jax.grad(lambda s: merge(s, log_times, g)[0, 0, 0])(stack).ravel()
+    w = np.array([reference.hat(level) for level in z])
+    expected = w / w.sum() * float(radiance) * np.asarray(g[z] - g[z - 1]) * 255
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3)
+
+
+def test_vmap_over_scenes():
+    stacks = jnp.stack([expose(random_scene(s), LOG_TIMES, gamma()) for s in range(2)])
+    radiance, g = jax.vmap(lambda s: synthesize(s, LOG_TIMES))(stacks)
+    alone, g_alone = synthesize(stacks[1], LOG_TIMES)
+    np.testing.assert_allclose(radiance[1], alone, rtol=1e-3)
+    np.testing.assert_allclose(g[1], g_alone, atol=1e-3)
+
+
+def test_uniform_weights_give_the_plain_mean():
+    stack = expose(random_scene(4), LOG_TIMES, gamma())
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    radiance = merge(stack, LOG_TIMES, g, weighting="uniform")
+    x = crf.lookup(stack * 255, g) - LOG_TIMES[:, None, None, None]
+    np.testing.assert_allclose(jnp.log(radiance), x.mean(0) - g.max(), atol=1e-4)
