@@ -19,7 +19,7 @@ def contextual_bilateral(
     y_features: Array | Mapping[str, Array],
     *,
     spatial_weight: float = 0.1,
-    pairs_per_block: int = 2**22,
+    pairs_per_block: int = 2**20,
 ) -> Array:
     """Mean distance of each predicted feature to its best match in the target.
 
@@ -41,7 +41,7 @@ def contextual_bilateral(
         `hdr_jax.perceptual`), or a dict of such maps, whose terms are added.
       y_features: [h', w', d] features of the target, or a dict with the same keys.
       spatial_weight: w_s, >= 0.
-      pairs_per_block: distances held at a time; 2^22 take 16 MB. Per image under `jax.vmap`.
+      pairs_per_block: distances held at a time; 2^20 take 4 MB. Per image under `jax.vmap`.
 
     Returns:
       Scalar in [0, 2 + 2 spatial_weight]; 0 for identical inputs (to 1e-6).
@@ -56,7 +56,7 @@ def contextual_bilateral(
       >>> bool(contextual_bilateral(x, x) < 1e-6), bool(contextual_bilateral(x, x[::-1]) > 0.05)
       (True, True)
     """
-    if isinstance(x_features, Mapping):
+    if isinstance(x_features, Mapping) or isinstance(y_features, Mapping):
         _check_keys(x_features, y_features)
         terms = [
             contextual_bilateral(
@@ -71,7 +71,7 @@ def contextual_bilateral(
     _check_shapes(x_features, y_features)
     p, a = _flatten(x_features)
     q, b = _flatten(y_features)
-    mean = jnp.mean(q, axis=0)
+    mean = jnp.mean(q, axis=0, keepdims=True)
     size = jnp.sqrt(1 + jnp.mean(jnp.sum(jnp.square(q), axis=-1)))
     floor = jax.lax.stop_gradient(_NOISE_FLOOR * size)
     u, v = _unit(p - mean, floor), _unit(q - mean, floor)
@@ -88,9 +88,19 @@ def _nearest(u: Array, a: Array, v: Array, b: Array, spatial_weight: float, rows
     left = jnp.concatenate([u, 2 * spatial_weight * a, jnp.ones_like(a[:, :1])], axis=-1)
     own = jnp.sum(jnp.square(v), -1) / 2 + spatial_weight * jnp.sum(jnp.square(b), -1)
     right = jnp.concatenate([-v, -b, own[:, None]], axis=-1)
-    # The full precision matters: TensorFloat-32 on a GPU is coarser than the distances compared.
-    product = lambda row: jnp.dot(right, row, precision=jax.lax.Precision.HIGHEST)  # noqa: E731
-    return jax.lax.map(lambda row: jnp.argmin(product(row)), left, batch_size=rows)
+    num_targets, num_features = right.shape[0], left.shape[0]
+
+    def search(block: Array) -> Array:
+        # The full precision matters: TensorFloat-32 on a GPU is coarser than what is compared.
+        distance = jnp.dot(block, right.T, precision=jax.lax.Precision.HIGHEST)
+        # First index of the minimum. XLA turns jnp.argmin into scalar code on a CPU: 3 x the time.
+        smallest = jnp.min(distance, axis=-1, keepdims=True)
+        index = jax.lax.broadcasted_iota(jnp.int32, distance.shape, 1)
+        return jnp.min(jnp.where(distance == smallest, index, num_targets), axis=-1)
+
+    left = jnp.pad(left, ((0, -num_features % rows), (0, 0)))
+    match = jax.lax.map(search, left.reshape(-1, rows, left.shape[-1]))
+    return match.ravel()[:num_features]
 
 
 def _flatten(features: Array) -> tuple[Array, Array]:
@@ -119,8 +129,11 @@ def _check_shapes(x_features: Array, y_features: Array) -> None:
         )
 
 
-def _check_keys(x_features: Mapping, y_features: Mapping) -> None:
-    """The same, at least one, feature maps in both."""
-    names = sorted(y_features) if isinstance(y_features, Mapping) else "one array"
-    if not x_features or sorted(x_features) != names:
-        raise ValueError(f"expected the same feature maps, got {sorted(x_features)} and {names}")
+def _check_keys(x_features: Mapping | Array, y_features: Mapping | Array) -> None:
+    """The same feature maps, at least one, in both."""
+    names = [
+        sorted(features) if isinstance(features, Mapping) else "one array"
+        for features in (x_features, y_features)
+    ]
+    if names[0] != names[1] or not names[0]:
+        raise ValueError(f"expected the same feature maps, got {names[0]} and {names[1]}")

@@ -46,7 +46,7 @@ def l1(prediction: Array, target: Array) -> Array:
       0.25
     """
     _check_same_shape(prediction, target)
-    return jnp.mean(jnp.abs(prediction - target))
+    return jnp.mean(_abs(prediction - target))
 
 
 def soft_histogram(image: Array, num_levels: int = 256) -> Array:
@@ -86,12 +86,12 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
     scaled = (num_levels - 1) * clipped
     level = jnp.floor(jax.lax.stop_gradient(scaled)).astype(jnp.int32)
     level = jnp.clip(level, 0, num_levels - 1)  # a NaN must stay in bounds, and in the sum
-    histogram = jnp.arange(math.prod(leading)).reshape(*leading, 1, 1, 1)
-    bins = level + num_levels * (channels * histogram + jnp.arange(channels))
+    num_histograms = math.prod(leading) * channels
+    bins = level + num_levels * jnp.arange(num_histograms).reshape(*leading, 1, 1, channels)
     counts = jax.ops.segment_sum(
         (scaled / jnp.maximum(level, 1)).ravel(),
         bins.ravel(),
-        math.prod(leading) * channels * num_levels,
+        num_histograms * num_levels,
         mode="promise_in_bounds",
     )
     return counts.reshape(*leading, channels, num_levels)
@@ -128,7 +128,7 @@ def histogram_l1(prediction: Array, target: Array, num_levels: int = 256) -> Arr
     """
     _check_same_shape(prediction, target)
     difference = soft_histogram(prediction, num_levels) - soft_histogram(target, num_levels)
-    return jnp.mean(jnp.abs(difference)) / (num_levels - 1)
+    return jnp.mean(_abs(difference)) / (num_levels - 1)
 
 
 def mu_law(h: Array, mu: float = 5000.0) -> Array:
@@ -177,7 +177,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       4.6151
     """
     _check_same_shape(prediction, target)
-    return jnp.mean(jnp.abs(_log1p_odd(mu * prediction) - _log1p_odd(mu * target)))
+    return jnp.mean(_abs(_log1p_odd(mu * prediction) - _log1p_odd(mu * target)))
 
 
 def align_scale(prediction: Array, target: Array) -> Array:
@@ -209,6 +209,11 @@ def align_scale(prediction: Array, target: Array) -> Array:
     median = jnp.nanmedian(jnp.where(valid, log_ratio, jnp.nan))
     factor = jnp.exp(jnp.where(jnp.any(valid), median, 0))
     return factor * target
+
+
+def _abs(x: Array) -> Array:
+    """|x| with the gradient 0 at 0, where that of `jnp.abs` is 1: equal pixels must not drift."""
+    return x * jax.lax.stop_gradient(jnp.sign(x))
 
 
 def _log1p_odd(x: Array) -> Array:

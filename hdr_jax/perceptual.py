@@ -61,7 +61,12 @@ class VGG19(nn.Module):
             raise ValueError(
                 f"expected images [..., h, w, 3] with sides of 8 pixels or more, got {image.shape}"
             )
-        x = (image - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_DEVIATION)
+        # One axis per axis of the image: no silent rank promotion.
+        mean, deviation = (
+            jnp.array(values, image.dtype).reshape((1,) * (image.ndim - 1) + (3,))
+            for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+        )
+        x = (image - mean) / deviation
         outputs, previous = {}, 0
         for index, width in CONVOLUTIONS.items():
             if index - previous == 3:
