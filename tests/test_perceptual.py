@@ -170,6 +170,13 @@ def test_reads_pth_through_the_restricted_reader(state, tmp_path, monkeypatch):
     assert seen == [path]
 
 
+def test_other_checkpoints_are_refused(shared, tmp_path):
+    path = tmp_path / "vgg19.pth"
+    path.write_bytes((shared / "fixtures/released/narrow-su.ckpt").read_bytes())
+    with pytest.raises(ValueError, match="not the weights of VGG-19: missing features.0.weight"):
+        vgg_weights.load_vgg19(path, report=None)
+
+
 def test_the_checksum_in_the_name_is_checked(state, tmp_path):
     path = tmp_path / "vgg19-dcbb9e9d.pth"
     path.write_bytes(b"half a download")
