@@ -16,6 +16,8 @@ from hdr_jax import exposure
 
 MIDDLE_GRAY = 0.18
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+CHUNK = 1 << 16
+"""Pixels photographed at a time."""
 
 
 def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
@@ -77,34 +79,34 @@ def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Genera
     n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
     curve = (kind, n, s, rng.uniform(1.8, 2.6))
     noise = (10 ** rng.uniform(-3.7, -2.7), 10 ** rng.uniform(-2.7, -2.0))
-    seed = int(rng.integers(2**31))
+    key = jax.random.key(int(rng.integers(2**31)))
+    pixels = np.asarray(metered, np.float32).reshape(-1, 3)
+    # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
+    # memory is needed whatever the picture's size.
+    length = min(CHUNK, 1 << (len(pixels) - 1).bit_length())
+    stack = np.empty((len(ev_offset), *pixels.shape), np.uint8)
+    arguments = [np.float32(value) for value in (*curve[1:], *noise)]
     # Data is made on the host, whatever device trains.
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        stack = _photograph(
-            jnp.asarray(metered, jnp.float32),
-            jnp.asarray(ev_offset, jnp.float32),
-            tuple(np.float32(value) for value in curve[1:]),
-            tuple(np.float32(value) for value in noise),
-            jax.random.key(seed),
-            kind,
-        )
-    return np.array(stack)
+        for number, start in enumerate(range(0, len(pixels), length)):
+            piece = pixels[start : start + length]
+            padded = np.pad(piece, ((0, length - len(piece)), (0, 0)))
+            log_times = exposure.ev_to_log_times(np.asarray(ev_offset, np.float32))
+            made = _photograph(padded, log_times, arguments, jax.random.fold_in(key, number), kind)
+            stack[:, start : start + length] = np.asarray(made)[:, : len(piece)]
+    return stack.reshape(len(ev_offset), *np.shape(metered))
 
 
 @functools.partial(jax.jit, static_argnames="kind")
-def _photograph(metered, ev_offset, curve, noise, key, kind):
-    """`photograph` with everything drawn, compiled once per shape and kind of response."""
-    n, s, gamma = curve
+def _photograph(pixels, log_times, arguments, key, kind):
+    """8-bit exposures [n, p, 3] of p pixels by a camera whose parameters are drawn."""
+    n, s, gamma, read_noise, shot_noise = arguments
     response = [exposure.sigmoid(n, s), exposure.gamma(gamma), exposure.srgb()][kind]
+    # `expose` wants a picture: one row. Given a key, its noise may be traced numbers.
     stack = exposure.expose(
-        metered,
-        exposure.ev_to_log_times(ev_offset),
-        response,
-        key=key,
-        read_noise=noise[0],
-        shot_noise=noise[1],
+        pixels[None], log_times, response, key=key, read_noise=read_noise, shot_noise=shot_noise
     )
-    return jnp.round(stack * 255).astype(jnp.uint8)
+    return jnp.round(stack[:, 0] * 255).astype(jnp.uint8)
 
 
 def seeded_by_name(name: str, purpose: str = "") -> np.random.Generator:

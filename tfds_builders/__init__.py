@@ -8,9 +8,10 @@ Importing this package makes every builder known to TensorFlow Datasets by name:
     source = tfds.data_source("synthetic_stacks/64", split="train")
 """
 
+from tfds_builders.radiance_maps import radiance_maps_dataset_builder as _radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as _synthetic_stacks
 
 __all__ = ["BUILDERS"]
 
-BUILDERS = {module.Builder.name: module.Builder for module in (_synthetic_stacks,)}
+BUILDERS = {module.Builder.name: module.Builder for module in (_radiance_maps, _synthetic_stacks)}
 """Name -> builder class."""

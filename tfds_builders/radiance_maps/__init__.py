@@ -1,0 +1,1 @@
+"""Exposure stacks of one's own radiance maps and panoramas."""

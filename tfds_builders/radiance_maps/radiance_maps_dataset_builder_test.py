@@ -1,0 +1,21 @@
+"""TFDS's own conformance suite; needs TensorFlow (tests/test_builders.py does not)."""
+
+import pytest
+
+for _needed in ("tensorflow", "dill"):
+    pytest.importorskip(_needed, reason="TFDS's conformance suite needs tensorflow and dill")
+
+import tensorflow_datasets as tfds  # noqa: E402
+
+from tfds_builders.radiance_maps import radiance_maps_dataset_builder as module  # noqa: E402
+
+
+class RadianceMapsTest(tfds.testing.DatasetBuilderTestCase):
+    """Four files of three splits; the panorama becomes six views."""
+
+    DATASET_CLASS = module.Builder
+    SPLITS = {"train": 7, "val": 1, "test": 1}
+
+
+if __name__ == "__main__":
+    tfds.testing.test_main()
