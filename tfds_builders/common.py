@@ -169,13 +169,19 @@ def find_files(
         raise ValueError(
             f"{name}: {str(error).splitlines()[0]}\n{_trees(expected, None)}"
         ) from error
-    for folder in (manual, manual / name):
-        files = sorted(
+
+    def files_below(folder: pathlib.Path) -> list[pathlib.Path]:
+        return sorted(
             path
             for path in folder.rglob("*")
             if path.suffix.lower() in suffixes and not path.name.startswith(".")
         )
-        if files:
+
+    # A manual directory may also hold the files of other datasets, in folders called like them.
+    own = any(path.suffix.lower() in suffixes for path in manual.iterdir())
+    folders = [manual] if own else [manual / name, manual]
+    for folder in folders:
+        if files := files_below(folder):
             return folder, files
     raise ValueError(
         f"{name}: {manual} has no files ending in {' or '.join(suffixes)}.\n"

@@ -1,0 +1,318 @@
+"""tfds_builders without TensorFlow: prepare, read, splits, panoramas, and what goes wrong."""
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+import tfds_builders
+from hdr_jax import camera, data, images
+from tfds_builders import common, panorama
+from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
+from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DUMMY = ROOT / "tfds_builders/radiance_maps/dummy_data"
+
+
+@pytest.fixture
+def few_scenes(monkeypatch):
+    """synthetic_stacks with four scenes."""
+    monkeypatch.setattr(synthetic_stacks, "NUM_SCENES", {"train": 2, "val": 1, "test": 1})
+
+
+def check_examples(source, size=None):
+    """The contract of every builder's examples."""
+    for scene in source:
+        stack = np.stack(scene["stack"])
+        assert stack.dtype == np.uint8 and stack.ndim == 4 and len(stack) == len(scene["ev_offset"])
+        assert scene["ev_offset"].dtype == np.float32 and (np.diff(scene["ev_offset"]) > 0).all()
+        assert scene["hdr"].dtype == np.float32 and scene["hdr"].shape == stack.shape[1:]
+        assert np.isfinite(scene["hdr"]).all() and scene["hdr"].min() >= 0
+        assert isinstance(scene["scene"], bytes) and scene["scene"]
+        assert size is None or stack.shape[1:] == (size, size, 3)
+        # A longer exposure is nowhere darker but for noise.
+        assert (np.diff(stack.mean((1, 2, 3))) >= -0.5).all()
+
+
+def test_all_builders_are_known_by_name():
+    for name, builder in tfds_builders.BUILDERS.items():
+        assert tfds.builder_cls(name) is builder
+
+
+@pytest.mark.parametrize("name", sorted(tfds_builders.BUILDERS))
+def test_folder_form(name):
+    folder = ROOT / "tfds_builders" / name
+    for part in ("__init__.py", "README.md", "CITATIONS.bib", "TAGS.txt", "dummy_data"):
+        assert (folder / part).exists(), part
+    assert (folder / f"{name}_dataset_builder_test.py").exists()
+    builder = tfds_builders.BUILDERS[name]
+    metadata = builder.get_metadata()
+    assert metadata.description and "@" in metadata.citation
+    assert set(metadata.tags) <= set(tfds.core.dataset_metadata.valid_tags())
+    assert str(builder.VERSION) in builder.RELEASE_NOTES
+    sizes = [path.stat().st_size for path in (folder / "dummy_data").iterdir()]
+    assert sizes and max(sizes) < 20_000
+
+
+def test_synthetic_stacks(tmp_path, few_scenes):
+    source = data.load_source("synthetic_stacks/64", "train", tmp_path)
+    assert len(source) == 2
+    check_examples(source, 64)
+    names = [scene["scene"] for scene in source]
+    assert names == [b"synthetic_0000000", b"synthetic_0000001"]
+    other = data.load_source("synthetic_stacks/64", "val", tmp_path)
+    assert [scene["scene"] for scene in other] == [b"synthetic_1000000"]
+    # Made again elsewhere: the same, bit for bit.
+    again = data.load_source("synthetic_stacks/64", "train", tmp_path / "other")
+    for one, two in zip(source, again, strict=True):
+        np.testing.assert_array_equal(np.stack(one["stack"]), np.stack(two["stack"]))
+        np.testing.assert_array_equal(one["hdr"], two["hdr"])
+
+
+def test_exposures_are_those_of_the_radiance_map(tmp_path, few_scenes):
+    scene = data.load_source("synthetic_stacks/64", "train", tmp_path)[0]
+    exposure = scene["hdr"] * 2.0 ** scene["ev_offset"][:, None, None, None]
+    levels = np.stack(scene["stack"])
+    # Far above clipping white, far below the noise black, and the same level for the same exposure
+    # whatever the EV: one response for all.
+    assert (levels[exposure > 1.2] >= 250).all()
+    assert levels[exposure < 1e-6].max(initial=0) <= 40
+    medians = []
+    for low in (0.03, 0.1, 0.3):
+        here = (exposure > low) & (exposure < 1.05 * low)
+        per_exposure = [np.median(levels[j][here[j]]) for j in range(7) if here[j].sum() > 5]
+        assert len(per_exposure) >= 2 and np.ptp(per_exposure) <= 8
+        medians.append(np.median(per_exposure))
+    assert medians == sorted(medians) and medians[-1] - medians[0] > 40
+
+
+def test_radiance_maps(tmp_path):
+    source = data.load_source("radiance_maps/native", "train", tmp_path, DUMMY)
+    names = [scene["scene"].decode() for scene in source]
+    assert names == [f"attic_2k_view{k}" for k in range(6)] + ["garden"]
+    check_examples(source)
+    garden = source[6]
+    truth = images.read_hdr(DUMMY / "garden.hdr")
+    assert garden["hdr"].shape == truth.shape
+    ratio = garden["hdr"] / truth
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
+    # Metered: the log average is 0.18, within half a stop.
+    average = np.exp(np.log(garden["hdr"] @ np.array(camera.LUMINANCE_WEIGHTS)).mean())
+    assert abs(np.log2(average / 0.18)) <= 0.51
+    sizes = {"train": 7, "val": 1, "test": 1}
+    for split, count in sizes.items():
+        square = data.load_source("radiance_maps/256", split, tmp_path, DUMMY)
+        assert len(square) == count
+        check_examples(square, 256)
+
+
+def test_manual_directory_may_hold_a_folder_of_that_name(tmp_path):
+    folder = tmp_path / "manual" / "radiance_maps"
+    folder.mkdir(parents=True)
+    (folder / "garden.hdr").write_bytes((DUMMY / "garden.hdr").read_bytes())
+    source = data.load_source("radiance_maps/native", "train", tmp_path / "data", folder.parent)
+    assert [scene["scene"] for scene in source] == [b"garden"]
+
+
+def copy_views(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes((DUMMY / "garden.hdr").read_bytes())
+    return folder
+
+
+def test_manifest_decides_the_split(tmp_path):
+    folder = copy_views(tmp_path / "views", "a.hdr", "b.hdr", "c.hdr")
+    rows = "view,scene,split\na.hdr,one,val\nb.hdr,one,val\n"
+    for place in (folder, tmp_path):
+        (place / "manifest.csv").write_text(rows)
+        splits = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+        assert {path.name: split for path, split in splits.items()} == {
+            "a.hdr": "val",
+            "b.hdr": "val",
+        }
+        (place / "manifest.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("view,split\na.hdr,val\n", "has view, split; expected the columns"),
+        ("", "has no rows"),
+        ("view,scene,split\na.hdr,one,dev\n", "into 'dev'; expected train, val, test"),
+        ("view,scene,split\na.hdr,one,val\nb.hdr,one,train\n", "scene one into val and train"),
+        ("view,scene,split\nx.hdr,one,val\n", "names none of the 2 files"),
+    ],
+)
+def test_bad_manifest(tmp_path, rows, message):
+    folder = copy_views(tmp_path / "views", "a.hdr", "b.hdr")
+    (folder / "manifest.csv").write_text(rows)
+    with pytest.raises(ValueError, match=message):
+        radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+
+
+def test_views_of_a_scene_share_a_split(tmp_path):
+    assert radiance_maps.scene_of("harbour_02_4k") == "harbour"
+    assert radiance_maps.scene_of("harbour-12") == "harbour"
+    assert radiance_maps.scene_of("hall") == "hall"
+    assert radiance_maps.scene_of("_12") == "_12"
+    names = [f"scene{chr(97 + i)}_{k}.hdr" for i in range(26) for k in range(2)]
+    splits = radiance_maps.assign_splits(tmp_path, [tmp_path / name for name in names])
+    for i in range(0, len(names), 2):
+        assert splits[tmp_path / names[i]] == splits[tmp_path / names[i + 1]]
+    many = [radiance_maps._split_by_hash(f"scene {i}") for i in range(4000)]
+    for split, share in radiance_maps.SHARES.items():
+        assert abs(many.count(split) / 4000 - share) < 0.02
+
+
+def test_errors_show_the_expected_tree_and_what_was_found(tmp_path):
+    with pytest.raises(ValueError, match="(?s)does not exist.*Expected:.*harbour_4k.exr"):
+        data.load_source("radiance_maps", "train", tmp_path / "data", tmp_path / "none")
+    folder = tmp_path / "views"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep/photo.jpg").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"(?s)Expected:.*Found in .*views:.*deep/photo\.jpg"):
+        data.load_source("radiance_maps", "train", tmp_path / "data", folder)
+    images.write(folder / "black.hdr", np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match="scene black: meter got radiance from 0"):
+        data.load_source("radiance_maps", "train", tmp_path / "data", folder)
+    (folder / "black.hdr").write_bytes((DUMMY / "garden.hdr").read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"black\.hdr cannot be read"):
+        data.load_source("radiance_maps", "train", tmp_path / "data", folder)
+    # Nothing half made is left to be taken for a dataset.
+    assert not list((tmp_path / "data").rglob("features.json"))
+    with pytest.raises(ValueError, match="has no split 'dev'; expected test, train, val"):
+        data.load_source("radiance_maps", "dev", tmp_path / "data", DUMMY)
+    with pytest.raises(ValueError, match="expected one of radiance_maps, synthetic_stacks"):
+        data.load_source("imagenet", "train", tmp_path)
+
+
+def test_bad_examples():
+    stack, hdr = np.zeros((2, 4, 4, 3), np.uint8), np.ones((4, 4, 3))
+    good = common.example(stack, [1.0, -1.0], hdr, "one")
+    assert good["ev_offset"].tolist() == [-1.0, 1.0]
+    for bad in (
+        (stack.astype(float), [0.0, 1.0], hdr),
+        (stack, [0.0], hdr),
+        (stack, [0.0, 1.0], np.ones((5, 4, 3))),
+        (stack, [0.0, 1.0], np.zeros((4, 4, 3))),
+        (stack, [0.0, 1.0], np.full((4, 4, 3), np.nan)),
+        (stack, [0.0, 1.0], -hdr),
+    ):
+        with pytest.raises(ValueError, match="scene one: .*expected"):
+            common.example(*bad, "one")
+
+
+def directions(height):
+    """Unit direction of every pixel of a panorama, by the definition of latitude and longitude."""
+    latitude = (0.5 - (np.arange(height)[:, None] + 0.5) / height) * np.pi
+    longitude = ((np.arange(2 * height)[None] + 0.5) / height - 1) * np.pi
+    return np.stack(
+        [
+            np.cos(latitude) * np.sin(longitude),
+            np.sin(latitude) + 0 * longitude,
+            np.cos(latitude) * np.cos(longitude),
+        ],
+        axis=-1,
+    ).astype(np.float32)
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [*panorama.VIEWS, (180.0, 0.0), (0.0, 85.0)])
+def test_panorama_views_look_where_they_say(yaw, pitch):
+    size = 33
+    seen = panorama.view(directions(256), yaw, pitch, size)
+    # The camera's axes by rotation matrices: first up by pitch, then right by yaw.
+    a, b = np.radians(yaw), np.radians(pitch)
+    turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
+    edge = np.tan(np.radians(37.5)) * (np.arange(size) + 0.5 - size / 2) / (size / 2)
+    x, y = np.meshgrid(edge, -edge)
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ (turn @ tilt).T
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    np.testing.assert_allclose(seen, rays, atol=2e-2)
+    assert np.median(np.abs(seen - rays)) < 2e-3
+
+
+def test_panorama_keeps_light():
+    light = np.zeros((64, 128, 3), np.float32)
+    light[30:34, 62:66] = 1000.0
+    views = panorama.cut(light, 16)
+    assert len(views) == 6 and views[0].shape == (16, 16, 3)
+    # Shrunk by areas, the lamp keeps its light: radiance times solid angle about the axis.
+    focal = 8 / np.tan(np.radians(37.5))
+    assert views[0].sum() / focal**2 == pytest.approx(
+        light.sum() * (2 * np.pi / 128) ** 2, rel=0.15
+    )
+    assert views[3].max() == 0
+    assert panorama.cut(light)[0].shape == (31, 31, 3)
+    assert not panorama.is_panorama(light[:, :127])
+
+
+def test_middle():
+    picture = np.arange(6 * 10 * 3, dtype=np.float32).reshape(6, 10, 3)
+    np.testing.assert_array_equal(panorama.middle(picture, 6), picture[:, 2:8])
+    blocks = picture[:, 2:8].reshape(3, 2, 3, 2, 3).mean((1, 3))
+    np.testing.assert_allclose(panorama.middle(picture, 3), blocks, rtol=1e-6)
+    assert panorama.middle(picture, 12).shape == (12, 12, 3)
+
+
+def test_tensorflow_need_not_be_importable(tmp_path):
+    program = f"""
+        import importlib.machinery
+        import sys
+
+        # As if it were not installed, even where it is.
+        find_spec = importlib.machinery.PathFinder.find_spec
+        importlib.machinery.PathFinder.find_spec = lambda name, *args: (
+            None if name.split(".")[0] == "tensorflow" else find_spec(name, *args)
+        )
+        try:
+            import tensorflow
+        except ImportError:
+            pass
+        else:
+            raise SystemExit("not blocked")
+        import tensorflow_datasets as tfds
+        import tfds_builders
+        from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as module
+        from hdr_jax import data
+
+        module.NUM_SCENES = dict(train=2, val=1, test=1)
+        tfds.disable_progress_bar()
+        for name, manual in (("synthetic_stacks", None), ("radiance_maps", {str(DUMMY)!r})):
+            source = data.load_source(name, "train", {str(tmp_path)!r}, manual)
+            again = tfds.data_source(name, split="train", data_dir={str(tmp_path)!r})
+            assert (source[0]["hdr"] == again[0]["hdr"]).all()
+            batch = next(data.batches(again, batch_size=2, size=16, seed=0))
+            print(name, len(source), batch["stack"].shape)
+        assert not any(module.split(".")[0] == "tensorflow" for module in sys.modules)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    printed = [line for line in result.stdout.splitlines() if line.startswith(("synth", "radi"))]
+    assert printed == [
+        "synthetic_stacks 2 (2, 7, 16, 16, 3)",
+        "radiance_maps 7 (2, 7, 16, 16, 3)",
+    ]
+
+
+def test_real_views(shared):
+    folder = shared / "data/views"
+    files = sorted(folder.glob("*.hdr"))
+    splits = radiance_maps.assign_splits(folder, files)
+    assert len(files) == len(splits) == 317
+    assert set(splits.values()) == {"train", "val"}
+    radiance = images.read_hdr(files[0])
+    example = common.photographed(radiance, files[0].stem, radiance_maps.Builder.BUILDER_CONFIGS[0])
+    assert len(example["stack"]) == 7
