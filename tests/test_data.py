@@ -1,0 +1,308 @@
+"""hdr_jax.data and camera: order, augmentation, batches, devices, and their ends."""
+
+import gc
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from hdr_jax import camera, data, edges, exposure
+
+EV = np.array([-1.0, 0.0, 1.0], np.float32)
+
+
+def make_scene(i, height=20, width=24):
+    """Scene i; its red channel is i in every exposure, the others are noise."""
+    rng = np.random.default_rng(i)
+    hdr = rng.random((height, width, 3)).astype(np.float32) + 0.01
+    stack = np.clip(hdr * 2.0 ** EV[:, None, None, None] * 128, 0, 255).astype(np.uint8)
+    stack[..., 0] = i
+    return {"stack": list(stack), "ev_offset": EV, "hdr": hdr, "scene": f"scene {i}".encode()}
+
+
+@pytest.fixture
+def source():
+    return [make_scene(i) for i in range(5)]
+
+
+def first(iterator, count):
+    """The first batches; closes the iterator."""
+    taken = [next(iterator) for _ in range(count)]
+    iterator.close()
+    return taken
+
+
+def assert_equal(one, two):
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_batch_form(source):
+    (batch,) = first(data.batches(source, batch_size=2, size=16, seed=0), 1)
+    expected = {
+        "stack": (np.uint8, (2, 3, 16, 16, 3)),
+        "edges": (np.uint8, (2, 3, 16, 16, 1)),
+        "hdr": (np.float32, (2, 16, 16, 3)),
+        "ev_offset": (np.float32, (2, 3)),
+    }
+    assert {k: (v.dtype.type, v.shape) for k, v in batch.items()} == expected
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_array_equal(
+                batch["edges"][i, j, ..., 0], edges.canny(batch["stack"][i, j])
+            )
+
+
+def test_resumed_run_sees_the_same_batches(source):
+    settings = {"batch_size": 3, "size": 12, "seed": 7, "metering_stops": 1.0}
+    whole = first(data.batches(source, **settings), 9)
+    for start in (1, 4, 8):
+        rest = first(data.batches(source, **settings, start_step=start, num_threads=3), 9 - start)
+        for one, two in zip(whole[start:], rest, strict=True):
+            assert_equal(one, two)
+    other = first(data.batches(source, **{**settings, "seed": 8}), 9)
+    assert any((one["hdr"] != two["hdr"]).any() for one, two in zip(whole, other, strict=True))
+
+
+def test_every_scene_once_a_round_in_a_new_order(source):
+    taken = first(data.batches(source, batch_size=5, size=20, seed=1, augment=False), 12)
+    orders = [tuple(batch["stack"][:, 0, 0, 0, 0].tolist()) for batch in taken]
+    assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
+    assert len(set(orders)) > 6
+    # Also where batches straddle the rounds.
+    taken = first(data.batches(source, batch_size=2, size=20, seed=1, augment=False), 30)
+    ids = np.concatenate([batch["stack"][:, 0, 0, 0, 0] for batch in taken])
+    assert (ids.reshape(12, 5) == np.array(orders)).all()
+
+
+def test_fewer_scenes_than_a_batch(source):
+    (batch,) = first(data.batches(source[:2], batch_size=7, size=12, seed=0), 1)
+    assert set(batch["stack"][:, 0, 0, 0, 0].tolist()) == {0, 1}
+    # The same scene twice in a batch is augmented anew.
+    assert len({scene.tobytes() for scene in batch["hdr"]}) == 7
+
+
+@pytest.mark.parametrize("size", [8, 20, 50])
+def test_augmentation_is_the_same_for_exposures_and_radiance(size):
+    # Every channel of every picture is the same ramp: after any crop, resize and turn they agree.
+    ramp = np.linspace(0, 250, 20 * 24).reshape(20, 24, 1) * np.ones(3)
+    scene = {"stack": np.stack([ramp] * 3).astype(np.uint8), "ev_offset": EV}
+    scene["hdr"] = scene["stack"][0].astype(np.float32)
+    seen = set()
+    for seed in range(80):
+        made = data.augmented(scene, size, np.random.default_rng(seed))
+        assert made["stack"].shape == (3, size, size, 3) and made["hdr"].shape == (size, size, 3)
+        # uint8 is rounded at every resize.
+        assert np.abs(made["stack"] - made["hdr"]).max() <= 1.0
+        across, down = np.diff(made["hdr"][0, :, 0]).mean(), np.diff(made["hdr"][:, 0, 0]).mean()
+        seen.add((abs(across) > abs(down), across > 0, down > 0))
+    assert len(seen) == 8  # all flips and quarter turns
+
+
+def test_augmentation_covers_scales_and_places():
+    place = np.indices((40, 60)).transpose(1, 2, 0).astype(np.float32)
+    hdr = np.dstack([place, place[..., :1]])
+    scene = {"stack": np.zeros((1, 40, 60, 3), np.uint8), "ev_offset": EV[:1], "hdr": hdr}
+    spans, lows = [], []
+    for seed in range(300):
+        made = data.augmented(scene, 16, np.random.default_rng(seed))["hdr"]
+        spans.append(np.ptp(made[..., 0]) * 16 / 15)
+        lows.append([made[..., 0].min(), made[..., 1].min()])
+    # Sides from 2/3 of the size to the whole height, about log-uniform.
+    assert 10 < min(spans) < 12.5 and 37 < max(spans) < 41
+    assert np.median(spans) == pytest.approx(np.sqrt(10.7 * 40), rel=0.15)
+    assert np.min(lows) < 1.5 and np.max(lows, axis=0)[1] > 40
+
+
+def test_middle_is_cropped_or_enlarged():
+    scene = data.decode(make_scene(0))
+    made = data.centred(scene, 10, 12)
+    np.testing.assert_array_equal(made["hdr"], scene["hdr"][5:15, 6:18])
+    np.testing.assert_array_equal(made["stack"], scene["stack"][:, 5:15, 6:18])
+    for height, width in [(40, 40), (20, 24), (21, 5), (33, 100)]:
+        made = data.centred(scene, height, width)
+        assert made["hdr"].shape == (height, width, 3)
+        assert made["stack"].shape == (3, height, width, 3)
+
+
+def test_evaluation_batches(source):
+    taken = list(data.evaluation_batches(source, batch_size=2, size=16))
+    assert [batch["scene"] for batch in taken] == [
+        ["scene 0", "scene 1"],
+        ["scene 2", "scene 3"],
+        ["scene 4", "scene 4"],
+    ]
+    assert [batch["mask"].tolist() for batch in taken] == [[True, True]] * 2 + [[True, False]]
+    assert all(batch["stack"].shape == (2, 3, 16, 16, 3) for batch in taken)
+    np.testing.assert_array_equal(taken[0]["hdr"][1], source[1]["hdr"][2:18, 4:20])
+    (batch, *_) = data.evaluation_batches(source, multiple_of=8)
+    assert batch["stack"].shape == (1, 3, 16, 24, 3) and batch["edges"].shape == (1, 3, 16, 24, 1)
+    assert not list(data.evaluation_batches([]))
+
+
+def test_unequal_sizes():
+    source = [make_scene(0), make_scene(1, 30, 18)]
+    (batch,) = first(data.batches(source, batch_size=4, size=16, seed=0), 1)
+    assert batch["hdr"].shape == (4, 16, 16, 3)
+    shapes = [batch["hdr"].shape for batch in data.evaluation_batches(source)]
+    assert shapes == [(1, 20, 24, 3), (1, 30, 18, 3)]
+    with pytest.raises(ValueError, match=r"unequal shapes.*pass size="):
+        list(data.evaluation_batches(source, batch_size=2))
+    with pytest.raises(ValueError, match="scene scene 1 of size.*at least 20 pixels"):
+        list(data.evaluation_batches(source, multiple_of=20))
+
+
+def test_bad_scenes_and_settings(source):
+    bad = {**source[0], "hdr": source[0]["hdr"][:4]}
+    with pytest.raises(ValueError, match=r"scene scene 0 with exposures.*expected equal sizes"):
+        next(data.batches([bad], batch_size=1, size=8, seed=0))
+    with pytest.raises(ValueError, match="2 EV offsets"):
+        data.decode({**source[0], "ev_offset": EV[:2]})
+    good = {"batch_size": 1, "size": 8, "seed": 0}
+    for name, value in [("batch_size", 0), ("size", 0), ("seed", -1), ("seed", 2**32)]:
+        with pytest.raises(ValueError, match=f"{name}={value}"):
+            data.batches(source, **{**good, name: value})
+    with pytest.raises(ValueError, match="start_step=-1"):
+        data.batches(source, **good, start_step=-1)
+    with pytest.raises(ValueError, match="at least one scene"):
+        data.batches([], **good)
+
+
+class Failing:
+    """A source whose third scene cannot be read."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        if i == 2:
+            raise OSError("scene 2 is damaged")
+        return make_scene(i)
+
+
+def test_errors_of_threads_reach_the_caller():
+    batches = data.to_devices(data.batches(Failing(), batch_size=1, size=8, seed=0))
+    with pytest.raises(OSError, match="scene 2 is damaged"):
+        for _ in range(5):
+            next(batches)
+
+
+@pytest.mark.parametrize("how", ["close", "delete"])
+def test_ending_stops_the_threads(source, how):
+    before = set(threading.enumerate())
+    batches = data.to_devices(data.batches(source, batch_size=2, size=8, seed=0))
+    next(batches)
+    started = set(threading.enumerate()) - before
+    assert started
+    if how == "close":
+        batches.close()
+    del batches
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while any(thread.is_alive() for thread in started) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_to_devices(source):
+    made = [{"hdr": np.full((4, 2, 2, 3), i, np.float32), "scene": ["a"] * 4} for i in range(5)]
+    placed = list(data.to_devices(made, jax.local_devices()[:1]))
+    assert [int(batch["hdr"][0, 0, 0, 0, 0]) for batch in placed] == [0, 1, 2, 3, 4]
+    assert placed[0].keys() == {"hdr"} and placed[0]["hdr"].shape == (1, 4, 2, 2, 3)
+    double = jax.pmap(lambda batch: batch["hdr"] * 2)
+    np.testing.assert_array_equal(double(placed[1]), 2 * np.ones((1, 4, 2, 2, 3)))
+
+
+def test_batches_are_made_while_the_device_works(source):
+    taken = []
+
+    def slow():
+        for i in range(4):
+            taken.append(i)
+            yield {"hdr": np.zeros((1, 2, 2, 3), np.float32)}
+
+    batches = data.to_devices(slow(), jax.local_devices()[:1], ahead=2)
+    next(batches)
+    assert taken == [0, 1, 2]
+
+
+# --- the random camera
+
+
+def test_metering():
+    rng = np.random.default_rng(0)
+    radiance = np.exp(rng.normal(0, 3, (16, 16, 3)))
+    metered = camera.meter(radiance)
+    luminance = metered.astype(float) @ camera.LUMINANCE_WEIGHTS
+    # The luminance's floor, a millionth of its maximum, is not reached here.
+    assert np.exp(np.log(luminance).mean()) == pytest.approx(0.18, rel=1e-4)
+    np.testing.assert_allclose(camera.meter(radiance * 1e4), metered, rtol=1e-4)
+    np.testing.assert_allclose(camera.meter(radiance, 1.5), metered * 2**1.5, rtol=1e-5)
+    radiance[:8] = 0
+    assert np.isfinite(camera.meter(radiance)).all()
+    for bad in (np.zeros((4, 4, 3)), -radiance, np.full((4, 4, 3), np.inf), np.zeros((0, 4, 3))):
+        with pytest.raises(ValueError, match="meter got radiance"):
+            camera.meter(bad)
+
+
+def test_photographs_have_one_response_and_honest_noise():
+    ramp = np.geomspace(1e-3, 4, 64).astype(np.float32)
+    metered = np.repeat(np.tile(ramp, (200, 1))[..., None], 3, axis=2)
+    seen = set()
+    for seed in range(12):
+        stack = camera.photograph(metered, EV, np.random.default_rng(seed))
+        assert stack.dtype == np.uint8 and stack.shape == (3, 200, 64, 3)
+        np.testing.assert_array_equal(
+            stack, camera.photograph(metered, EV, np.random.default_rng(seed))
+        )
+        mean = stack.mean((1, 3))
+        assert (np.diff(mean, axis=1) > -1).all() and (np.diff(mean, axis=0) > -1).all()
+        np.testing.assert_allclose(stack[2][:, ramp > 0.6], 255, atol=1)
+        # The response at EV e and exposure x is that at EV 0 and exposure x 2^e.
+        dark = (ramp > 0.02) & (ramp < 0.4)
+        np.testing.assert_allclose(
+            mean[2][dark], np.interp(np.log(2 * ramp[dark]), np.log(ramp), mean[1]), atol=2.5
+        )
+        spread = stack[1].std((0, 2))[(ramp > 0.05) & (ramp < 0.7)]
+        assert 0.05 < spread.mean() < 8
+        seen.add(mean[1][np.argmin(np.abs(ramp - 0.18))].round())
+    assert len(seen) >= 6
+
+
+def test_photograph_agrees_with_the_forward_camera_and_does_not_depend_on_pieces(monkeypatch):
+    metered = np.random.default_rng(0).random((30, 50, 3)).astype(np.float32)
+    whole = camera.photograph(metered, EV, np.random.default_rng(3))
+    monkeypatch.setattr(camera, "CHUNK", 256)
+    pieces = camera.photograph(metered, EV, np.random.default_rng(3))
+    # Other noise, the same camera.
+    assert abs(whole.astype(float) - pieces).mean() < 3
+    assert abs(whole.mean() - pieces.mean()) < 0.2
+    # Some camera of the family explains the picture to its noise.
+    times = exposure.ev_to_log_times(EV)
+    family = [
+        exposure.sigmoid(n, s) for n in np.arange(0.6, 1.31, 0.1) for s in np.arange(0.2, 1.21, 0.1)
+    ]
+    family += [exposure.srgb(), *(exposure.gamma(g) for g in np.arange(1.8, 2.61, 0.1))]
+    misses = [
+        np.abs(np.asarray(exposure.expose(metered, times, response)) * 255 - whole).mean()
+        for response in family
+    ]
+    assert min(misses) < 3
+
+
+def test_scene_names_seed():
+    draw = [camera.seeded_by_name(name, "x").random() for name in ("a", "b", "a")]
+    assert draw[0] == draw[2] != draw[1]
+    assert camera.seeded_by_name("a", "y").random() != draw[0]
+
+
+def test_rephotographed():
+    scene = data.decode(make_scene(1))
+    made = data.rephotographed(scene, 1.0, np.random.default_rng(0))
+    assert made["stack"].shape == scene["stack"].shape and made["stack"].dtype == np.uint8
+    ratio = made["hdr"] / scene["hdr"]
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
+    assert (made["stack"][..., 0] != 1).any()
