@@ -1,0 +1,146 @@
+"""Colour: sRGB <-> linear, luminance, and the perceptually uniform encoding PU21.
+
+Notation: `encoded` are display-encoded values in [0, 1], `linear` relative light in [0, 1],
+`luminance` absolute light in cd/m^2. Inverse pairs stand side by side. Everything works element by
+element on arrays of any shape and follows the input's float type.
+"""
+
+import jax.numpy as jnp
+from jax import Array
+
+# ITU-R BT.709 / sRGB primaries with white D65.
+LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+
+# PU21, variant "banding_glare": the parameters p1 .. p7 and the range of the fit in cd/m^2.
+PU21_PARAMETERS = (
+    0.353487901,
+    0.3734658629,
+    8.277049286e-05,
+    0.9062562627,
+    0.09150303166,
+    0.9099517204,
+    596.3148142,
+)
+PU21_MIN_LUMINANCE = 0.005
+PU21_MAX_LUMINANCE = 10000.0
+
+
+def srgb_to_linear(encoded: Array) -> Array:
+    """Linear light of sRGB values: x / 12.92 up to 0.04045, else ((x + 0.055) / 1.055)^2.4.
+
+    Args:
+      encoded: any shape, display-encoded, nominally in [0, 1]; not clipped.
+
+    Returns:
+      Linear light, same shape, 1 for 1.
+
+    Differentiable in `encoded`.
+    Source: IEC 61966-2-1.
+    Example:
+      >>> round(float(srgb_to_linear(0.5)), 4)
+      0.214
+    """
+    encoded = jnp.asarray(encoded)
+    linear_part = encoded <= 0.04045
+    # Double where: the power must not see values of the linear part, or NaN gradients of
+    # negative bases leak through the unselected branch.
+    safe = jnp.where(linear_part, 1.0, encoded)
+    return jnp.where(linear_part, encoded / 12.92, ((safe + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: Array) -> Array:
+    """sRGB values of linear light: 12.92 x up to 0.0031308, else 1.055 x^(1 / 2.4) - 0.055.
+
+    Args:
+      linear: any shape, relative light, nominally in [0, 1]; not clipped.
+
+    Returns:
+      Display-encoded values, same shape, 1 for 1.
+
+    Differentiable in `linear`.
+    Source: IEC 61966-2-1.
+    Example:
+      >>> round(float(linear_to_srgb(0.214)), 3)
+      0.5
+    """
+    linear = jnp.asarray(linear)
+    linear_part = linear <= 0.0031308
+    # Double where, as above.
+    safe = jnp.where(linear_part, 1.0, linear)
+    return jnp.where(linear_part, 12.92 * linear, 1.055 * safe ** (1 / 2.4) - 0.055)
+
+
+def luminance(rgb: Array) -> Array:
+    """Luminance Y = 0.2126 R + 0.7152 G + 0.0722 B of linear RGB.
+
+    Args:
+      rgb: [..., 3], linear, BT.709 primaries, in cd/m^2 or relative.
+
+    Returns:
+      [...], the unit of `rgb`.
+
+    Raises:
+      ValueError: when the last axis is not 3.
+
+    Differentiable in `rgb`.
+    Source: ITU-R BT.709-6, item 3.2.
+    Example:
+      >>> round(float(luminance(jnp.array([0.0, 1.0, 0.0]))), 4)
+      0.7152
+    """
+    rgb = jnp.asarray(rgb)
+    if rgb.ndim == 0 or rgb.shape[-1] != 3:
+        raise ValueError(
+            f"luminance got shape {rgb.shape}; expected [..., 3], the channels on the last axis"
+        )
+    # Not a matrix product: accelerators would round it to fewer bits.
+    return sum(weight * rgb[..., i] for i, weight in enumerate(LUMINANCE_WEIGHTS))
+
+
+def pu21_encode(luminance: Array) -> Array:
+    """PU21 values of absolute luminance: max(p7 (((p1 + p2 Y^p4) / (1 + p3 Y^p4))^p5 - p6), 0).
+
+    Equal steps are about equally visible; 100 cd/m^2, the white of an ordinary display, is close
+    to 256.
+
+    Args:
+      luminance: any shape, cd/m^2 (or one linear colour channel in that unit), clipped to
+        [0.005, 10000].
+
+    Returns:
+      Encoded values, same shape, in [0, 595.4].
+
+    Differentiable in `luminance`, with slope 0 outside the range.
+    Source: Mantiuk and Azimi, "PU21: A novel perceptually uniform encoding for adapting existing
+    quality metrics for HDR", Picture Coding Symposium 2021; variant banding_glare.
+    Example:
+      >>> round(float(pu21_encode(100.0)), 1)
+      256.4
+    """
+    p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
+    # The clip keeps the base of the power away from 0, where its slope is infinite.
+    power = jnp.clip(luminance, PU21_MIN_LUMINANCE, PU21_MAX_LUMINANCE) ** p4
+    return jnp.maximum(p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6), 0)
+
+
+def pu21_decode(encoded: Array) -> Array:
+    """Absolute luminance of PU21 values: the inverse of `pu21_encode`.
+
+    Args:
+      encoded: any shape, clipped to what 0.005 to 10000 cd/m^2 encode to.
+
+    Returns:
+      cd/m^2, same shape.
+
+    Differentiable in `encoded`.
+    Source: Mantiuk and Azimi 2021.
+    Example:
+      >>> round(float(pu21_decode(pu21_encode(50.0))), 2)
+      50.0
+    """
+    p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
+    root = jnp.maximum(jnp.asarray(encoded) / p7 + p6, 0) ** (1 / p5)
+    low = PU21_MIN_LUMINANCE**p4
+    high = PU21_MAX_LUMINANCE**p4
+    root = jnp.clip(root, (p1 + p2 * low) / (1 + p3 * low), (p1 + p2 * high) / (1 + p3 * high))
+    return ((root - p1) / (p2 - p3 * root)) ** (1 / p4)

@@ -1,0 +1,33 @@
+"""Image quality: how far a picture is from its reference, for machines and for people.
+
+Display-encoded images in [0, 1]: `psnr`, `ssim`, `ms_ssim`. Linear radiance: `psnr_mu`. Absolute
+light in cd/m^2: `pu21_psnr`, `pu21_ssim`, `hdrvdp2`; `calibrate` and `hdrvdp2_by_protocol` take
+relative radiance there in a named way. Every metric is a jitted, differentiable function of one
+pair (test first) that `jax.vmap` batches and that follows the input's float type. `Mean` adds up
+the numbers of many pairs.
+"""
+
+from hdr_jax.metrics.accumulate import Mean
+from hdr_jax.metrics.fidelity import psnr, psnr_mu
+from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2, pixels_per_degree
+from hdr_jax.metrics.perceptual_uniform import pu21_psnr, pu21_ssim
+from hdr_jax.metrics.protocols import PROTOCOLS, calibrate, hdrvdp2_by_protocol
+from hdr_jax.metrics.response_correction import correct_response
+from hdr_jax.metrics.structure import ms_ssim, ssim
+
+__all__ = [
+    "PROTOCOLS",
+    "Mean",
+    "Result",
+    "calibrate",
+    "correct_response",
+    "hdrvdp2",
+    "hdrvdp2_by_protocol",
+    "ms_ssim",
+    "pixels_per_degree",
+    "psnr",
+    "psnr_mu",
+    "pu21_psnr",
+    "pu21_ssim",
+    "ssim",
+]

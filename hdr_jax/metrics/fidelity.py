@@ -1,0 +1,74 @@
+"""Pixel differences: PSNR of display-encoded images, and of radiance under the mu law.
+
+Images are [h, w, c] or [h, w]; batches come from `jax.vmap`. Every function follows the type of its
+input, float32 or float64, and is finite in its gradient where the images are equal.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import tonemap
+from hdr_jax.metrics import validation
+
+
+def psnr(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
+    """Peak signal-to-noise ratio in decibels, 10 log10(data_range^2 / mean (test - reference)^2).
+
+    Args:
+      test: [h, w, c] or [h, w], in [0, data_range]; not clipped. Batches: `jax.vmap`.
+      reference: the same shape.
+      data_range: largest value of the scale, > 0.
+
+    Returns:
+      Scalar, dB; infinite for equal images, with gradient 0.
+
+    Raises:
+      ValueError: for integers, unequal shapes, or a data range that is not positive.
+
+    Differentiable in `test` and `reference`.
+    Source: ITU-T J.340 in its still-image form.
+    Example:
+      >>> float(psnr(jnp.zeros((4, 4)), jnp.full((4, 4), 0.1)).round(3))
+      20.0
+    """
+    test, reference = validation.image_pair("psnr", test, reference)
+    validation.positive("psnr", "data_range", data_range)
+    return _psnr(test, reference, data_range)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _psnr(test, reference, data_range):
+    error = jnp.mean(jnp.square((test - reference) / data_range))
+    # Double where: the slope of ln at 0 is infinite, and infinity times 0 is NaN.
+    positive = error > 0
+    return jnp.where(positive, -10 * jnp.log10(jnp.where(positive, error, 1)), jnp.inf)
+
+
+def psnr_mu(test: Array, reference: Array, *, mu: float = 5000.0) -> Array:
+    """PSNR of radiance after the mu law T(H) = ln(1 + mu H) / ln(1 + mu), in decibels.
+
+    Args:
+      test: [h, w, c] or [h, w], linear radiance, 1 for the white point; negative values count as
+        0, larger ones than 1 stay. Batches: `jax.vmap`.
+      reference: the same shape and scale.
+      mu: strength of the compression, > 0.
+
+    Returns:
+      Scalar, dB; infinite for equal images, with gradient 0.
+
+    Raises:
+      ValueError: for integers, unequal shapes, or mu not positive.
+
+    Differentiable in `test` and `reference`.
+    Source: Kalantari and Ramamoorthi 2017.
+    Example:
+      >>> round(float(psnr_mu(jnp.full((4, 4), 0.1), jnp.full((4, 4), 0.2))), 2)
+      21.8
+    """
+    test, reference = validation.image_pair("psnr_mu", test, reference)
+    validation.positive("psnr_mu", "mu", mu)
+    curves = [tonemap.mu_law(jnp.maximum(image, 0), mu) for image in (test, reference)]
+    return _psnr(*curves, 1.0)

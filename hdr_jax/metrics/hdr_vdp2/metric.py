@@ -1,0 +1,318 @@
+"""HDR-VDP-2.2: the whole metric, from two images to a quality and a visibility map."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax.metrics.hdr_vdp2 import (
+    encoding,
+    masking,
+    optics,
+    photoreceptor,
+    quality,
+    sensitivity,
+    spectral,
+    steerable,
+    tables,
+)
+from hdr_jax.metrics.hdr_vdp2.resize import resize
+
+VERSION = "HDR-VDP-2.2.1"
+GEOMETRIC_MEAN = "geometric-mean"
+DARK_SURROUND = 1e-5
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What HDR-VDP-2 says about a pair of images; a pytree, so `vmap` and `jit` pass it on.
+
+    Attributes:
+      Q: quality on the scale of release 2.2.1 and later: 100 for equal images, falling, may be
+        negative.
+      P_det: probability that a difference is seen anywhere, in [0, 1]; the maximum of P_map.
+      C_max: largest value of C_map.
+      P_map: [h, w] probability of seeing a difference at each pixel, in [0, 1].
+      C_map: [h, w] visibility in multiples of the threshold; 1 is seen half of the time.
+      Q_220: quality of release 2.2.0, about -4 (good) to -1: higher is worse.
+      Q_mos: mean opinion score of release 2.2.0, 0 to 100; its author withdrew it.
+      version: release whose numbers these are.
+      protocol: encoding, resolution and calibration in words.
+    """
+
+    Q: Array
+    P_det: Array
+    C_max: Array
+    P_map: Array
+    C_map: Array
+    Q_220: Array
+    Q_mos: Array
+    version: str = dataclasses.field(default=VERSION, metadata={"static": True})
+    protocol: str = dataclasses.field(default="", metadata={"static": True})
+
+
+def pixels_per_degree(diagonal: float, resolution: tuple[int, int], distance: float) -> float:
+    """Pixels per degree of visual angle of a display: H / (2 atan(h / (2 distance))).
+
+    Args:
+      diagonal: of the screen, inches, > 0.
+      resolution: (W, H) in pixels.
+      distance: of the eye, metres, > 0.
+
+    Returns:
+      Pixels per degree, with the screen height h from the diagonal and square pixels.
+
+    Raises:
+      ValueError: when a value is not positive.
+
+    Not differentiable.
+    Example:
+      >>> round(pixels_per_degree(24, (1920, 1080), 0.5), 3)
+      32.453
+    """
+    width, height = resolution
+    if min(diagonal, width, height, distance) <= 0:
+        raise ValueError(
+            f"pixels_per_degree got diagonal {diagonal}, resolution {resolution}, distance "
+            f"{distance}; expected positive numbers (inches, pixels, metres)"
+        )
+    screen_height = diagonal * 0.0254 / math.sqrt(1 + (width / height) ** 2)
+    return height / math.degrees(2 * math.atan(screen_height / (2 * distance)))
+
+
+def hdrvdp2(
+    test: Array,
+    reference: Array,
+    *,
+    color_encoding: str,
+    pixels_per_degree: float,
+    surround: float | Sequence[float] | str = DARK_SURROUND,
+    display: str = "ccfl-lcd",
+    masking: bool = True,
+    mtf: bool = True,
+    spatial_pooling: bool = True,
+    peak_sensitivity: float = 2.4,
+) -> Result:
+    """HDR-VDP-2: would a person see the difference between two images, and how bad is it?
+
+    encode -> optics -> receptors -> response -> steerable pyramid -> sensitivity and masking ->
+    D per plane; Q = 100 - sum w ln(1 + E(D) / eps), P_map = 1 - 0.5^C(D). Computes in the type of
+    the images, float32 or float64.
+
+    Args:
+      test: [h, w, c], or [h, w] with one channel; both sides at least 17. Batches: `jax.vmap`.
+      reference: the same shape.
+      color_encoding: "luminance" (c = 1, cd/m^2), "rgb-bt.709" (c = 3, linear, absolute),
+        "sRGB-display" (c = 3, in [0, 1]), "luma-display" (c = 1, in [0, 1]), "XYZ" (c = 3,
+        absolute).
+      pixels_per_degree: a Python number > 0; see `pixels_per_degree`. Each value, like each
+        size, is compiled once.
+      surround: light around the image in cd/m^2, for all channels or one number each, or
+        "geometric-mean": that of each channel of the reference.
+      display: spectrum of a three-channel display: "ccfl-lcd", "led-lcd" or "crt".
+      masking: whether contrast in the images hides differences.
+      mtf: whether light scatters in the eye.
+      spatial_pooling: whether differences at several places add up in P_map, P_det, C_max.
+      peak_sensitivity: log10 of the observer's peak contrast sensitivity.
+
+    Returns:
+      `Result`. Equal images: Q = 100 exactly, all maps 0.
+
+    Raises:
+      ValueError: for unequal or too small sizes, a wrong number of channels, unknown names, or
+        a resolution that is not positive.
+
+    Differentiable in `test` and `reference`; finite also where they are equal or 0.
+    Source: Mantiuk, Kim, Rempel, Heidrich, ACM TOG 30(4) 40, 2011; quality: Narwaria, Mantiuk,
+    Perreira Da Silva, Le Callet, J. Electronic Imaging 24(1) 010501, 2015.
+    Example:
+      >>> image = jnp.full((32, 32), 50.0).at[8:24, 8:24].set(100.0)
+      >>> same = hdrvdp2(image, image, color_encoding="luminance", pixels_per_degree=30)
+      >>> float(same.Q), float(same.P_det)
+      (100.0, 0.0)
+    """
+    test, reference = jnp.asarray(test), jnp.asarray(reference)
+    _check_images(test, reference, color_encoding)
+    ppd = _check_resolution(pixels_per_degree)
+    if display not in spectral.DISPLAYS:
+        raise ValueError(
+            f"hdrvdp2 got display {display!r}; expected one of {', '.join(spectral.DISPLAYS)}"
+        )
+    dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)
+    return _hdrvdp2(
+        test.astype(dtype).reshape(*test.shape[:2], -1),
+        reference.astype(dtype).reshape(*test.shape[:2], -1),
+        color_encoding=color_encoding,
+        ppd=ppd,
+        surround=_check_surround(surround, encoding.CHANNELS[color_encoding]),
+        display=display,
+        masked=bool(masking),
+        mtf=bool(mtf),
+        spatial_pooling=bool(spatial_pooling),
+        peak_sensitivity=float(peak_sensitivity),
+    )
+
+
+_STATIC = (
+    "color_encoding",
+    "ppd",
+    "surround",
+    "display",
+    "masked",
+    "mtf",
+    "spatial_pooling",
+    "peak_sensitivity",
+)
+
+
+@functools.partial(jax.jit, static_argnames=_STATIC)
+def _hdrvdp2(
+    test,
+    reference,
+    *,
+    color_encoding,
+    ppd,
+    surround,
+    display,
+    masked,
+    mtf,
+    spatial_pooling,
+    peak_sensitivity,
+):
+    """The stages in order, on [h, w, c] arrays; test and reference go side by side as [2, ...]."""
+    light = encoding.to_light(jnp.stack([test, reference]), color_encoding)
+    mask = encoding.difference_mask(light[0], light[1])
+    light = jnp.moveaxis(light, -1, 1)
+    retinal = retinal_image(light, surround, ppd) if mtf else optics.clip(light)
+    cone_l, cone_m, rod = spectral.absorb(retinal, display)
+    response = photoreceptor.respond(cone_l, cone_m, rod, peak_sensitivity)
+    bands = pyramid(response, cone_l + cone_m, ppd)
+    sensitivities = band_sensitivity((cone_l + cone_m).mean(0), bands, ppd)
+    difference = masking.differences(
+        [band[0] for band in bands], [band[1] for band in bands], sensitivities, masked
+    )
+    # The two halves of a batched transform may round differently: equal images get exactly 0.
+    equal = (test == reference).all()
+    difference = [jnp.where(equal, 0, d) for d in difference]
+    q_221, q_220, q_mos = quality.pool(quality.plane_errors(difference, mask), ppd)
+    c_map = masking.detection_map(difference, spatial_pooling)
+    p_map = masking.probability(c_map)
+    return Result(
+        Q=q_221,
+        P_det=p_map.max(),
+        C_max=c_map.max(),
+        P_map=p_map,
+        C_map=c_map,
+        Q_220=q_220,
+        Q_mos=q_mos,
+        protocol=f"{color_encoding}, {ppd:.6g} pixels per degree",
+    )
+
+
+def retinal_image(light: Array, surround: tuple[float, ...] | str, ppd: float) -> Array:
+    """Light [2, c, h, w] after the eye's optics; the reference is the second."""
+    if surround == GEOMETRIC_MEAN:
+        # Black pixels count as 1e-5 cd/m^2: the logarithm of 0 would make all of it 0.
+        logs = jnp.log(jnp.maximum(light[1], DARK_SURROUND))
+        around = jnp.exp(logs.mean((-2, -1), keepdims=True))
+    else:
+        around = jnp.asarray(surround, light.dtype)[:, None, None]
+    return optics.scatter(light, around, ppd)
+
+
+def pyramid(response: Array, adapting: Array, ppd: float) -> list[Array]:
+    """Bands of both responses [2, h, w], the base band filtered by the CSF at their luminances."""
+    *fine, base = steerable.analyse(response)
+    pad = base[1].mean()  # of the reference, for both
+    frequency = sensitivity.band_frequency(len(fine), ppd)
+    return [*fine, sensitivity.filter_base(base, adapting.mean((-2, -1)), pad, frequency)]
+
+
+def band_sensitivity(adapting: Array, bands: list[Array], ppd: float) -> list[Array]:
+    """Sensitivity S per band at the adapting luminance [h, w]; 1 for the filtered base band."""
+    logs = tables.log10_luminance(adapting)
+    maps = [
+        tables.look_up(
+            resize(logs, band.shape[-2:]),
+            sensitivity.sensitivity_table(sensitivity.band_frequency(b, ppd)),
+        )
+        for b, band in enumerate(bands[:-1])
+    ]
+    return [*maps, jnp.ones((), adapting.dtype)]
+
+
+def _check_images(test: Array, reference: Array, color_encoding: str) -> None:
+    """Raise when the images cannot be compared in this encoding."""
+    if color_encoding not in encoding.CHANNELS:
+        raise ValueError(
+            f"hdrvdp2 got color_encoding {color_encoding!r}; expected one of "
+            f"{', '.join(encoding.CHANNELS)}"
+        )
+    if test.shape != reference.shape:
+        raise ValueError(
+            f"hdrvdp2 got a test image {test.shape} and a reference {reference.shape}; expected "
+            "equal shapes. Crop or resize one of them first."
+        )
+    if test.ndim not in (2, 3):
+        raise ValueError(
+            f"hdrvdp2 got images of shape {test.shape}; expected [h, w, c] or [h, w]. Use "
+            "jax.vmap for batches."
+        )
+    for image in (test, reference):
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise ValueError(
+                f"hdrvdp2 got {image.dtype} pixels; expected float. Divide 8-bit pictures by 255 "
+                'and pass color_encoding="sRGB-display".'
+            )
+    channels = 1 if test.ndim == 2 else test.shape[2]
+    expected = encoding.CHANNELS[color_encoding]
+    if channels != expected:
+        other = [name for name, count in encoding.CHANNELS.items() if count == channels]
+        hint = f" Encodings of {channels}: {', '.join(other)}." if other else ""
+        raise ValueError(
+            f"hdrvdp2 got {channels} channel(s); {color_encoding} expects {expected}.{hint}"
+        )
+    if min(test.shape[:2]) < steerable.MIN_SIZE:
+        raise ValueError(
+            f"hdrvdp2 got images of {test.shape[0]} x {test.shape[1]} pixels; expected at least "
+            f"{steerable.MIN_SIZE} on each side, the size of its largest filter."
+        )
+
+
+def _check_resolution(pixels_per_degree: float) -> float:
+    """The resolution as a Python float > 0."""
+    try:
+        ppd = float(pixels_per_degree)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"hdrvdp2 got pixels_per_degree {pixels_per_degree!r}; expected a Python number: it "
+            "fixes the filters at compile time and cannot be traced"
+        ) from error
+    if not (ppd > 0 and math.isfinite(ppd)):
+        raise ValueError(
+            f"hdrvdp2 got pixels_per_degree {ppd}; expected a positive number, about 30 for a "
+            "desktop display at half a metre (see hdr_jax.metrics.pixels_per_degree)"
+        )
+    return ppd
+
+
+def _check_surround(surround: float | Sequence[float] | str, channels: int):
+    """The surround as a tuple of one number per channel, or the name of the geometric mean."""
+    if isinstance(surround, str):
+        values = None if surround == GEOMETRIC_MEAN else ()
+    else:
+        values = tuple(float(v) for v in (surround if hasattr(surround, "__len__") else [surround]))
+        values = values * channels if len(values) == 1 else values
+    if values is None:
+        return GEOMETRIC_MEAN
+    if len(values) != channels or not all(v >= 0 and math.isfinite(v) for v in values):
+        raise ValueError(
+            f"hdrvdp2 got surround {surround!r}; expected a luminance >= 0 in cd/m^2, {channels} "
+            f'of them, or "{GEOMETRIC_MEAN}"'
+        )
+    return values

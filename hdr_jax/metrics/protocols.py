@@ -1,0 +1,193 @@
+"""Named ways of turning relative radiance into cd/m^2, so that reported numbers can be compared.
+
+HDR-VDP-2 and PU21 need absolute light, but most radiance maps are relative. Each protocol is a
+function (test, reference) -> (test, reference) in cd/m^2; `score` reports the metrics under one.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax.metrics import validation
+from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2
+from hdr_jax.metrics.order_statistics import order_statistics
+
+PIXELS_PER_DEGREE = 30.0
+DEFAULT_PEAK = 1000.0
+DISPLAY_BLACK = 0.005
+
+
+def singlehdr(radiance: Array) -> Array:
+    """Radiance stretched to 1 .. 999 between its k-th smallest and k-th largest value.
+
+    k = int(1e-3 h w c), a and b the k-th smallest and largest value over all channels,
+    (x - a) 998 / (b - a + 1e-8) + 1, negatives to 0. Test and reference go through it separately.
+
+    Args:
+      radiance: [h, w, c], linear, relative.
+
+    Returns:
+      [h, w, c], taken as cd/m^2, >= 0. Values beyond b exceed 999. Images of fewer than 1000
+      values use the extremes (k = 1).
+
+    Differentiable in `radiance`.
+    Source: evaluation code of Liu et al., "Single-Image HDR Reconstruction by Learning to Reverse
+    the Camera Pipeline", CVPR 2020.
+    Example:
+      >>> singlehdr(jnp.array([[[0.0, 0.5, 1.0]]])).tolist()
+      [[[1.0, 500.0, 999.0]]]
+    """
+    radiance = jnp.asarray(radiance)
+    k = max(int(1e-3 * radiance.size), 1)
+    low, high = order_statistics(radiance, (k, radiance.size + 1 - k))
+    return jnp.maximum((radiance - low) * (998 / (high - low + 1e-8)) + 1, 0)
+
+
+def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tuple[Array, Array]:
+    """Both images as shown on a display of stated peak: the reference's brightest value is white.
+
+    The test image is first brought to the reference's scale by the median ratio of their values,
+    over those positive in both; then x peak / max(reference), clipped to [0.005, peak].
+
+    Args:
+      test: [h, w, c], linear, relative.
+      reference: [h, w, c], linear, relative.
+      peak: luminance of white, cd/m^2, > 0.005.
+
+    Returns:
+      (test, reference), [h, w, c], cd/m^2, in [0.005, peak].
+
+    Raises:
+      ValueError: when the peak is not above the display's black, 0.005 cd/m^2.
+
+    Differentiable in both, with the scales held constant.
+    Example:
+      >>> pair = display(jnp.full((2, 2, 3), 7.0), jnp.full((2, 2, 3), 0.5), peak=200.0)
+      >>> [round(float(image.max()), 3) for image in pair]
+      [200.0, 200.0]
+    """
+    if not peak > DISPLAY_BLACK:
+        raise ValueError(
+            f"display got peak {peak}; expected a luminance above {DISPLAY_BLACK} cd/m^2, such as "
+            "100 for an office display or 1000 for an HDR one"
+        )
+    test, reference = jnp.asarray(test), jnp.asarray(reference)
+    usable = (test > 0) & (reference > 0)
+    safe = [jnp.where(usable, image, 1) for image in (test, reference)]
+    log_ratio = jnp.nanmedian(jnp.where(usable, jnp.log(safe[1]) - jnp.log(safe[0]), jnp.nan))
+    scale = jnp.where(usable.any(), jnp.exp(log_ratio), 1)
+    white = reference.max()
+    to_peak = peak / jnp.where(white > 0, white, 1)
+    scale, to_peak = jax.lax.stop_gradient((scale, to_peak))
+    return (
+        jnp.clip(test * (scale * to_peak), DISPLAY_BLACK, peak),
+        jnp.clip(reference * to_peak, DISPLAY_BLACK, peak),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """A calibration by name.
+
+    Attributes:
+      name: what a table of results calls it.
+      description: the calibration in words.
+      prepare: (test, reference, peak) -> (test, reference) in cd/m^2.
+    """
+
+    name: str
+    description: str
+    prepare: Callable[[Array, Array, float], tuple[Array, Array]]
+
+
+PROTOCOLS = {
+    p.name: p
+    for p in (
+        Protocol(
+            "singlehdr",
+            "each image stretched to 1..999 cd/m^2 between its 0.1 % and 99.9 % values",
+            lambda test, reference, peak: (singlehdr(test), singlehdr(reference)),
+        ),
+        Protocol(
+            "display",
+            "median-aligned, brightest reference value at {peak:g} cd/m^2, clipped to 0.005..peak",
+            lambda test, reference, peak: display(test, reference, peak=peak),
+        ),
+        Protocol(
+            "absolute",
+            "values taken as cd/m^2",
+            lambda test, reference, peak: (jnp.asarray(test), jnp.asarray(reference)),
+        ),
+    )
+}
+
+
+def calibrate(
+    test: Array, reference: Array, *, protocol: str, peak: float = DEFAULT_PEAK
+) -> tuple[Array, Array]:
+    """Both images in cd/m^2 under a protocol of `PROTOCOLS`.
+
+    Args:
+      test: [h, w, 3], linear RGB.
+      reference: the same shape.
+      protocol: "singlehdr", "display" or "absolute".
+      peak: luminance of white for "display", cd/m^2; the others ignore it.
+
+    Returns:
+      (test, reference), [h, w, 3], cd/m^2.
+
+    Raises:
+      ValueError: for an unknown protocol, integers, or unequal shapes.
+
+    Differentiable in both.
+    Example:
+      >>> pair = calibrate(jnp.ones((1, 1, 3)), jnp.ones((1, 1, 3)), protocol="absolute")
+      >>> float(pair[0].max())
+      1.0
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"got protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+    test, reference = validation.image_pair("calibrate", test, reference, channels=3)
+    return PROTOCOLS[protocol].prepare(test, reference, peak)
+
+
+def hdrvdp2_by_protocol(
+    test: Array,
+    reference: Array,
+    *,
+    protocol: str = "singlehdr",
+    peak: float = DEFAULT_PEAK,
+    pixels_per_degree: float = PIXELS_PER_DEGREE,
+) -> Result:
+    """HDR-VDP-2 of relative radiance: calibrated by a protocol, rgb-bt.709, 30 pixels per degree.
+
+    Args:
+      test: [h, w, 3], linear RGB, both sides at least 17. Batches: `jax.vmap`.
+      reference: the same shape.
+      protocol: "singlehdr", "display" or "absolute".
+      peak: luminance of white for "display", cd/m^2.
+      pixels_per_degree: 30 in both published protocols.
+
+    Returns:
+      `Result`; its `protocol` says all of the above.
+
+    Raises:
+      ValueError: as `calibrate` and `hdrvdp2`.
+
+    Differentiable in `test` and `reference`.
+    Source: the protocol's and `hdrvdp2`'s.
+    Example:
+      >>> image = jnp.ones((32, 32, 3)).at[8:24].set(2.0)
+      >>> result = hdrvdp2_by_protocol(image, 3 * image)
+      >>> round(float(result.Q), 3), result.version, result.protocol.split(":")[0]
+      (100.0, 'HDR-VDP-2.2.1', 'singlehdr')
+    """
+    test, reference = calibrate(test, reference, protocol=protocol, peak=peak)
+    result = hdrvdp2(
+        test, reference, color_encoding="rgb-bt.709", pixels_per_degree=pixels_per_degree
+    )
+    words = PROTOCOLS[protocol].description.format(peak=peak)
+    return dataclasses.replace(result, protocol=f"{protocol}: {words}; {result.protocol}")
