@@ -114,26 +114,22 @@ def _ridge(dx: np.ndarray, dy: np.ndarray, low: float) -> tuple[np.ndarray, np.n
     """Flat positions of local maxima along the gradient, and their magnitudes."""
     width = dx.shape[1]
     magnitude = cv2.magnitude(dx, dy)
-    # Only candidates are looked at: a few per cent of a photograph's pixels.
-    rows, columns = np.nonzero(magnitude[1:-1, 1:-1] >= max(low, np.finfo(np.float32).tiny))
-    position = (rows + 1) * width + (columns + 1)
+    # Only candidates are looked at: a part of a photograph's pixels, never the outermost.
+    candidate = magnitude >= max(low, np.finfo(np.float32).tiny)
+    candidate[[0, -1]] = candidate[:, [0, -1]] = False
+    position = np.flatnonzero(candidate)
     flat = magnitude.ravel()
-    across, down = dx.ravel()[position], dy.ravel()[position]
-    step_x = np.where(across >= 0, 1, -1)
-    step_y = np.where(down >= 0, width, -width)
+    across, down, here = dx.ravel().take(position), dy.ravel().take(position), flat.take(position)
+    step_x, step_y = np.where(across >= 0, 1, -1), np.where(down >= 0, width, -width)
     across, down = np.abs(across), np.abs(down)
-    steep = down > across
     # The gradient leaves the pixel between its straight neighbour and its diagonal one; the
     # magnitude there is interpolated between the two.
+    straight, diagonal = np.where(down > across, step_y, step_x), step_x + step_y
     part = np.minimum(across, down) / np.maximum(across, down)
-    straight, diagonal = np.where(steep, step_y, step_x), step_x + step_y
-    here = flat[position]
-
-    def beaten_by_none(sign: int) -> np.ndarray:
-        a, b = flat[position + sign * diagonal], flat[position + sign * straight]
-        return here >= a * part + b * (1 - part)
-
-    keep = beaten_by_none(1) & beaten_by_none(-1)
+    keep = np.ones(position.size, bool)
+    for ahead, aslant in ((straight, diagonal), (-straight, -diagonal)):
+        a, b = flat.take(position + aslant), flat.take(position + ahead)
+        keep &= here >= a * part + b * (1 - part)
     return position[keep], here[keep]
 
 
