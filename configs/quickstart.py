@@ -1,0 +1,24 @@
+"""The embedded data at 64 x 64: learns visibly in a few minutes on two CPU cores, no download.
+
+python train.py --config configs/quickstart.py --workdir runs/quickstart
+"""
+
+from ml_collections import ConfigDict
+
+from configs import small
+
+
+def get_config() -> ConfigDict:
+    config = small.get_config()
+    config.dataset = "synthetic_stacks/64"
+    config.size = 64
+    config.metering_stops = 0.0
+    config.steps = 400
+    config.batch_size = 4
+    config.eval_every = 100
+    config.eval_scenes = 8
+    config.checkpoint_every = 100
+    config.refine_from = 200
+    config.learning_rate = 1e-3
+    config.refinement_learning_rate = 1e-3
+    return config
