@@ -19,13 +19,12 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import cv2
 import grain
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import camera, edges
+from hdr_jax import augmentation
 
 Batch = dict[str, np.ndarray]
 ARRAYS = ("stack", "edges", "hdr", "ev_offset")
@@ -49,7 +48,8 @@ def load_source(
       A source (see the head of this module). Needs no TensorFlow.
 
     Raises:
-      ValueError: for an unknown dataset, config or split, or missing or damaged files.
+      ValueError: for an unknown dataset, config or split, for missing or damaged files, or if it
+        was prepared before from other files than those in `manual_dir`.
 
     Not differentiable.
     Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
@@ -58,6 +58,7 @@ def load_source(
     import tensorflow_datasets as tfds
 
     import tfds_builders
+    from tfds_builders import manual
 
     name = dataset.split("/")[0].split(":")[0]
     if name not in tfds_builders.BUILDERS:
@@ -70,6 +71,8 @@ def load_source(
         file_format="array_record",
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
     )
+    if manual_dir is not None:
+        manual.check_same_files(builder, pathlib.Path(manual_dir))
     known = sorted(builder.info.splits)
     if split.split("[")[0] not in known:
         raise ValueError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")
@@ -125,18 +128,22 @@ def batches(
       >>> next(batches([scene], batch_size=2, size=8, seed=0))["edges"].shape
       (2, 3, 8, 8, 1)
     """
-    _check(len(source) > 0, "a source without scenes", "at least one scene")
-    _check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
-    _check(size >= 1, f"size={size}", "at least 1 pixel")
-    _check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
-    _check(start_step >= 0, f"start_step={start_step}", "at least 0")
+    augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
+    augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
+    augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
+    augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
-        scene = decode(scene)
-        scene = augmented(scene, size, rng) if augment else centred(scene, size, size)
+        scene = augmentation.decode(scene)
+        scene = (
+            augmentation.augmented(scene, size, rng)
+            if augment
+            else augmentation.centred(scene, size, size)
+        )
         if metering_stops > 0:
-            scene = rephotographed(scene, metering_stops, rng)
-        return with_edges(scene, sigma)
+            scene = augmentation.rephotographed(scene, metering_stops, rng)
+        return augmentation.with_edges(scene, sigma)
 
     scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
     scenes = scenes[start_step * batch_size :]
@@ -174,19 +181,21 @@ def evaluation_batches(
     Not differentiable.
     Example: `for batch in evaluation_batches(source, batch_size=4, size=256): ...`
     """
-    _check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
-    _check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
+    augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    augmentation.check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
     for start in range(0, len(source), batch_size):
         stop = min(start + batch_size, len(source))
         scenes = []
         for i in range(start, stop):
             scene = source[i]
-            name, scene = _name(scene["scene"]), decode(scene)
+            name, scene = augmentation.scene_name(scene["scene"]), augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
-            scenes.append((name, with_edges(centred(scene, height, width), sigma)))
+            scenes.append(
+                (name, augmentation.with_edges(augmentation.centred(scene, height, width), sigma))
+            )
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
-        _check(
+        augmentation.check(
             len(shapes) == 1,
             f"stacks of unequal shapes {sorted(shapes)} in one batch",
             "equal ones: pass size=, or batch_size=1",
@@ -227,7 +236,7 @@ def to_devices(
     sharding = NamedSharding(Mesh(np.asarray(devices), ("device",)), PartitionSpec("device"))
 
     def put(array: np.ndarray) -> jax.Array:
-        _check(
+        augmentation.check(
             array.shape[0] % len(devices) == 0,
             f"a batch of {array.shape[0]} for {len(devices)} devices",
             "a multiple: change batch_size, or pass fewer devices",
@@ -248,175 +257,12 @@ def to_devices(
             iterator.close()
 
 
-def decode(scene: dict) -> Batch:
-    """One scene of a source as plain arrays.
-
-    Args:
-      scene: see the head of this module.
-
-    Returns:
-      `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n], `hdr` float32 [h, w, 3].
-
-    Raises:
-      ValueError: naming the scene, if its shapes do not fit.
-
-    Not differentiable.
-    Example: `scene = decode(source[0])`
-    """
-    shapes = {np.shape(picture) for picture in scene["stack"]}
-    hdr, ev_offset = scene["hdr"], np.asarray(scene["ev_offset"], np.float32)
-    _check(
-        shapes == {np.shape(hdr)} and len(scene["stack"]) == len(ev_offset),
-        f"scene {_name(scene.get('scene', '?'))} with exposures {sorted(shapes)}, a radiance map "
-        f"{np.shape(hdr)} and {len(ev_offset)} EV offsets",
-        "equal sizes and counts",
-    )
-    return {
-        "stack": np.asarray(scene["stack"], np.uint8),
-        "ev_offset": ev_offset,
-        "hdr": np.asarray(hdr, np.float32),
-    }
-
-
-def augmented(scene: Batch, size: int, rng: np.random.Generator) -> Batch:
-    """A random square of a scene, at a random scale, flipped and turned.
-
-    The side of the square is drawn log-uniformly between 2/3 `size` (or of the shorter side, if
-    that is less) and the shorter side; it is resized to `size`.
-
-    Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
-      size: of the result, pixels.
-      rng: where the square and the turn are drawn from.
-
-    Returns:
-      The scene, [n, size, size, 3] and [size, size, 3].
-
-    Not differentiable.
-    Example: `scene = augmented(scene, 256, np.random.default_rng(0))`
-    """
-    height, width = scene["hdr"].shape[:2]
-    longest = min(height, width)
-    shortest = max(min(size, longest) * 2 / 3, 1)
-    side = int(round(np.exp(rng.uniform(np.log(shortest), np.log(longest)))))
-    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-
-    def change(picture: np.ndarray) -> np.ndarray:
-        picture = resized(picture[top : top + side, left : left + side], size, size)
-        picture = np.rot90(picture, turns)
-        return picture[:, ::-1] if mirrored else picture
-
-    return _each_picture(scene, change)
-
-
-def centred(scene: Batch, height: int, width: int) -> Batch:
-    """The middle of a scene; a scene too small is enlarged first until it covers it.
-
-    Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
-      height, width: of the result, pixels.
-
-    Returns:
-      The scene, [n, height, width, 3] and [height, width, 3].
-
-    Not differentiable.
-    Example: `scene = centred(scene, 256, 256)`
-    """
-    rows, columns = scene["hdr"].shape[:2]
-    scale = max(height / rows, width / columns, 1.0)
-    enlarged = max(height, round(rows * scale)), max(width, round(columns * scale))
-    top, left = (enlarged[0] - height) // 2, (enlarged[1] - width) // 2
-
-    def change(picture: np.ndarray) -> np.ndarray:
-        return resized(picture, *enlarged)[top : top + height, left : left + width]
-
-    return _each_picture(scene, change)
-
-
-def rephotographed(scene: Batch, metering_stops: float, rng: np.random.Generator) -> Batch:
-    """Replace a scene's exposures by those of a random camera.
-
-    Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
-      metering_stops: the meter errs by up to so many stops.
-      rng: where camera and error are drawn from.
-
-    Returns:
-      The scene, its radiance map in units of the exposure that clips at EV 0.
-
-    Not differentiable.
-    Example: `scene = rephotographed(scene, 1.0, np.random.default_rng(0))`
-    """
-    hdr = camera.meter(scene["hdr"], metering_stops * rng.uniform(-1, 1))
-    return {**scene, "hdr": hdr, "stack": camera.photograph(hdr, scene["ev_offset"], rng)}
-
-
-def with_edges(scene: Batch, sigma: float = 2.0) -> Batch:
-    """Add the Canny edge map of every exposure.
-
-    Args:
-      scene: `stack` uint8 [n, h, w, 3] and whatever else.
-      sigma: of the Gaussian, pixels.
-
-    Returns:
-      The scene with `edges` uint8 [n, h, w, 1].
-
-    Not differentiable.
-    Example: `scene = with_edges({"stack": stack})`
-    """
-    maps = np.stack([edges.canny(picture, sigma) for picture in scene["stack"]])
-    return {**scene, "edges": maps[..., None]}
-
-
-def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Picture at another size: averaged over areas when shrunk, bilinear when enlarged.
-
-    Args:
-      picture: [h, w, c] uint8 or float32.
-      height, width: of the result, pixels.
-
-    Returns:
-      [height, width, c] of the same dtype; the picture itself if it has that size.
-
-    Not differentiable.
-    Example:
-      >>> resized(np.ones((4, 6, 3), np.float32), 2, 3).shape
-      (2, 3, 3)
-    """
-    if picture.shape[:2] == (height, width):
-        return picture
-    shrunk = height <= picture.shape[0] and width <= picture.shape[1]
-    method = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=method)
-
-
-def _each_picture(scene: Batch, change) -> Batch:
-    """The same change to every exposure and to the radiance map."""
-    return {
-        **scene,
-        "stack": np.stack([change(picture) for picture in scene["stack"]]),
-        "hdr": np.ascontiguousarray(change(scene["hdr"])),
-    }
-
-
-def _whole(scene: Batch, multiple_of: int, name: str) -> tuple[int, int]:
+def _whole(scene: augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
     """Size of a scene, rounded down to a multiple."""
     height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
-    _check(
+    augmentation.check(
         min(height, width) > 0,
         f"scene {name} of size {scene['hdr'].shape[:2]}",
         f"at least {multiple_of} pixels: pass size= to enlarge",
     )
     return height, width
-
-
-def _name(scene: str | bytes) -> str:
-    """Scene name as text (TFDS gives bytes)."""
-    return scene.decode() if isinstance(scene, bytes) else str(scene)
-
-
-def _check(condition: bool, got: str, expected: str) -> None:
-    """Raise unless the condition holds."""
-    if not condition:
-        raise ValueError(f"got {got}; expected {expected}.")

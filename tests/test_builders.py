@@ -119,6 +119,16 @@ def test_manual_directory_may_hold_a_folder_of_that_name(tmp_path):
     assert [scene["scene"] for scene in source] == [b"garden"]
 
 
+def test_other_files_are_not_taken_for_those_prepared(tmp_path):
+    one = copy_views(tmp_path / "one", "garden.hdr", "attic.hdr")
+    for folder in (one, None, tmp_path / "gone", one):
+        assert len(data.load_source("radiance_maps", "train", tmp_path / "data", folder)) == 2
+    two = copy_views(tmp_path / "two", "garden.hdr", "lamp.hdr")
+    with pytest.raises(ValueError, match="made from other files than the 2 in .*two"):
+        data.load_source("radiance_maps", "train", tmp_path / "data", two)
+    assert len(data.load_source("radiance_maps", "train", tmp_path / "more", two)) == 2
+
+
 def copy_views(folder, *names):
     folder.mkdir(exist_ok=True)
     for name in names:

@@ -1,6 +1,11 @@
 """hdr_jax.data and camera: order, augmentation, batches, devices, and their ends."""
 
 import gc
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -8,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from hdr_jax import camera, data, edges, exposure
+from hdr_jax import augmentation, camera, data, edges, exposure
 
 EV = np.array([-1.0, 0.0, 1.0], np.float32)
 
@@ -93,7 +98,7 @@ def test_augmentation_is_the_same_for_exposures_and_radiance(size):
     scene["hdr"] = scene["stack"][0].astype(np.float32)
     seen = set()
     for seed in range(80):
-        made = data.augmented(scene, size, np.random.default_rng(seed))
+        made = augmentation.augmented(scene, size, np.random.default_rng(seed))
         assert made["stack"].shape == (3, size, size, 3) and made["hdr"].shape == (size, size, 3)
         # uint8 is rounded at every resize.
         assert np.abs(made["stack"] - made["hdr"]).max() <= 1.0
@@ -108,7 +113,7 @@ def test_augmentation_covers_scales_and_places():
     scene = {"stack": np.zeros((1, 40, 60, 3), np.uint8), "ev_offset": EV[:1], "hdr": hdr}
     spans, lows = [], []
     for seed in range(300):
-        made = data.augmented(scene, 16, np.random.default_rng(seed))["hdr"]
+        made = augmentation.augmented(scene, 16, np.random.default_rng(seed))["hdr"]
         spans.append(np.ptp(made[..., 0]) * 16 / 15)
         lows.append([made[..., 0].min(), made[..., 1].min()])
     # Sides from 2/3 of the size to the whole height, about log-uniform.
@@ -118,12 +123,12 @@ def test_augmentation_covers_scales_and_places():
 
 
 def test_middle_is_cropped_or_enlarged():
-    scene = data.decode(make_scene(0))
-    made = data.centred(scene, 10, 12)
+    scene = augmentation.decode(make_scene(0))
+    made = augmentation.centred(scene, 10, 12)
     np.testing.assert_array_equal(made["hdr"], scene["hdr"][5:15, 6:18])
     np.testing.assert_array_equal(made["stack"], scene["stack"][:, 5:15, 6:18])
     for height, width in [(40, 40), (20, 24), (21, 5), (33, 100)]:
-        made = data.centred(scene, height, width)
+        made = augmentation.centred(scene, height, width)
         assert made["hdr"].shape == (height, width, 3)
         assert made["stack"].shape == (3, height, width, 3)
 
@@ -160,7 +165,7 @@ def test_bad_scenes_and_settings(source):
     with pytest.raises(ValueError, match=r"scene scene 0 with exposures.*expected equal sizes"):
         next(data.batches([bad], batch_size=1, size=8, seed=0))
     with pytest.raises(ValueError, match="2 EV offsets"):
-        data.decode({**source[0], "ev_offset": EV[:2]})
+        augmentation.decode({**source[0], "ev_offset": EV[:2]})
     good = {"batch_size": 1, "size": 8, "seed": 0}
     for name, value in [("batch_size", 0), ("size", 0), ("seed", -1), ("seed", 2**32)]:
         with pytest.raises(ValueError, match=f"{name}={value}"):
@@ -214,6 +219,36 @@ def test_to_devices(source):
     assert placed[0].keys() == {"hdr"} and placed[0]["hdr"].shape == (1, 4, 2, 2, 3)
     double = jax.pmap(lambda batch: batch["hdr"] * 2)
     np.testing.assert_array_equal(double(placed[1]), 2 * np.ones((1, 4, 2, 2, 3)))
+
+
+def test_two_devices():
+    program = """
+        import jax, numpy as np
+        from hdr_jax import data
+
+        batch = {"hdr": np.arange(4 * 12, dtype=np.float32).reshape(4, 2, 2, 3)}
+        placed = next(data.to_devices([batch]))["hdr"]
+        assert placed.shape == (2, 2, 2, 2, 3)
+        for i, shard in enumerate(placed.addressable_shards):
+            assert shard.device == jax.local_devices()[i]
+            np.testing.assert_array_equal(shard.data[0], batch["hdr"][2 * i : 2 * i + 2])
+        total = jax.pmap(lambda x: jax.lax.psum(x.sum(), "i"), axis_name="i")(placed)
+        assert total.tolist() == [batch["hdr"].sum()] * 2
+        try:
+            next(data.to_devices([{"hdr": batch["hdr"][:3]}]))
+        except ValueError as error:
+            print(error)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        cwd=pathlib.Path(__file__).resolve().parents[1],
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "a batch of 3 for 2 devices; expected a multiple" in result.stdout
 
 
 def test_batches_are_made_while_the_device_works(source):
@@ -300,8 +335,8 @@ def test_scene_names_seed():
 
 
 def test_rephotographed():
-    scene = data.decode(make_scene(1))
-    made = data.rephotographed(scene, 1.0, np.random.default_rng(0))
+    scene = augmentation.decode(make_scene(1))
+    made = augmentation.rephotographed(scene, 1.0, np.random.default_rng(0))
     assert made["stack"].shape == scene["stack"].shape and made["stack"].dtype == np.uint8
     ratio = made["hdr"] / scene["hdr"]
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)

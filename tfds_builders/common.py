@@ -5,7 +5,6 @@ Every example is `stack` (uint8 [n, h, w, 3], RGB, from the darkest to the brigh
 """
 
 import dataclasses
-import pathlib
 
 import cv2
 import numpy as np
@@ -38,6 +37,7 @@ def dataset_info(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetInfo:
         features=features(config.size, len(config.ev_offset)),
         supervised_keys=None,
         disable_shuffling=True,
+        metadata=tfds.core.MetadataDict(),
     )
 
 
@@ -145,58 +145,3 @@ def encode_png(picture: np.ndarray) -> bytes:
     """PNG bytes of uint8 [h, w, 3] RGB; Huffman coding alone is as small on noise, and quicker."""
     strategy = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
     return cv2.imencode(".png", picture[..., ::-1], strategy)[1].tobytes()
-
-
-def find_files(
-    dl_manager: tfds.download.DownloadManager, name: str, suffixes: tuple[str, ...], expected: str
-) -> tuple[pathlib.Path, list[pathlib.Path]]:
-    """Files of a kind in the manual directory, or in its sub-folder called like the dataset.
-
-    Args:
-      dl_manager: knows the manual directory.
-      name: the dataset's.
-      suffixes: what the files end in, lower case.
-      expected: the tree that a person should have made, for the error.
-
-    Returns:
-      The folder and all its files of that kind, in its sub-folders too, sorted.
-
-    Raises:
-      ValueError: if there are none; shows the expected tree and what was found.
-    """
-    try:
-        manual = pathlib.Path(dl_manager.manual_dir)
-    except AssertionError as error:  # what TFDS raises for a missing or empty folder
-        raise ValueError(
-            f"{name}: {str(error).splitlines()[0]}\n{_trees(expected, None)}"
-        ) from error
-
-    def files_below(folder: pathlib.Path) -> list[pathlib.Path]:
-        return sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in suffixes and not path.name.startswith(".")
-        )
-
-    # A manual directory may also hold the files of other datasets, in folders called like them.
-    own = any(path.suffix.lower() in suffixes for path in manual.iterdir())
-    folders = [manual] if own else [manual / name, manual]
-    for folder in folders:
-        if files := files_below(folder):
-            return folder, files
-    raise ValueError(
-        f"{name}: {manual} has no files ending in {' or '.join(suffixes)}.\n"
-        f"{_trees(expected, manual)}"
-    )
-
-
-def _trees(expected: str, folder: pathlib.Path | None, limit: int = 12) -> str:
-    """The tree that is expected beside the one that was found."""
-    lines = ["Expected:", *(f"  {line}" for line in expected.strip().splitlines())]
-    if folder is not None:
-        found = sorted(folder.rglob("*"))
-        lines.append(f"Found in {folder}:")
-        lines += [f"  {path.relative_to(folder)}" for path in found[:limit]]
-        if len(found) > limit:
-            lines.append(f"  ... and {len(found) - limit} more")
-    return "\n".join(lines)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
-from tfds_builders import common, panorama
+from tfds_builders import common, manual, panorama
 
 EXPECTED = """
 <manual directory>/           or <manual directory>/radiance_maps/
@@ -41,8 +41,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         return common.dataset_info(self)
 
+    def find_files(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[pathlib.Path]]:
+        """The folder of radiance maps in a manual directory, and its files."""
+        return manual.find_files(folder, self.name, images.HDR_SUFFIXES, EXPECTED)
+
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
-        folder, files = common.find_files(dl_manager, self.name, images.HDR_SUFFIXES, EXPECTED)
+        folder, files = self.find_files(manual.directory(dl_manager, self.name, EXPECTED))
+        self.info.metadata["fingerprint"] = manual.fingerprint(folder, files)
         splits = assign_splits(folder, files)
         return {
             split: self._generate_examples(folder, chosen)

@@ -7,7 +7,7 @@ from tfds_builders import common
 
 # First scene of each split: far apart, so that a split can grow without touching another.
 FIRST_SCENE = {"train": 0, "val": 1_000_000, "test": 2_000_000}
-NUM_SCENES = {"train": 512, "val": 64, "test": 64}
+NUM_SCENES = {"train": 512, "val": 32, "test": 32}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
