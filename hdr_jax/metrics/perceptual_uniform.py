@@ -5,6 +5,7 @@ radiance choose a calibration first, see `hdr_jax.metrics.protocols`. PU21 puts 
 ordinary display (100 cd/m^2) near 256, which is the peak both metrics use.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -38,9 +39,7 @@ def pu21_psnr(test: Array, reference: Array, *, correct_crf: bool = False) -> Ar
       -0.01
     """
     test, reference = _prepare("pu21_psnr", test, reference, correct_crf)
-    return fidelity.psnr(
-        color.pu21_encode(test), color.pu21_encode(reference), data_range=PU21_PEAK
-    )
+    return _pu21_psnr(test, reference)
 
 
 def pu21_ssim(test: Array, reference: Array, *, correct_crf: bool = False) -> Array:
@@ -65,6 +64,19 @@ def pu21_ssim(test: Array, reference: Array, *, correct_crf: bool = False) -> Ar
       1.0
     """
     test, reference = _prepare("pu21_ssim", test, reference, correct_crf)
+    structure.check_size("pu21_ssim", test.shape, structure.WINDOW)
+    return _pu21_ssim(test, reference)
+
+
+@jax.jit
+def _pu21_psnr(test, reference):
+    return fidelity.psnr(
+        color.pu21_encode(test), color.pu21_encode(reference), data_range=PU21_PEAK
+    )
+
+
+@jax.jit
+def _pu21_ssim(test, reference):
     if test.shape[-1] == 3:
         test, reference = color.luminance(test), color.luminance(reference)
     return structure.ssim(

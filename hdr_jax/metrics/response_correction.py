@@ -5,6 +5,9 @@ difference of tone then hides all others. Hanji et al. 2022 found that metrics a
 better once it is removed.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -47,14 +50,20 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     test, reference = validation.image_pair("correct_response", test, reference, channels=channels)
     if degree < 1:
         raise ValueError(f"correct_response got degree {degree}; expected at least 1")
+    return _correct(test, reference, degree).reshape(shape)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _correct(test, reference, degree):
     y, y_reference = (
-        color.luminance(image) if channels == 3 else image[..., 0] for image in (test, reference)
+        color.luminance(image) if image.shape[-1] == 3 else image[..., 0]
+        for image in (test, reference)
     )
     y = jnp.clip(y, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     target = jnp.clip(y_reference, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     fitted = jnp.exp(_fit(jnp.log(y), jnp.log(target), degree))
     fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
-    return (test * (fitted / y)[..., None]).reshape(shape)
+    return test * (fitted / y)[..., None]
 
 
 def _fit(x: Array, y: Array, degree: int) -> Array:

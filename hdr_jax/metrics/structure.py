@@ -49,7 +49,7 @@ def ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
     """
     test, reference = validation.image_pair("ssim", test, reference)
     validation.positive("ssim", "data_range", data_range)
-    _check_size("ssim", test.shape, WINDOW)
+    check_size("ssim", test.shape, WINDOW)
     return _ssim(test, reference, data_range)
 
 
@@ -78,7 +78,7 @@ def ms_ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
     """
     test, reference = validation.image_pair("ms_ssim", test, reference)
     validation.positive("ms_ssim", "data_range", data_range)
-    _check_size("ms_ssim", test.shape, MS_SSIM_MIN_SIZE)
+    check_size("ms_ssim", test.shape, MS_SSIM_MIN_SIZE)
     return _ms_ssim(test, reference, data_range)
 
 
@@ -131,7 +131,7 @@ def _halve(planes: Array) -> Array:
     return planes.reshape(*batch, h // 2, 2, w // 2, 2).mean((-3, -1))
 
 
-def _check_size(name: str, shape: tuple[int, ...], minimum: int) -> None:
+def check_size(name: str, shape: tuple[int, ...], minimum: int) -> None:
     """Raise when one side is below `minimum`."""
     if min(shape[:2]) < minimum:
         raise ValueError(

@@ -44,36 +44,46 @@ def mutual_masker(test: list[Array], reference: list[Array]) -> list[Array]:
     return [_box3(jnp.minimum(jnp.abs(t), jnp.abs(r))) for t, r in pairs]
 
 
-def _neighbour(masker: Array, like: Array) -> Array:
-    """A neighbouring band's masker at the size and orientations of `like`."""
-    # A band of one plane stands for every orientation, and sees orientation 0 of the others.
-    masker = masker[: like.shape[0]]
-    return jnp.broadcast_to(jnp.maximum(resize(masker, like.shape[-2:]), 0), like.shape)
+def other_orientations(maskers: list[Array]) -> list[Array]:
+    """Contrast at the other orientations of each band, xo = max(sum m - m, 0)."""
+    return [jnp.maximum(m.sum(0) - m, 0) for m in maskers]
+
+
+def neighbouring_bands(maskers: list[Array]) -> list[Array]:
+    """Contrast at the same orientation one band up and down, per unit of their nb.
+
+    xn = max(resize(m_(b-1)), 0) / (nb / 2) + max(resize(m_(b+1)), 0) / (2 nb). The base band masks
+    nobody. A band of one plane stands for every orientation, and sees orientation 0 of the others.
+    """
+
+    def fitted(masker, like):
+        masker = masker[: like.shape[0]]
+        return jnp.broadcast_to(jnp.maximum(resize(masker, like.shape[-2:]), 0), like.shape)
+
+    near = []
+    base = len(maskers) - 1
+    for b, masker in enumerate(maskers):
+        nb = 2.0**b
+        finer = fitted(maskers[b - 1], masker) / (nb / 2) if b > 0 else 0
+        coarser = fitted(maskers[b + 1], masker) / (2 * nb) if b + 1 < base else 0
+        near.append(finer + coarser)
+    return near
 
 
 def masking_noise(maskers: list[Array], sensitivity: list[Array]) -> list[Array]:
     """Noise N that contrast in the same, other orientations and neighbouring bands adds.
 
-    N = nb (k_self (self S / nb)^q + k_xo (xo S / nb)^q + k_xn (xn S)^q).
+    N = nb (k_self (m S / nb)^q + k_xo (xo S / nb)^q + k_xn (xn S)^q), per plane.
     """
+    across = zip(
+        maskers, other_orientations(maskers), neighbouring_bands(maskers), sensitivity, strict=True
+    )
     noise = []
-    last = len(maskers) - 1
-    for b, (masker, s) in enumerate(zip(maskers, sensitivity, strict=True)):
+    for b, (masker, others, near, s) in enumerate(across):
         nb = 2.0**b
-        others = jnp.maximum(masker.sum(0) - masker, 0)
-        near = jnp.zeros_like(masker)
-        if b > 0:
-            near += _neighbour(maskers[b - 1], masker) / (nb / 2)
-        if b < last - 1:  # the base band masks nobody
-            near += _neighbour(maskers[b + 1], masker) / (2 * nb)
-        noise.append(
-            nb
-            * (
-                MASK_SELF * power(masker * s / nb, MASK_Q)
-                + MASK_ORIENTATION * power(others * s / nb, MASK_Q)
-                + MASK_BAND * power(near * s, MASK_Q)
-            )
-        )
+        same = MASK_SELF * power(masker * s / nb, MASK_Q)
+        orientation = MASK_ORIENTATION * power(others * s / nb, MASK_Q)
+        noise.append(nb * (same + orientation + MASK_BAND * power(near * s, MASK_Q)))
     return noise
 
 
@@ -110,7 +120,7 @@ def differences(
     ]
 
 
-def detection_map(difference: list[Array], spatial_pooling: bool = True) -> Array:
+def detection_map(difference: list[Array], spatial_pooling: Array | bool = True) -> Array:
     """Visibility C of the differences at every pixel: 1 is seen half of the time.
 
     V = nb sp(D / nb, slope / p), C = |synthesis of V|; with spatial pooling C sum(C) / max(C).
@@ -130,9 +140,7 @@ def detection_map(difference: list[Array], spatial_pooling: bool = True) -> Arra
         for b, d in enumerate(difference)
     ]
     c = jnp.abs(steerable.synthesise(visible)[0])
-    if spatial_pooling:
-        c = c * c.sum() / (c.max() + 1e-12)
-    return c
+    return jnp.where(spatial_pooling, c * c.sum() / (c.max() + 1e-12), c)
 
 
 def probability(c: Array) -> Array:

@@ -153,7 +153,7 @@ def hdrvdp2(
         display=display,
         masked=bool(masking),
         mtf=bool(mtf),
-        spatial_pooling=bool(spatial_pooling),
+        spatial_pooling=spatial_pooling,
         peak_sensitivity=float(peak_sensitivity),
     )
 
@@ -165,7 +165,6 @@ _STATIC = (
     "display",
     "masked",
     "mtf",
-    "spatial_pooling",
     "peak_sensitivity",
 )
 

@@ -1,5 +1,7 @@
 """Stage 9: one number for the quality, from the error of every plane on a logarithmic scale."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -68,7 +70,7 @@ def pool(errors: list[Array], pixels_per_degree: float) -> tuple[Array, Array, A
     q_220 = (
         sum(
             band_weight(b, pixels_per_degree, WEIGHTS_220)
-            * (g.sum() + g.shape[0] * np.log(EPSILON))
+            * (g.sum() + g.shape[0] * math.log(EPSILON))
             for b, g in enumerate(gains)
         )
         / num_planes

@@ -1,0 +1,368 @@
+"""Metrics of the field against loops in float64, scikit-image and their formulas."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from scipy.signal import correlate as scipy_correlate
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from hdr_jax import color, metrics
+from hdr_jax.metrics import protocols, structure
+from hdr_jax.metrics.convolution import correlate, separable
+from hdr_jax.metrics.order_statistics import order_statistics
+
+RNG = np.random.default_rng(7)
+
+
+def pair(h=64, w=48, c=3, noise=0.05, seed=0):
+    """A smooth picture in [0, 1] and a noisy one."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:h, :w] / 9
+    reference = 0.5 + 0.3 * np.stack([np.sin(x + k) * np.cos(y * (k + 1)) for k in range(c)], -1)
+    test = np.clip(reference + noise * rng.standard_normal(reference.shape), 0, 1)
+    return test, reference
+
+
+def ssim_maps_loop(x, y, data_range):
+    """l and cs of one channel, window by window."""
+    offsets = np.arange(11) - 5
+    g = np.exp(-(offsets**2) / (2 * 1.5**2))
+    weight = np.outer(g, g) / g.sum() ** 2
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = np.empty((x.shape[0] - 10, x.shape[1] - 10))
+    contrast = np.empty_like(luminance)
+    for i, j in np.ndindex(luminance.shape):
+        a, b = x[i : i + 11, j : j + 11], y[i : i + 11, j : j + 11]
+        ma, mb = (weight * a).sum(), (weight * b).sum()
+        va, vb = (weight * (a - ma) ** 2).sum(), (weight * (b - mb) ** 2).sum()
+        covariance = (weight * (a - ma) * (b - mb)).sum()
+        luminance[i, j] = (2 * ma * mb + c1) / (ma**2 + mb**2 + c1)
+        contrast[i, j] = (2 * covariance + c2) / (va + vb + c2)
+    return luminance, contrast
+
+
+def ms_ssim_loop(x, y, data_range):
+    """Five scales of one channel."""
+    product = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        luminance, contrast = ssim_maps_loop(x, y, data_range)
+        product *= ((luminance if scale == 4 else 1) * contrast).mean() ** weight
+        x, y = (np.pad(a, [(0, n % 2) for n in a.shape], mode="edge") for a in (x, y))
+        x, y = ((a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2]) / 4 for a in (x, y))
+    return product
+
+
+@pytest.mark.parametrize("shape", [(64, 48, 3), (33, 47, 1), (21, 30)])
+@pytest.mark.parametrize("data_range", [1.0, 256.0])
+def test_psnr_and_ssim_against_skimage(shape, data_range):
+    test, reference = (image * data_range for image in pair(*shape[:2], 3))
+    if len(shape) == 2:
+        test, reference = test[..., 0], reference[..., 0]
+    else:
+        test, reference = test[..., : shape[2]], reference[..., : shape[2]]
+    expected_psnr = peak_signal_noise_ratio(reference, test, data_range=data_range)
+    expected_ssim = structural_similarity(
+        reference,
+        test,
+        data_range=data_range,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1 if len(shape) == 3 else None,
+    )
+    for x64, tolerance in ((True, 1e-12), (False, 2e-6)):
+        with jax.enable_x64(x64):
+            dtype = jnp.float64 if x64 else jnp.float32
+            a, b = jnp.asarray(test, dtype), jnp.asarray(reference, dtype)
+            assert float(metrics.ssim(a, b, data_range=data_range)) == pytest.approx(
+                expected_ssim, abs=tolerance
+            )
+            assert float(metrics.psnr(a, b, data_range=data_range)) == pytest.approx(
+                expected_psnr, abs=tolerance * 30
+            )
+
+
+def test_ssim_against_loop():
+    test, reference = pair(20, 25, 1)
+    luminance, contrast = ssim_maps_loop(test[..., 0], reference[..., 0], 1.0)
+    with jax.enable_x64(True):
+        value = metrics.ssim(jnp.asarray(test), jnp.asarray(reference))
+        assert float(value) == pytest.approx((luminance * contrast).mean(), abs=1e-13)
+
+
+@pytest.mark.parametrize("size", [(176, 161), (161, 170)])
+def test_ms_ssim_against_loop(size):
+    test, reference = pair(*size, 1, noise=0.2)
+    expected = ms_ssim_loop(test[..., 0], reference[..., 0], 1.0)
+    with jax.enable_x64(True):
+        value = metrics.ms_ssim(jnp.asarray(test), jnp.asarray(reference))
+        assert float(value) == pytest.approx(expected, abs=1e-12)
+    value = metrics.ms_ssim(test.astype(np.float32), reference.astype(np.float32))
+    assert float(value) == pytest.approx(expected, abs=2e-6)
+
+
+def test_ms_ssim_of_opposite_pictures_is_zero_with_finite_gradient():
+    _, reference = pair(161, 161, 1)
+    reference = jnp.asarray(reference, jnp.float32)
+    value, gradient = jax.value_and_grad(metrics.ms_ssim)(1 - reference, reference)
+    assert float(value) == 0
+    assert bool(jnp.isfinite(gradient).all())
+
+
+def test_halving_repeats_an_odd_edge():
+    planes = jnp.arange(15.0).reshape(1, 3, 5)
+    expected = [[3.0, 5.0, 6.5], [10.5, 12.5, 14.0]]
+    assert structure._halve(planes)[0].tolist() == expected
+
+
+def test_psnr_mu_formula():
+    test, reference = pair()
+    curve = [np.log(1 + 5000 * image) / np.log(5001) for image in (test, reference)]
+    expected = -10 * np.log10(np.mean((curve[0] - curve[1]) ** 2))
+    value = metrics.psnr_mu(test.astype(np.float32), reference.astype(np.float32))
+    assert float(value) == pytest.approx(expected, abs=1e-4)
+    # Negative radiance counts as black.
+    assert float(metrics.psnr_mu(jnp.full((2, 2), -3.0), jnp.zeros((2, 2)))) == np.inf
+
+
+def test_pu21_metrics_formula():
+    test, reference = (1000 * image**3 for image in pair())
+    encoded = [np.asarray(color.pu21_encode(jnp.float32(image))) for image in (test, reference)]
+    expected = 10 * np.log10(256**2 / np.mean((encoded[0] - encoded[1]) ** 2))
+    a, b = test.astype(np.float32), reference.astype(np.float32)
+    assert float(metrics.pu21_psnr(a, b)) == pytest.approx(expected, abs=1e-3)
+    luminance = [
+        np.asarray(color.pu21_encode(jnp.float32(image @ [0.2126, 0.7152, 0.0722])))
+        for image in (test, reference)
+    ]
+    expected = structural_similarity(
+        luminance[1].astype(np.float64),
+        luminance[0].astype(np.float64),
+        data_range=256,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert float(metrics.pu21_ssim(a, b)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "metric", [metrics.psnr, metrics.ssim, metrics.psnr_mu, metrics.pu21_psnr, metrics.pu21_ssim]
+)
+def test_gradient_is_finite_at_identity_and_black(metric):
+    _, reference = pair(24, 24)
+    reference = jnp.asarray(reference, jnp.float32)
+    cases = [(reference, reference), (0 * reference, 0 * reference), (0 * reference, reference)]
+    for a, b in cases:
+        assert bool(jnp.isfinite(jax.grad(metric)(a, b)).all())
+        assert bool(jnp.isfinite(jax.grad(metric, 1)(a, b)).all())
+
+
+def test_identity_values():
+    _, reference = pair(161, 161)
+    reference = jnp.asarray(reference, jnp.float32)
+    assert float(metrics.psnr(reference, reference)) == np.inf
+    assert float(metrics.pu21_psnr(reference, reference)) == np.inf
+    assert float(metrics.ssim(reference, reference)) == pytest.approx(1, abs=1e-7)
+    assert float(metrics.ms_ssim(reference, reference)) == pytest.approx(1, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["psnr", "ssim", "psnr_mu", "pu21_psnr", "pu21_ssim"])
+def test_vmap_equals_loop(name):
+    metric = getattr(metrics, name)
+    pairs = [pair(24, 24, seed=k) for k in range(3)]
+    tests, references = (
+        jnp.asarray(np.stack(side), jnp.float32) for side in zip(*pairs, strict=True)
+    )
+    looped = [float(metric(a, b)) for a, b in zip(tests, references, strict=True)]
+    np.testing.assert_allclose(jax.vmap(metric)(tests, references), looped, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "scale"),
+    [
+        (metrics.psnr, 1),
+        (metrics.ssim, 1),
+        (metrics.psnr_mu, 1),
+        (metrics.pu21_psnr, 100),
+        (metrics.pu21_ssim, 100),
+        (metrics.correct_response, 100),
+    ],
+)
+def test_gradients_against_finite_differences(metric, scale):
+    with jax.enable_x64(True):
+        a, b = (jnp.asarray(scale * image + 0.01 * scale) for image in pair(14, 13, 3))
+        check_grads(metric, (a, b), order=1, modes=("rev",), rtol=1e-5)
+
+
+def test_correct_response_equals_polyfit():
+    test, reference = (1000 * image**2 + 1 for image in pair())
+    y, y_reference = (image @ [0.2126, 0.7152, 0.0722] for image in (test, reference))
+    fit = np.polynomial.Polynomial.fit(np.log(y).ravel(), np.log(y_reference).ravel(), 3)
+    expected = test * (np.exp(fit(np.log(y))) / y)[..., None]
+    with jax.enable_x64(True):
+        corrected = metrics.correct_response(jnp.asarray(test), jnp.asarray(reference))
+        np.testing.assert_allclose(corrected, expected, rtol=1e-9)
+    corrected = metrics.correct_response(test.astype(np.float32), reference.astype(np.float32))
+    np.testing.assert_allclose(corrected, expected, rtol=1e-4)
+
+
+def test_correct_response_raises_the_score_of_a_wrong_tone_curve():
+    _, reference = pair(c=1)
+    reference = jnp.asarray(500 * reference + 1, jnp.float32)
+    test = 3 * reference**0.7
+    plain = float(metrics.pu21_psnr(test, reference))
+    corrected = float(metrics.pu21_psnr(test, reference, correct_crf=True))
+    assert corrected > plain + 20
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_correct_response_of_few_levels_is_finite(levels):
+    y = jnp.asarray(np.resize(np.arange(1.0, levels + 1), (8, 8)), jnp.float32)
+    target = y * 2 + 1
+    corrected = metrics.correct_response(y, target)
+    gradient = jax.grad(lambda y: metrics.correct_response(y, target).sum())(y)
+    np.testing.assert_allclose(corrected, target, rtol=1e-4)
+    assert bool(jnp.isfinite(gradient).all())
+
+
+def test_mean_adds_parts_of_unequal_size():
+    values = RNG.random(10)
+    parts = metrics.Mean.of(values[:3]) + metrics.Mean.of(values[3:]) + metrics.Mean.empty()
+    assert float(parts.value) == pytest.approx(values.mean(), rel=1e-6)
+    padded = metrics.Mean.of(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([1, 1, 0]))
+    assert float(padded.value) == 2
+    assert np.isnan(float(metrics.Mean.empty().value))
+    summed = jax.jit(lambda m: jax.tree.map(lambda x: 2 * x, m))(padded)
+    assert float(summed.total) == 8
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_order_statistics_equal_sort(size):
+    values = RNG.standard_normal(size) * 10.0 ** RNG.integers(-30, 30, size)
+    values[::3] = -values[0]  # ties
+    with jax.enable_x64(True):
+        for dtype in (np.float32, np.float64):
+            ordered = np.sort(values.astype(dtype))
+            ranks = tuple({1, (size + 1) // 2, size})
+            found = order_statistics(jnp.asarray(values, dtype), ranks)
+            assert found.dtype == dtype
+            assert found.tolist() == [float(ordered[k - 1]) for k in ranks]
+
+
+def test_order_statistics_gradient_goes_to_the_value():
+    gradient = jax.grad(lambda v: order_statistics(v, (2,))[0])
+    assert gradient(jnp.array([5.0, -1.0, 3.0])).tolist() == [0.0, 0.0, 1.0]
+    assert gradient(jnp.array([3.0, -1.0, 3.0])).tolist() == [0.5, 0.0, 0.5]
+    with pytest.raises(ValueError, match="ranks"):
+        order_statistics(jnp.ones(3), (4,))
+
+
+def test_singlehdr_against_numpy():
+    image = np.exp(2 * RNG.standard_normal((40, 50, 3))).astype(np.float32)
+    k = int(1e-3 * 40 * 50 * 3)
+    ordered = np.sort(image.astype(np.float64).ravel())
+    low, high = ordered[k - 1], ordered[-k]
+    expected = np.maximum((image - low) * 998 / (high - low + 1e-8) + 1, 0)
+    np.testing.assert_allclose(protocols.singlehdr(image), expected, rtol=2e-5, atol=1e-3)
+    assert (expected == 0).sum() < k  # the protocol does clip some
+
+
+def test_display_protocol_ignores_scale_and_respects_peak():
+    image = np.exp(RNG.standard_normal((20, 20, 3))).astype(np.float32)
+    test, reference = metrics.calibrate(image * 17, image, protocol="display", peak=300.0)
+    np.testing.assert_allclose(test, reference, rtol=1e-5)
+    assert float(reference.max()) == pytest.approx(300, rel=1e-6)
+    black = metrics.calibrate(0 * image, 0 * image, protocol="display")
+    assert float(black[0].max()) == pytest.approx(0.005)
+
+
+def test_protocol_names_stand_in_the_result():
+    image = jnp.ones((20, 20, 3)).at[5:].set(4.0)
+    result = metrics.hdrvdp2_by_protocol(image, image, protocol="display", peak=150.0)
+    assert result.version == "HDR-VDP-2.2.1"
+    assert result.protocol.startswith("display: ")
+    assert "150 cd/m^2" in result.protocol
+    assert "rgb-bt.709, 30 pixels per degree" in result.protocol
+
+
+@pytest.mark.parametrize(
+    ("o", "c", "kernel", "stride", "block", "shape"),
+    [
+        (1, 1, (15, 15), 1, 16, (31, 37)),
+        (4, 1, (9, 9), 1, 8, (9, 40)),
+        (1, 4, (9, 9), 1, 8, (25, 9)),
+        (1, 1, (17, 17), 2, 8, (50, 49)),
+        (2, 3, (3, 5), 3, 4, (20, 23)),
+        (1, 1, (1, 11), 1, 16, (3, 11)),
+    ],
+)
+def test_correlate_against_scipy(o, c, kernel, stride, block, shape):
+    weights = RNG.standard_normal((o, c, *kernel))
+    planes = RNG.standard_normal((2, c, *shape))
+    expected = np.array(
+        [
+            [
+                sum(scipy_correlate(x[i], weights[k, i], "valid", "direct") for i in range(c))
+                for k in range(o)
+            ]
+            for x in planes
+        ]
+    )[..., ::stride, ::stride]
+    with jax.enable_x64(True):
+        result = correlate(jnp.asarray(planes), weights, stride=stride, block=block)
+        np.testing.assert_allclose(result, expected, atol=1e-12)
+        check_grads(
+            lambda x: correlate(x, weights, stride=stride, block=block),
+            (jnp.asarray(planes),),
+            order=1,
+            modes=("rev",),
+            rtol=1e-6,
+        )
+
+
+def test_separable_against_scipy():
+    taps = RNG.random(11)
+    planes = RNG.random((2, 30, 41))
+    expected = [scipy_correlate(x, np.outer(taps, taps), "valid", "direct") for x in planes]
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(separable(jnp.asarray(planes), taps), expected, rtol=1e-12)
+
+
+def test_float32_stays_float32_beside_float64():
+    with jax.enable_x64(True):
+        image = jnp.asarray(pair(24, 24)[0], jnp.float32)
+        for metric in (metrics.psnr, metrics.ssim, metrics.psnr_mu, metrics.pu21_ssim):
+            assert metric(image, image).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["psnr", "ssim", "ms_ssim", "psnr_mu", "pu21_psnr", "pu21_ssim"])
+def test_bad_input_is_named(name):
+    metric = getattr(metrics, name)
+    image = np.ones((20, 20, 3), np.float32)
+    with pytest.raises(ValueError, match=r"\(20, 19, 3\)"):
+        metric(image[:, :19], image)
+    with pytest.raises(ValueError, match="uint8"):
+        metric(image.astype(np.uint8), image.astype(np.uint8))
+    with pytest.raises(ValueError, match="vmap"):
+        metric(image[None], image[None])
+
+
+def test_other_errors():
+    image = np.ones((10, 30, 3), np.float32)
+    with pytest.raises(ValueError, match="at least 11"):
+        metrics.ssim(image, image)
+    with pytest.raises(ValueError, match="at least 161"):
+        metrics.ms_ssim(np.ones((160, 200)), np.ones((160, 200)))
+    with pytest.raises(ValueError, match="data_range = 0"):
+        metrics.psnr(image, image, data_range=0)
+    with pytest.raises(ValueError, match="2 channel"):
+        metrics.pu21_psnr(image[..., :2], image[..., :2])
+    with pytest.raises(ValueError, match="singlehdr, display, absolute"):
+        metrics.calibrate(image, image, protocol="mine")
+    with pytest.raises(ValueError, match=r"0\.005"):
+        metrics.calibrate(image, image, protocol="display", peak=0.0)
+    with pytest.raises(ValueError, match="degree 0"):
+        metrics.correct_response(image, image, degree=0)
