@@ -1,4 +1,4 @@
-"""Dense linear least squares by QR, differentiated implicitly."""
+"""Dense ridge regression, differentiated implicitly."""
 
 import jax
 import jax.numpy as jnp
@@ -6,47 +6,50 @@ from jax import Array
 
 
 @jax.custom_vjp
-def solve(matrix: Array, target: Array) -> Array:
-    """x = argmin |matrix x - target|^2 for a matrix of full column rank.
+def ridge(matrix: Array, target: Array) -> Array:
+    """x = argmin |matrix x - target|^2 + |x|^2.
 
-    R is taken from the QR factors of [matrix, target], so that Q is never formed:
-    x = R[:n, :n]^-1 R[:n, n].
+    By Cholesky of matrix^T matrix + 1, scaled to a unit diagonal, and one step of refinement: on
+    an accelerator and on a CPU that is matrix products, where a QR solve is not.
 
     Args:
-      matrix: [m, n], m >= n, full column rank.
+      matrix: [m, n].
       target: [m].
 
     Returns:
-      x [n].
+      x [n]; 0 where `matrix` is 0.
 
     Differentiable in both arguments (reverse mode).
     Example:
-      >>> solve(jnp.array([[1.0], [1.0]]), jnp.array([1.0, 3.0])).round(4).tolist()
+      >>> ridge(jnp.array([[1.0], [1.0]]), jnp.array([1.0, 5.0])).round(4).tolist()
       [2.0]
     """
-    return _solve_fwd(matrix, target)[0]
+    return _ridge_fwd(matrix, target)[0]
 
 
-# With A = matrix, b = target, r = b - A x and A^T r = 0:
-#   dx = (A^T A)^-1 (dA^T r - A^T dA x + A^T db),
-# so for u = (A^T A)^-1 x_bar:  A_bar = r u^T - (A u) x^T  and  b_bar = A u.
-def _solve_fwd(matrix, target):
-    n = matrix.shape[1]
-    # One zero row makes room for the residual's entry of R when m == n.
-    augmented = jnp.pad(jnp.column_stack([matrix, target]), ((0, 1), (0, 0)))
-    r = jnp.linalg.qr(augmented, mode="r")
-    factor = r[:n, :n]
-    x = jax.scipy.linalg.solve_triangular(factor, r[:n, n])
-    return x, (matrix, target, factor, x)
+# With A = matrix, b = target, r = b - A x and x = M^-1 A^T b, M = A^T A + 1:
+#   dx = M^-1 (dA^T r - A^T dA x + A^T db),
+# so for u = M^-1 x_bar:  A_bar = r u^T - (A u) x^T  and  b_bar = A u.
+def _ridge_fwd(matrix, target):
+    gram = matrix.T @ matrix + jnp.eye(matrix.shape[1], dtype=matrix.dtype)
+    scale = jax.lax.rsqrt(jnp.diag(gram))
+    factor = jnp.linalg.cholesky(gram * scale[:, None] * scale)
+    x = _apply_inverse(factor, scale, matrix.T @ target)
+    x += _apply_inverse(factor, scale, matrix.T @ (target - matrix @ x) - x)
+    return x, (matrix, target, factor, scale, x)
 
 
-def _solve_bwd(residuals, x_bar):
-    matrix, target, factor, x = residuals
-    half = jax.scipy.linalg.solve_triangular(factor, x_bar, trans="T")
-    u = jax.scipy.linalg.solve_triangular(factor, half)
+def _ridge_bwd(residuals, x_bar):
+    matrix, target, factor, scale, x = residuals
+    u = _apply_inverse(factor, scale, x_bar)
     target_bar = matrix @ u
     matrix_bar = jnp.outer(target - matrix @ x, u) - jnp.outer(target_bar, x)
     return matrix_bar, target_bar
 
 
-solve.defvjp(_solve_fwd, _solve_bwd)
+def _apply_inverse(factor: Array, scale: Array, vector: Array) -> Array:
+    """M^-1 vector, with M = D^-1 L L^T D^-1, L = factor and D = diag(scale)."""
+    return scale * jax.scipy.linalg.cho_solve((factor, True), scale * vector)
+
+
+ridge.defvjp(_ridge_fwd, _ridge_bwd)

@@ -2,7 +2,8 @@
 
 Notation: batch arrays as in `hdr_jax.data`: stack [b, n, h, w, 3] and edges [b, n, h, w, 1] uint8,
 ev_offset [b, n]. A step has two parts (Kim, Lee, Kang 2020, as released): A, teacher-forced from a
-random reference exposure; B, recursive from a reference near the middle. `phase` 1 trains the global
+random reference exposure; B, recursive from a reference near the middle. `phase` 1 trains the
+global
 and local networks, phase 2 the refinement networks too; it is static, so that there are two
 compiled steps in all. No function here does I/O.
 """

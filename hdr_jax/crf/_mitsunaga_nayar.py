@@ -64,10 +64,8 @@ def mitsunaga_nayar(
         return (low - high) * pair_weight.reshape(pair_weight.shape + (1,) * (values.ndim - 2))
 
     matrix = pair_difference(_polynomial_basis(x, powers)).reshape(-1, len(powers))
-    # A ridge of 1e-3 keeps the solution finite when there is no usable pair: then f^-1(x) = x.
-    matrix = jnp.concatenate([matrix, 1e-3 * jnp.eye(len(powers), dtype=matrix.dtype)])
-    target = jnp.concatenate([-pair_difference(x).ravel(), jnp.zeros(len(powers), matrix.dtype)])
-    coefficients = least_squares.solve(matrix, target)
+    # A faint ridge decides where there is no usable pair: then f^-1(x) = x.
+    coefficients = 1e3 * least_squares.ridge(1e3 * matrix, -pair_difference(x).ravel())
     z = jnp.linspace(0, 1, num_levels, dtype=matrix.dtype)
     inverse_response = z + _polynomial_basis(z, powers) @ coefficients
     g = jnp.log(monotone(jnp.maximum(inverse_response, 0.01 / (num_levels - 1))))
