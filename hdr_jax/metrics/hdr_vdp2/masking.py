@@ -24,6 +24,7 @@ def power(x: Array, exponent: float) -> Array:
 
     Double where: ln 0 has no finite slope, and just above 0 (denormal x) 1 / x overflows.
     """
+    x = jnp.asarray(x)
     positive = x > jnp.finfo(x.dtype).tiny
     return jnp.where(positive, jnp.exp(exponent * jnp.log(jnp.where(positive, x, 1))), 0)
 

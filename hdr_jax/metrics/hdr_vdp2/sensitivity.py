@@ -13,7 +13,7 @@ from jax import Array
 from hdr_jax.metrics.hdr_vdp2 import optics, tables
 
 NUM_POINTS = 256
-LUMINANCES = np.array([0.002, 0.02, 0.2, 2.0, 20.0, 150.0])
+LUMINANCES = (0.002, 0.02, 0.2, 2.0, 20.0, 150.0)
 # Columns a, b, c, d at these luminances.
 PARAMETERS = np.array(
     [
