@@ -24,7 +24,8 @@ def get_config() -> ConfigDict:
     config.batch_size = 1  # over all devices
     config.log_every = 100
     config.eval_every = 2_000
-    config.eval_scenes = 4
+    config.eval_scenes = 4  # of the validation during training
+    config.eval_split = "test"  # of eval.py
     config.checkpoint_every = 2_000
     config.keep_checkpoints = 3
     # The networks: fields of hdr_jax.models.ExposureStackModel.

@@ -14,6 +14,9 @@ from jax import Array
 
 from hdr_jax import color, losses, metrics, tonemap
 
+HDRVDP2_PROTOCOL = "singlehdr"
+PU21_PROTOCOL = "display"
+
 
 def scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
     """Scores of a batch of scenes.
@@ -28,6 +31,29 @@ def scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
       `srgb_psnr_reinhard`); psnr_exposures, ssim_exposures [b, n], infinite and 1 at the reference.
     """
     return jax.vmap(_scores)(dict(outputs), true_stack)
+
+
+def all_scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
+    """`scores`, and the slower metrics of absolute light.
+
+    Args:
+      outputs: of `eval_step`.
+      true_stack: [b, n, h, w, 3] float in [0, 1].
+
+    Returns:
+      As `scores`, with `hdrvdp2_q` and `pu21_psnr` of the radiance map, and the same of the input
+      read as plain sRGB, under the protocols that HDRVDP2_PROTOCOL and PU21_PROTOCOL name.
+    """
+    result = scores(outputs, true_stack)
+    n = true_stack.shape[1]
+    plain = color.srgb_to_linear(true_stack[:, n // 2])
+    true = outputs["true_radiance"]
+    for prefix, radiance in (("", outputs["radiance"]), ("srgb_", plain)):
+        q = jax.vmap(lambda a, b: metrics.hdrvdp2_by_protocol(a, b, protocol=HDRVDP2_PROTOCOL).Q)
+        result[f"{prefix}hdrvdp2_q"] = q(radiance, true)
+        calibrated = jax.vmap(lambda a, b: metrics.calibrate(a, b, protocol=PU21_PROTOCOL))
+        result[f"{prefix}pu21_psnr"] = jax.vmap(metrics.pu21_psnr)(*calibrated(radiance, true))
+    return result
 
 
 def _scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:

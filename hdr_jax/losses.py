@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.contextual import contextual_bilateral
+from hdr_jax.tonemap import mu_law
 
 __all__ = [
     "align_scale",
@@ -131,27 +132,6 @@ def histogram_l1(prediction: Array, target: Array, num_levels: int = 256) -> Arr
     return jnp.mean(_abs(difference)) / (num_levels - 1)
 
 
-def mu_law(h: Array, mu: float = 5000.0) -> Array:
-    """Logarithmic tone curve: log(1 + mu h) / log(1 + mu), which maps [0, 1] onto [0, 1].
-
-    Args:
-      h: linear radiance, any shape; values over 1 map over 1. Negative values, which no radiance
-        map has but a network may give, map by the odd continuation -mu_law(-h): finite, and with
-        a slope that leads back.
-      mu: strength of the compression, > 0.
-
-    Returns:
-      The same shape.
-
-    Differentiable in `h`; the slope at 0 is mu / log(1 + mu).
-    Source: Kalantari and Ramamoorthi 2017.
-    Example:
-      >>> mu_law(jnp.array([-1.0, 0.0, 1.0])).tolist()
-      [-1.0, 0.0, 1.0]
-    """
-    return _log1p_odd(mu * h) / jnp.log1p(mu)
-
-
 def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
     """Mean absolute log ratio of radiance maps: mean |log((1 + mu H') / (1 + mu H))|.
 
@@ -177,7 +157,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       4.6151
     """
     _check_same_shape(prediction, target)
-    return jnp.mean(_abs(_log1p_odd(mu * prediction) - _log1p_odd(mu * target)))
+    return jnp.log1p(mu) * jnp.mean(_abs(mu_law(prediction, mu) - mu_law(target, mu)))
 
 
 def align_scale(prediction: Array, target: Array) -> Array:
@@ -214,14 +194,6 @@ def align_scale(prediction: Array, target: Array) -> Array:
 def _abs(x: Array) -> Array:
     """|x| with the gradient 0 at 0, where that of `jnp.abs` is 1: equal pixels must not drift."""
     return x * jax.lax.stop_gradient(jnp.sign(x))
-
-
-def _log1p_odd(x: Array) -> Array:
-    """sign(x) log(1 + |x|), with the slope 1 at 0 that `sign` and `abs` would lose."""
-    negative = x < 0
-    # Double where: neither branch sees the other's values.
-    above, below = jnp.where(negative, 0, x), jnp.where(negative, -x, 0)
-    return jnp.where(negative, -jnp.log1p(below), jnp.log1p(above))
 
 
 def _check_same_shape(prediction: Array, target: Array) -> None:

@@ -10,22 +10,28 @@ from hdr_jax import color
 
 
 def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
-    """The mu-law curve T(H) = ln(1 + mu H) / ln(1 + mu), as losses and metrics of the field use it.
+    """The mu-law curve T(H) = log(1 + mu H) / log(1 + mu), which maps [0, 1] onto [0, 1].
 
     Args:
-      radiance: any shape, >= 0; H = 1 maps to 1. Scale it first: see `normalize`.
-      mu: amount of compression.
+      radiance: H, linear, any shape; values over 1 map over 1. Negative values, which no radiance
+        map has but a network may give, map by the odd continuation -T(-H): finite, and with a slope
+        that leads back.
+      mu: strength of the compression, > 0.
 
     Returns:
-      Values, 0 at 0 and 1 at H = 1, same shape; not display-encoded, but near enough to look at.
+      The same shape; not display-encoded, but near enough to look at.
 
-    Differentiable in `radiance`.
+    Differentiable in `radiance`; the slope at 0 is mu / log(1 + mu).
     Source: Kalantari and Ramamoorthi 2017, Eq. 1.
     Example:
-      >>> mu_law(jnp.array([0.0, 1.0])).tolist()
-      [0.0, 1.0]
+      >>> mu_law(jnp.array([-1.0, 0.0, 1.0])).tolist()
+      [-1.0, 0.0, 1.0]
     """
-    return jnp.log1p(mu * radiance) / jnp.log1p(mu)
+    negative = radiance < 0
+    # Double where: neither branch sees the other's values.
+    above, below = jnp.where(negative, 0, radiance), jnp.where(negative, -radiance, 0)
+    compressed = jnp.where(negative, -jnp.log1p(mu * below), jnp.log1p(mu * above))
+    return compressed / jnp.log1p(mu)
 
 
 def reinhard(radiance: Array, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:

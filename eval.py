@@ -1,0 +1,138 @@
+"""Evaluates a trained run on one split, with numbers and pictures.
+
+  python eval.py --config configs/quickstart.py --workdir runs/quickstart
+  python eval.py --config configs/quickstart.py --workdir runs/quickstart --config.eval_split=val
+
+Takes the configuration and the overrides of train.py. Restores the newest checkpoint of the work
+directory and writes into <workdir>/eval
+
+  metrics.json    for each scene, and as mean and standard deviation: PSNR and SSIM of every
+                  generated exposure; PSNR of the radiance map after the mu law and after Reinhard's
+                  tone map, beside those of the input read as plain sRGB; HDR-VDP-2 Q and PU21-PSNR
+  SCENE.png       input, generated over true stack, tone-mapped result and truth, recovered
+                  response curves, error in stops
+  index.html      all of it on one page
+"""
+
+import functools
+import html
+import json
+import pathlib
+
+import jax
+import ml_collections
+import numpy as np
+import tqdm
+
+from hdr_jax import data, evaluation, figures, training
+from hdr_jax.checkpoints import load_model
+from hdr_jax.cli import flags
+from hdr_jax.runlog import write_text
+
+SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q")
+
+
+def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
+    """Scores every scene of `config.eval_split` and writes numbers, panels and a page.
+
+    Args:
+      config: that of the run; see configs/paper.py.
+      workdir: folder of the run, with a checkpoint.
+
+    Returns:
+      What metrics.json holds.
+
+    Raises:
+      ValueError: when there is no checkpoint, it does not fit, or the data cannot be read.
+    """
+    model, params, step = load_model(workdir)
+    if model != training.create_model(config):
+        raise ValueError(
+            f"the checkpoint in {workdir} has the model {model}, the configuration describes "
+            f"{training.create_model(config)}: pass the --config (and overrides) of the run"
+        )
+    folders = config.data_dir, config.manual_dir or None
+    source = data.load_source(config.dataset, config.eval_split, *folders)
+    out = pathlib.Path(workdir) / "eval"
+    out.mkdir(exist_ok=True)
+    generate = jax.jit(
+        functools.partial(training.eval_step, ml_collections.FrozenConfigDict(config))
+    )
+    score = jax.jit(evaluation.all_scores)
+    rows = []
+    batches = data.evaluation_batches(source, size=config.size)
+    for batch in tqdm.tqdm(batches, total=len(source), unit="scene"):
+        outputs = generate(params, {name: batch[name] for name in data.ARRAYS})
+        true_stack = batch["stack"].astype(np.float32) / 255
+        outputs, values = jax.device_get((outputs, score(outputs, true_stack)))
+        row = {name: value[0].tolist() for name, value in values.items()}
+        name = batch["scene"][0]
+        first = {key: value[0] for key, value in outputs.items()}
+        shown = {key: row[key] for key in SHOWN if key in row}
+        panel = out / f"{_file_name(name)}.png"
+        figures.panel(panel, name, first, true_stack[0], batch["ev_offset"][0], shown)
+        rows.append({"scene": name, "panel": panel.name, **row})
+    result = {
+        "dataset": config.dataset,
+        "split": config.eval_split,
+        "step": step,
+        "hdrvdp2_protocol": evaluation.HDRVDP2_PROTOCOL,
+        **_summary(rows),
+        "scenes": rows,
+    }
+    write_text(out / "metrics.json", json.dumps(result, indent=1) + "\n")
+    write_text(out / "index.html", _page(result))
+    _report(result, out)
+    return result
+
+
+def _summary(rows: list[dict]) -> dict[str, dict]:
+    """Mean and standard deviation over the scenes of every score."""
+    names = [name for name, value in rows[0].items() if not isinstance(value, str)]
+    columns = {name: np.asarray([row[name] for row in rows], np.float64) for name in names}
+    return {
+        "mean": {name: column.mean(0).tolist() for name, column in columns.items()},
+        "sd": {
+            # The reference exposure is given: its PSNR is infinite and has no spread.
+            name: np.where(np.isfinite(column).all(0), np.nan_to_num(column).std(0), 0).tolist()
+            for name, column in columns.items()
+        },
+    }
+
+
+def _report(result: dict, out: pathlib.Path) -> None:
+    """Prints mean and standard deviation of the scores that are one number."""
+    print(f"{result['dataset']} {result['split']}, {len(result['scenes'])} scenes, step "
+          f"{result['step']}; HDR-VDP-2: {result['hdrvdp2_protocol']}")  # fmt: skip
+    for name, value in result["mean"].items():
+        if not isinstance(value, list):
+            print(f"  {name:20s} {value:8.3f} +- {result['sd'][name]:.3f}")
+    print(f"pictures: {out / 'index.html'}")
+
+
+def _page(result: dict) -> str:
+    """A page with a table of the mean scores and all panels."""
+    scores = "".join(
+        f"<tr><td>{name}<td>{value:.3f} &plusmn; {result['sd'][name]:.3f}"
+        for name, value in result["mean"].items()
+        if not isinstance(value, list)
+    )
+    panels = "".join(
+        f"<h2>{html.escape(row['scene'])}</h2><img src='{html.escape(row['panel'])}'>"
+        for row in result["scenes"]
+    )
+    title = f"{result['dataset']} {result['split']}, step {result['step']}"
+    return (
+        f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>"
+        "<style>body{font-family:sans-serif;margin:2em}img{max-width:100%}td{padding:0 1em}</style>"
+        f"<h1>{html.escape(title)}</h1><table>{scores}</table>{panels}\n"
+    )
+
+
+def _file_name(scene: str) -> str:
+    """A scene's name with everything that a file name may not hold replaced."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in scene)
+
+
+if __name__ == "__main__":
+    flags.run(evaluate, __doc__)

@@ -1,0 +1,8 @@
+"""`python -m hdr_jax`: the same as the program `hdr-jax`."""
+
+import sys
+
+from hdr_jax.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The program `hdr-jax` (or `python -m hdr_jax`): one subcommand a module of this package."""
+
+import argparse
+import importlib
+import sys
+
+# Each has `add_parser(subparsers)` and `run(args) -> exit code`.
+COMMANDS = ("score", "import_")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a subcommand.
+
+    Args:
+      arguments: without the program's name; those of the process by default.
+
+    Returns:
+      Exit code: 0, 2 for bad input with one message on standard error, 130 after Ctrl-C.
+
+    Example:
+      >>> main(["score", "missing.hdr", "missing.hdr"])
+      2
+    """
+    parser = argparse.ArgumentParser(
+        prog="hdr-jax", description="Differentiable high-dynamic-range imaging in JAX."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = importlib.import_module(f"hdr_jax.cli.{name}")
+        module.add_parser(subparsers).set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        return args.run(args)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
