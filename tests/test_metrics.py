@@ -1,5 +1,8 @@
 """Metrics of the field against loops in float64, scikit-image and their formulas."""
 
+import argparse
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +11,9 @@ from jax.test_util import check_grads
 from scipy.signal import correlate as scipy_correlate
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from hdr_jax import color, metrics
-from hdr_jax.metrics import protocols, structure
+from hdr_jax import color, images, metrics
+from hdr_jax.cli import score
+from hdr_jax.metrics import hdrvdp2, protocols, structure
 from hdr_jax.metrics.convolution import correlate, separable
 from hdr_jax.metrics.order_statistics import order_statistics
 
@@ -286,6 +290,64 @@ def test_protocol_names_stand_in_the_result():
     assert result.protocol.startswith("display: ")
     assert "150 cd/m^2" in result.protocol
     assert "rgb-bt.709, 30 pixels per degree" in result.protocol
+
+
+def test_visibility_picture_colours():
+    luminance = jnp.asarray(np.geomspace(1, 100, 60).reshape(6, 10), jnp.float32)
+    nothing = metrics.visibility_picture(jnp.zeros((6, 10)), luminance)
+    assert float(jnp.ptp(nothing, axis=-1).max()) == 0  # gray
+    assert float(nothing.min()) >= 0 and float(nothing.max()) <= 1
+    for p, strongest in [(0.25, 2), (0.5, 1), (1.0, 0)]:
+        picture = metrics.visibility_picture(jnp.full((6, 10), p), luminance)
+        assert bool((picture.argmax(-1) == strongest).all())
+    dark = metrics.visibility_picture(jnp.ones((6, 10)), 0 * luminance)
+    assert bool(jnp.isfinite(dark).all())
+    with pytest.raises(ValueError, match=r"\(6, 9\)"):
+        metrics.visibility_picture(jnp.ones((6, 9)), luminance)
+
+
+def run_score(*arguments):
+    parser = argparse.ArgumentParser()
+    score.add_parser(parser.add_subparsers())
+    return score.run(parser.parse_args(["score", *map(str, arguments)]))
+
+
+def test_score_prints_metrics_and_writes_the_map(tmp_path, capsys):
+    test, reference = (np.float32(image) for image in pair(32, 40))
+    images.write(tmp_path / "test.hdr", test)
+    images.write(tmp_path / "reference.exr", reference)
+    options = ("--protocol", "display", "--peak", 200, "--map", tmp_path / "map.png", "--json")
+    assert run_score(tmp_path / "test.hdr", tmp_path / "reference.exr", *options) == 0
+    values = json.loads(capsys.readouterr().out)
+    light = metrics.calibrate(
+        images.read_hdr(tmp_path / "test.hdr"), reference, protocol="display", peak=200.0
+    )
+    result = hdrvdp2(*light, color_encoding="rgb-bt.709", pixels_per_degree=30)
+    assert values["hdrvdp2_Q"] == pytest.approx(float(result.Q), abs=1e-3)
+    assert values["pu21_psnr"] == pytest.approx(float(metrics.pu21_psnr(*light)), abs=1e-4)
+    assert values["version"] == "HDR-VDP-2.2.1" and "200 cd/m^2" in values["protocol"]
+    assert values["ms_ssim_reinhard"] is None  # too small
+    assert images.read_photo(tmp_path / "map.png").shape == (32, 40, 3)
+    same = (tmp_path / "test.hdr", tmp_path / "test.hdr", "--protocol", "display", "--no-map")
+    assert run_score(*same) == 0
+    table = capsys.readouterr().out
+    assert "100  HDR-VDP-2 quality" in table and "inf  dB, of perceptually" in table
+
+
+def test_score_refuses_bad_input(tmp_path):
+    for name, shape in [("a", (20, 20, 3)), ("b", (20, 21, 3)), ("small", (9, 9, 3))]:
+        images.write(tmp_path / f"{name}.hdr", np.ones(shape, np.float32))
+    path = {name: tmp_path / f"{name}.hdr" for name in ("a", "b", "small")}
+    for arguments, message in [
+        ((path["a"], path["b"]), "equal shapes"),
+        ((path["small"], path["small"]), "at least 17"),
+        ((path["a"], path["a"], "--protocol", "x"), "singlehdr, display, absolute"),
+        ((path["a"], path["a"], "--pixels-per-degree", "0"), "positive"),
+        ((path["a"], tmp_path / "missing.hdr"), "missing.hdr"),
+    ]:
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            run_score(*arguments, "--map", tmp_path / "map.png")
+    assert not (tmp_path / "map.png").exists()
 
 
 @pytest.mark.parametrize(

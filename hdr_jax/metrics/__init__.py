@@ -14,6 +14,7 @@ from hdr_jax.metrics.perceptual_uniform import pu21_psnr, pu21_ssim
 from hdr_jax.metrics.protocols import PROTOCOLS, calibrate, hdrvdp2_by_protocol
 from hdr_jax.metrics.response_correction import correct_response
 from hdr_jax.metrics.structure import ms_ssim, ssim
+from hdr_jax.metrics.visibility import visibility_picture
 
 __all__ = [
     "PROTOCOLS",
@@ -30,4 +31,5 @@ __all__ = [
     "pu21_psnr",
     "pu21_ssim",
     "ssim",
+    "visibility_picture",
 ]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.metrics.hdr_vdp2 import (
+    arguments,
     encoding,
     masking,
     optics,
@@ -20,11 +21,10 @@ from hdr_jax.metrics.hdr_vdp2 import (
     steerable,
     tables,
 )
+from hdr_jax.metrics.hdr_vdp2.arguments import DARK_SURROUND, GEOMETRIC_MEAN
 from hdr_jax.metrics.hdr_vdp2.resize import resize
 
 VERSION = "HDR-VDP-2.2.1"
-GEOMETRIC_MEAN = "geometric-mean"
-DARK_SURROUND = 1e-5
 
 
 @jax.tree_util.register_dataclass
@@ -137,8 +137,8 @@ def hdrvdp2(
       (100.0, 0.0)
     """
     test, reference = jnp.asarray(test), jnp.asarray(reference)
-    _check_images(test, reference, color_encoding)
-    ppd = _check_resolution(pixels_per_degree)
+    arguments.check_images(test, reference, color_encoding)
+    ppd = arguments.check_resolution(pixels_per_degree)
     if display not in spectral.DISPLAYS:
         raise ValueError(
             f"hdrvdp2 got display {display!r}; expected one of {', '.join(spectral.DISPLAYS)}"
@@ -149,7 +149,7 @@ def hdrvdp2(
         reference.astype(dtype).reshape(*test.shape[:2], -1),
         color_encoding=color_encoding,
         ppd=ppd,
-        surround=_check_surround(surround, encoding.CHANNELS[color_encoding]),
+        surround=arguments.check_surround(surround, encoding.CHANNELS[color_encoding]),
         display=display,
         masked=bool(masking),
         mtf=bool(mtf),
@@ -243,75 +243,3 @@ def band_sensitivity(adapting: Array, bands: list[Array], ppd: float) -> list[Ar
         for b, band in enumerate(bands[:-1])
     ]
     return [*maps, jnp.ones((), adapting.dtype)]
-
-
-def _check_images(test: Array, reference: Array, color_encoding: str) -> None:
-    """Raise when the images cannot be compared in this encoding."""
-    if color_encoding not in encoding.CHANNELS:
-        raise ValueError(
-            f"hdrvdp2 got color_encoding {color_encoding!r}; expected one of "
-            f"{', '.join(encoding.CHANNELS)}"
-        )
-    if test.shape != reference.shape:
-        raise ValueError(
-            f"hdrvdp2 got a test image {test.shape} and a reference {reference.shape}; expected "
-            "equal shapes. Crop or resize one of them first."
-        )
-    if test.ndim not in (2, 3):
-        raise ValueError(
-            f"hdrvdp2 got images of shape {test.shape}; expected [h, w, c] or [h, w]. Use "
-            "jax.vmap for batches."
-        )
-    for image in (test, reference):
-        if not jnp.issubdtype(image.dtype, jnp.floating):
-            raise ValueError(
-                f"hdrvdp2 got {image.dtype} pixels; expected float. Divide 8-bit pictures by 255 "
-                'and pass color_encoding="sRGB-display".'
-            )
-    channels = 1 if test.ndim == 2 else test.shape[2]
-    expected = encoding.CHANNELS[color_encoding]
-    if channels != expected:
-        other = [name for name, count in encoding.CHANNELS.items() if count == channels]
-        hint = f" Encodings of {channels}: {', '.join(other)}." if other else ""
-        raise ValueError(
-            f"hdrvdp2 got {channels} channel(s); {color_encoding} expects {expected}.{hint}"
-        )
-    if min(test.shape[:2]) < steerable.MIN_SIZE:
-        raise ValueError(
-            f"hdrvdp2 got images of {test.shape[0]} x {test.shape[1]} pixels; expected at least "
-            f"{steerable.MIN_SIZE} on each side, the size of its largest filter."
-        )
-
-
-def _check_resolution(pixels_per_degree: float) -> float:
-    """The resolution as a Python float > 0."""
-    try:
-        ppd = float(pixels_per_degree)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"hdrvdp2 got pixels_per_degree {pixels_per_degree!r}; expected a Python number: it "
-            "fixes the filters at compile time and cannot be traced"
-        ) from error
-    if not (ppd > 0 and math.isfinite(ppd)):
-        raise ValueError(
-            f"hdrvdp2 got pixels_per_degree {ppd}; expected a positive number, about 30 for a "
-            "desktop display at half a metre (see hdr_jax.metrics.pixels_per_degree)"
-        )
-    return ppd
-
-
-def _check_surround(surround: float | Sequence[float] | str, channels: int):
-    """The surround as a tuple of one number per channel, or the name of the geometric mean."""
-    if isinstance(surround, str):
-        values = None if surround == GEOMETRIC_MEAN else ()
-    else:
-        values = tuple(float(v) for v in (surround if hasattr(surround, "__len__") else [surround]))
-        values = values * channels if len(values) == 1 else values
-    if values is None:
-        return GEOMETRIC_MEAN
-    if len(values) != channels or not all(v >= 0 and math.isfinite(v) for v in values):
-        raise ValueError(
-            f"hdrvdp2 got surround {surround!r}; expected a luminance >= 0 in cd/m^2, {channels} "
-            f'of them, or "{GEOMETRIC_MEAN}"'
-        )
-    return values
