@@ -9,6 +9,7 @@ Wherever the reference lies, the steps number n - 1: a scan of n - 1 steps whose
 direction serves every reference with one compiled program.
 """
 
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,8 +52,8 @@ class ExposureStackModel(nn.Module):
         refinement_width, refinement_levels: of the refinement networks.
         dtype: type the networks compute in (float32, bfloat16); parameters, norm statistics,
             recurrent states and the images between the networks are float32.
-        remat: recompute a step's inner activations in the backward pass: memory for one step rather
-            than n - 1, at the price of one more forward pass.
+        remat: keep nothing of a step for the backward pass but its input: less memory for one more
+            forward pass. Off, the convolutions' outputs are kept and all else is recomputed.
         convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
 
     Parameters: {"up": {"global", "local", "refinement"}, "down": {...}}.
@@ -113,35 +114,31 @@ class ExposureStackModel(nn.Module):
             ValueError: sizes that do not fit, an index outside the stack, unknown `gradients`.
         """
         self._check(image, edge_map, reference_index, true_stack, true_edges, gradients)
-        params = {d: self.param(d, self._init_direction, d) for d in DIRECTIONS}
-        given = (2 * image.astype(jnp.float32) - 1, edge_map.astype(jnp.float32))
+        params = {d: self.param(d, self._init_direction) for d in DIRECTIONS}
+        image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
         truth = None if true_stack is None else (2 * true_stack - 1, true_edges)
-        nets = {d: self.networks(d) for d in DIRECTIONS}
-        functions = jax.tree.map(self._pure, nets, is_leaf=lambda x: isinstance(x, UNet))
-        states = {name: nets["up"][name].initial_state(*image.shape[:3]) for name in RECURRENT}
+        nets = self.networks()
+        states = {name: nets[name].initial_state(*image.shape[:3]) for name in RECURRENT}
+        functions = {name: _function(network) for name, network in nets.items()}
         made = recursion.walk(
-            functions, params, states, given, reference_index, truth, self.num_exposures,
-            refine=refine, way=gradients,
+            functions, params, states, (2 * image - 1, edge_map), reference_index, truth,
+            self.num_exposures, refine=refine, way=gradients, remat=self.remat,
         )  # fmt: skip
-        stack, tone, edges, linked = recursion.assemble(made, given, reference_index)
-        return StackOutput((stack + 1) / 2, (tone + 1) / 2, edges, (linked + 1) / 2)
-
-    def _pure(self, network: UNet) -> Callable:
-        """The network as a function of its parameters."""
-
-        def function(params, state, inputs, entry):
-            return network.apply({"params": params}, state, inputs, entry)
-
-        # In a scan nothing merges a recomputation with the original: the costly guard can go.
-        return jax.checkpoint(function, prevent_cse=False) if self.remat else function
+        order = recursion.order(self.num_exposures, reference_index)
+        return StackOutput(
+            stack=recursion.place((made.image + 1) / 2, image, order),
+            global_stack=recursion.place((made.tone + 1) / 2, image, order),
+            edges=recursion.place(made.edges, edge_map, order),
+            linked_stack=recursion.place((made.linked + 1) / 2, image, order),
+        )
 
     @property
     def multiple(self) -> int:
         """Height and width must be multiples of this: 2^levels of the deepest network."""
         return 2 ** max(self.global_levels, self.local_levels, self.refinement_levels)
 
-    def networks(self, direction: str) -> dict[str, UNet]:
-        """The three networks of "up" or "down", unbound."""
+    def networks(self) -> dict[str, UNet]:
+        """The three networks, unbound: the same in both directions but for their parameters."""
         shared = dict(
             entries=self.num_exposures - 1,
             dtype=self.dtype,
@@ -150,21 +147,15 @@ class ExposureStackModel(nn.Module):
         )
         return {
             "global": GlobalNetwork(self.global_width, self.global_levels, **shared),
-            "local": LocalNetwork(
-                self.local_width,
-                self.local_levels,
-                last_entry=0 if direction == "up" else None,
-                **shared,
-            ),
+            "local": LocalNetwork(self.local_width, self.local_levels, **shared),
             "refinement": RefinementNetwork(
                 self.refinement_width, self.refinement_levels, **shared
             ),
         }
 
-    def _init_direction(self, key: jax.Array, direction: str) -> dict:
+    def _init_direction(self, key: jax.Array) -> dict:
         """Initial parameters of one direction's networks; no network is run."""
-        nets = self.networks(direction)
-        shapes = {name: network.parameter_shapes() for name, network in nets.items()}
+        shapes = {name: network.parameter_shapes() for name, network in self.networks().items()}
         return initial_values(key, shapes)
 
     def _check(self, image, edge_map, reference_index, true_stack, true_edges, way) -> None:
@@ -181,7 +172,9 @@ class ExposureStackModel(nn.Module):
                 f"image of {h} x {w}: height and width must be multiples of {m} (2^levels of the "
                 "deepest network); pad or crop the image, or use fewer levels"
             )
-        if n < 2 or (isinstance(reference_index, int) and not 0 <= reference_index < n):
+        if n < 2 or (
+            isinstance(reference_index, numbers.Integral) and not 0 <= reference_index < n
+        ):
             raise ValueError(
                 f"reference_index {reference_index} of {n} exposures: expected two exposures at "
                 f"least and an index from 0 to {n - 1}"
@@ -197,3 +190,12 @@ class ExposureStackModel(nn.Module):
             )
         if way not in routing.WAYS:
             raise ValueError(f"gradients {way!r} is unknown: use one of {routing.WAYS}")
+
+
+def _function(network: UNet) -> Callable:
+    """The network as a function of its parameters."""
+
+    def function(params, state, inputs, entries):
+        return network.apply({"params": params}, state, inputs, entries)
+
+    return function

@@ -1,9 +1,11 @@
 """The three networks of one direction: global, local and refinement U-Nets.
 
-Contract of all three: `network(state, inputs, entry) -> (state, output)`. `inputs` is a tuple of
+Contract of all three: `network(state, inputs, entries) -> (state, output)`. `inputs` is a tuple of
 [b, h, w, c] arrays, images in [-1, 1] and edge maps in [0, 1], h and w multiples of 2^levels.
 `state` is the ConvGRU's carry ([b, h / 2^levels, w / 2^levels, width 2^levels], zeros at first;
-None for the refinement network, which has none). `entry` chooses the conditional norm's entry.
+None for the refinement network, which has none). `entries` is a pair: the entry the conditional
+norms use, and the one the local network's last norm uses (the released program always has 0 there
+going up, the step's own entry going down).
 
 Going down, widths double and maps halve; skips are taken behind the pooling, so that the deepest
 one is the bottleneck's own input. Swish everywhere but at the heads; norms sit between convolution
@@ -99,7 +101,7 @@ class UNet(nn.Module):
         size = 2**self.levels
         inputs = tuple(jnp.zeros((1, size, size, c)) for c in self.channels)
         state = self.initial_state(1, size, size)
-        return jax.eval_shape(lambda: self.init(jax.random.key(0), state, inputs, 0))["params"]
+        return jax.eval_shape(lambda: self.init(jax.random.key(0), state, inputs, (0, 0)))["params"]
 
 
 class GlobalNetwork(UNet):
@@ -108,39 +110,31 @@ class GlobalNetwork(UNet):
     channels = (3,)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entry) -> tuple[State, jax.Array]:
+    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
         (image,) = inputs
         stem = self.stem(image)
-        skips = self.encode(stem, entry, blocks.pool_mean, conditional=False)
+        skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
         state, x = self.remember(state, skips[-1])
-        x = self.decode(x, skips, entry, blocks.double_bilinear, 1, conditional=True)
+        x = self.decode(x, skips, entries[0], blocks.double_bilinear, 1, conditional=True)
         x = jnp.tanh(self.conv(3, "head")(jnp.concatenate([x, stem], -1)))
         return state, (x.astype(image.dtype) + image) / 2
 
 
 class LocalNetwork(UNet):
-    """Image (3) and its edges (1) -> edges of the next exposure, in [0, 1].
-
-    Attributes:
-        last_entry: entry of the last norm whatever the step, or None: the step's, as elsewhere. The
-            released program has 0 in its up network and the step's in its down network.
-    """
-
-    last_entry: int | None = None
+    """Image (3) and its edges (1) -> edges of the next exposure, in [0, 1]."""
 
     channels = (3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entry) -> tuple[State, jax.Array]:
+    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
         image, edge_map = inputs
         gray = image.mean(-1, keepdims=True)
         stem = self.stem(gray, edge_map)
-        skips = self.encode(stem, entry, blocks.pool_max, conditional=True)
+        skips = self.encode(stem, entries[0], blocks.pool_max, conditional=True)
         state, x = self.remember(state, skips[-1])
-        x = self.decode(x, skips, entry, blocks.double_nearest, 1, conditional=True)
+        x = self.decode(x, skips, entries[0], blocks.double_nearest, 1, conditional=True)
         x = self.conv(2, "merge")(jnp.concatenate([x, stem], -1))
-        last = entry if self.last_entry is None else self.last_entry
-        x = nn.swish(blocks.InstanceNorm(self.entries, name="merge_norm")(x, last))
+        x = nn.swish(blocks.InstanceNorm(self.entries, name="merge_norm")(x, entries[1]))
         given = [y.astype(self.dtype) for y in (gray, edge_map)]
         x = self.conv(1, "head")(jnp.concatenate([x, *given], -1))
         return state, nn.sigmoid(x).astype(image.dtype)
@@ -152,12 +146,12 @@ class RefinementNetwork(UNet):
     channels = (3, 3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entry) -> tuple[State, jax.Array]:
+    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
         image, tone, edges = inputs
         stem = self.stem(image, tone, edges)
-        skips = self.encode(stem, entry, blocks.pool_mean, conditional=False)
+        skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
         x = nn.swish(self.conv(skips[-1].shape[-1], "bottleneck")(skips[-1]))
-        x = self.decode(x, skips, entry, blocks.double_bilinear, 3, conditional=False)
+        x = self.decode(x, skips, entries[0], blocks.double_bilinear, 3, conditional=False)
         x = jnp.tanh(self.conv(3, "head")(jnp.concatenate([x, stem], -1)))
         return state, (x.astype(image.dtype) + tone) / 2
 

@@ -1,7 +1,7 @@
 """Where a network's gradient may go: three ways of running the same network.
 
-Each way maps `(params, state, inputs, entry) -> (state, own, linked)`. `own` and `linked` are equal
-in value, the network's output; they differ in what a gradient on them reaches:
+Each way maps `(params, state, inputs, entries) -> (state, own, linked)`. `own` and `linked` are
+both the network's output, equal in value; they differ in what a gradient on them reaches:
 
     full    own = linked: everything.
     own     own = linked: this network's parameters and, through its state, its own earlier steps;
@@ -33,24 +33,24 @@ from jax.lax import stop_gradient
 WAYS = ("full", "own", "routed")
 
 
-def run(way: str, network: Callable, params, state, inputs: tuple, entry) -> tuple:
-    """Run `network(params, state, inputs, entry) -> (state, output)` in one of the ways above.
+def run(way: str, network: Callable, params, state, inputs: tuple, entries) -> tuple:
+    """Run `network(params, state, inputs, entries) -> (state, output)` in one of the ways above.
 
     Args:
         way: "full", "own" or "routed".
         network: pure function.
         params, inputs: pytrees of floating arrays.
         state: as `start` makes it.
-        entry: integer handed through.
+        entries: integers handed through.
 
     Returns:
         (state, own, linked).
     """
     if way == "routed":
-        return _routed(network, params, state, inputs, entry)
+        return _routed(network, params, state, inputs, entries)
     if way == "own":
         inputs = stop_gradient(inputs)
-    state, output = network(params, state, inputs, entry)
+    state, output = network(params, state, inputs, entries)
     return state, output, output
 
 
@@ -60,16 +60,16 @@ def start(way: str, state):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _routed(network, params, states, inputs, entry):
+def _routed(network, params, states, inputs, entries):
     """The formulas of the module's head with a single evaluation of the network."""
-    state, output = network(params, states[0], inputs, entry)
+    state, output = network(params, states[0], inputs, entries)
     return (state, state), output, output
 
 
-def _routed_forward(network, params, states, inputs, entry):
+def _routed_forward(network, params, states, inputs, entries):
     """Evaluate once, at the values both evaluations share."""
     (state, output), pull = jax.vjp(
-        lambda params, state, inputs: network(params, state, inputs, entry),
+        lambda params, state, inputs: network(params, state, inputs, entries),
         params, states[0], inputs,
     )  # fmt: skip
     return ((state, state), output, output), pull
