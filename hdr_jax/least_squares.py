@@ -33,7 +33,7 @@ def ridge(matrix: Array, target: Array) -> Array:
 def _ridge_fwd(matrix, target):
     gram = matrix.T @ matrix + jnp.eye(matrix.shape[1], dtype=matrix.dtype)
     scale = jax.lax.rsqrt(jnp.diag(gram))
-    factor = jnp.linalg.cholesky(gram * scale[:, None] * scale)
+    factor = _cholesky(gram * scale[:, None] * scale)
     x = _apply_inverse(factor, scale, matrix.T @ target)
     x += _apply_inverse(factor, scale, matrix.T @ (target - matrix @ x) - x)
     return x, (matrix, target, factor, scale, x)
@@ -49,7 +49,22 @@ def _ridge_bwd(residuals, x_bar):
 
 def _apply_inverse(factor: Array, scale: Array, vector: Array) -> Array:
     """M^-1 vector, with M = D^-1 L L^T D^-1, L = factor and D = diag(scale)."""
-    return scale * jax.scipy.linalg.cho_solve((factor, True), scale * vector)
+    return scale * _cho_solve(factor, scale * vector)
+
+
+# Under `vmap` these two go through a batch one by one. Their batched CPU kernels block a thread of
+# XLA's pool until other threads of it have done the work: two such calls at the same time in one
+# program (the maps of a generated and of a true stack, say) stop for ever on two cores.
+@jax.custom_batching.sequential_vmap
+def _cholesky(matrix: Array) -> Array:
+    """Lower Cholesky factor."""
+    return jnp.linalg.cholesky(matrix)
+
+
+@jax.custom_batching.sequential_vmap
+def _cho_solve(factor: Array, vector: Array) -> Array:
+    """(L L^T)^-1 vector."""
+    return jax.scipy.linalg.cho_solve((factor, True), vector)
 
 
 ridge.defvjp(_ridge_fwd, _ridge_bwd)
