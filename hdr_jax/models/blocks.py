@@ -127,9 +127,17 @@ def pool_mean(x: jax.Array) -> jax.Array:
 
 
 def pool_max(x: jax.Array) -> jax.Array:
-    """Maximum of 2 x 2 blocks."""
+    """Maximum of 2 x 2 blocks; the gradient goes to the first of equals.
+
+    Not `x.max()`: its gradient looks for the entries equal to the maximum, and divides by their
+    number. XLA may compute `x` twice, once per side of that comparison, with different roundings:
+    then none is equal, and the gradient is 0 / 0 (seen in the local network's).
+    """
     b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+    for axis, shape in ((2, (b, h // 2, 2, w, c)), (3, (b, h // 2, w // 2, 2, c))):
+        first, second = (jax.lax.index_in_dim(x.reshape(shape), i, axis, False) for i in (0, 1))
+        x = jnp.where(first < second, second, first)
+    return x
 
 
 def double_nearest(x: jax.Array) -> jax.Array:

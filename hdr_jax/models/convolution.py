@@ -53,8 +53,8 @@ def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.A
         kernel: [kh, kw, i, o], kh and kw odd.
         window_strides: (1, 1).
         padding: "SAME", or the pairs that keep the size.
-        **options: further arguments of `lax.conv_general_dilated`, at their defaults but for
-            `precision`.
+        **options: further arguments of `lax.conv_general_dilated`: dimension_numbers for NHWC and
+            HWIO, `precision` if wanted, the others at their defaults.
 
     Returns:
         [b, h, w, o].
@@ -67,7 +67,8 @@ def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.A
 
     Example:
         >>> x, k = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 1))
-        >>> matmul_gradient(x, k, (1, 1), "SAME")[0, :, :, 0].tolist()[1]
+        >>> layout = ("NHWC", "HWIO", "NHWC")
+        >>> matmul_gradient(x, k, (1, 1), "SAME", dimension_numbers=layout)[0, 1, :, 0].tolist()
         [12.0, 18.0, 18.0, 12.0]
     """
     precision = options.pop("precision", None)
@@ -81,12 +82,21 @@ def _check_served(kernel, strides, padding, options) -> None:
     asked = same if padding == "SAME" else tuple(tuple(pair) for pair in padding)
     groups = options.get("feature_group_count", 1)
     dilations = [d for name in ("lhs_dilation", "rhs_dilation") for d in options.get(name) or ()]
+    layouts = (options.get("dimension_numbers"), _LAYOUT)
+    layout, ours = (lax.conv_dimension_numbers((0,) * 4, kernel.shape, x) for x in layouts)
     odd = all(size % 2 for size in kernel.shape[:2])
-    if not odd or asked != same or set(strides) != {1} or groups != 1 or set(dilations) - {1}:
+    if (
+        layout != ours
+        or not odd
+        or asked != same
+        or set(strides) != {1}
+        or groups != 1
+        or set(dilations) - {1}
+    ):
         raise ValueError(
             f"convolution with kernel {kernel.shape}, strides {tuple(strides)}, padding {padding}, "
-            f"{groups} groups and dilations {dilations}: the matrix-product gradient serves odd "
-            "kernels with stride 1 and 'SAME' padding; use convolution='xla'"
+            f"{groups} groups, dilations {dilations} and layout {layout}: the matrix-product "
+            "gradient serves NHWC, odd kernels, stride 1, 'SAME' padding; use convolution='xla'"
         )
 
 

@@ -61,11 +61,11 @@ class ExposureStackModel(nn.Module):
     Source: Kim, Lee, Kang 2020, Sec. 3; widths and levels default to the released program's.
 
     Example:
-        >>> model = ExposureStackModel(3, 4, 2, 4, 2, 4, 2)
+        >>> model = ExposureStackModel(4, 4, 1, 4, 1, 4, 1)
         >>> image, edge_map = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 8, 8, 1))
-        >>> variables = model.init(jax.random.key(0), image, edge_map, reference_index=1)
-        >>> model.apply(variables, image, edge_map, reference_index=1).stack.shape
-        (1, 3, 8, 8, 3)
+        >>> variables = jax.jit(model.init)(jax.random.key(0), image, edge_map)
+        >>> jax.jit(model.apply)(variables, image, edge_map, reference_index=1).stack.shape
+        (1, 4, 8, 8, 3)
     """
 
     num_exposures: int = 7
