@@ -1,0 +1,213 @@
+"""The training program: equal on one and on two devices, resumable to the bit, friendly to errors."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from configs import paper, quickstart, released, small
+from hdr_jax import data, training
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TINY = dict(
+    global_width=4,
+    global_levels=1,
+    local_width=4,
+    local_levels=1,
+    refinement_width=4,
+    refinement_levels=1,
+)
+
+
+def tiny_config():
+    """A run of six steps, three in each phase."""
+    config = quickstart.get_config()
+    config.model.update(**TINY)
+    config.layer.num_samples = 32
+    config.update(
+        steps=6, refine_from=3, batch_size=2, size=16, log_every=1, eval_every=6, eval_scenes=2,
+        checkpoint_every=2, data_dir="",
+    )  # fmt: skip
+    return config
+
+
+def tiny_source(count=3, size=20):
+    """Scenes of random radiance, photographed at seven exposures."""
+    rng = np.random.default_rng(0)
+    scenes = []
+    for i in range(count):
+        hdr = np.exp(rng.uniform(-4, 2, (size, size, 3))).astype(np.float32)
+        exposures = np.clip(hdr * np.exp2(np.arange(-3.0, 4.0))[:, None, None, None], 0, 1)
+        stack = np.round(255 * exposures ** (1 / 2.2)).astype(np.uint8)
+        ev_offset = np.arange(-3, 4, dtype=np.float32)
+        scenes.append({"stack": stack, "ev_offset": ev_offset, "hdr": hdr, "scene": f"s{i}"})
+    return scenes
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """`train_and_evaluate` on the tiny source, compiling each program once for the whole test."""
+    import train as program
+
+    monkeypatch.setattr(data, "load_source", lambda *_: tiny_source())
+    monkeypatch.setattr(jax.config, "jax_compilation_cache_dir", str(tmp_path / "cache"), False)
+    return program.train_and_evaluate
+
+
+def lines(workdir, name="metrics.jsonl"):
+    return (workdir / name).read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
+    config = tiny_config()
+    scores = train(config, tmp_path / "whole")
+    rows = [json.loads(line) for line in lines(tmp_path / "whole")]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "global_l1", "global_histogram", "local_l1"} <= set(rows[0])
+    assert {"refinement_l1", "refinement_hdr", "refinement_cobi"} <= set(rows[-1])
+    assert np.isfinite(list(rows[-1].values())).all() and scores["stack_psnr"] > 0
+    assert (tmp_path / "whole/validation/step_000006.png").stat().st_size > 1000
+
+    from hdr_jax.runlog import RunLog
+
+    put = RunLog.put
+
+    def killed_at_4(self, step, terms, *, write):
+        put(self, step, terms, write=write)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunLog, "put", killed_at_4)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "killed")
+    assert len(lines(tmp_path / "killed")) < 6
+    monkeypatch.setattr(RunLog, "put", put)
+    train(config, tmp_path / "killed")
+    assert lines(tmp_path / "killed") == lines(tmp_path / "whole")
+    assert lines(tmp_path / "killed", "validation.jsonl") == lines(
+        tmp_path / "whole", "validation.jsonl"
+    )
+
+    import eval as evaluation_program
+
+    result = evaluation_program.evaluate(_with_vdp_size(config), tmp_path / "whole")
+    assert len(result["scenes"]) == 3 and np.isfinite(result["mean"]["hdrvdp2_q"])
+    assert (tmp_path / "whole/eval/index.html").exists()
+    assert (tmp_path / "whole/eval/s0.png").stat().st_size > 1000
+
+
+def _with_vdp_size(config):
+    """HDR-VDP-2 needs 17 pixels."""
+    config.size = 32
+    return config
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_the_run(train, tmp_path):
+    config = tiny_config()
+    config.learning_rate = 1e30
+    config.checkpoint_every = 6
+    with pytest.raises(FloatingPointError, match=r"step \d: .*(loss|l1|histogram) = (nan|inf)"):
+        train(config, tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
+
+
+TWO_DEVICES = """
+import functools, jax, numpy as np, ml_collections, sys
+from flax import jax_utils
+sys.path.insert(0, "tests")
+from test_training import tiny_config, tiny_source
+from hdr_jax import data, training
+config = ml_collections.FrozenConfigDict(tiny_config())
+batch = next(data.batches(tiny_source(), batch_size=2, size=16, seed=0))
+state = training.create_state(config, jax.random.key(0))
+for phase in (1, 2):
+    results = []
+    for count in (1, 2):
+        devices = jax.local_devices()[:count]
+        step = jax.pmap(functools.partial(training.train_step, config, phase), in_axes=(0, 0, None),
+                        axis_name=training.DEVICES, devices=devices)
+        placed = next(data.to_devices([batch], devices))
+        new, terms = step(jax_utils.replicate(state, devices), placed, (1, 3))
+        results.append(jax.device_get(jax.tree.map(lambda x: x[0], (new.params, terms))))
+    (one, terms_one), (two, terms_two) = results
+    moved = max(np.abs(a - b).max() for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two)))
+    for name in terms_one:
+        assert abs(terms_one[name] - terms_two[name]) <= 1e-5 * max(1, abs(terms_one[name])), name
+    print(phase, moved)
+    assert moved <= 1e-5, moved
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_equal_one():
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-2000:] + result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.stpes=3"], "steps"),
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.steps=many"], "many"),
+        (["--config", "configs/nowhere.py", "--workdir", "x"], "nowhere.py"),
+        (["--workdir", "x"], "--config is missing"),
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.size=30"], "multiple"),
+    ],
+)
+def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2 and expected in result.stderr, result.stderr[-500:]
+    assert "Traceback" not in result.stderr
+
+
+def test_parameter_counts_of_the_configurations():
+    for module, most in ((small, 5e6), (quickstart, 5e6), (paper, None), (released, None)):
+        config = module.get_config()
+        training.check_config(config)
+        state = jax.eval_shape(
+            lambda key, c=config: training.create_state(c, key), jax.random.key(0)
+        )
+        counts = {
+            name: sum(leaf.size for leaf in jax.tree.leaves(tree["up"]))
+            for name, tree in training.by_network(state.params).items()
+        }
+        if most:
+            assert 2 * sum(counts.values()) <= most
+        else:
+            expected = {"global": 98_918_403, "local": 6_188_815, "refinement": 11_007_971}
+            assert counts == expected
+
+
+def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
+    config = paper.get_config()
+    drawn = [training.draw_references(config, step) for step in range(200)]
+    assert {a for a, _ in drawn} == set(range(7)) and {b for _, b in drawn} == {2, 3, 4}
+    assert drawn[17] == training.draw_references(config, 17)
+
+
+def test_bad_configurations_are_refused():
+    for field, value in (("batch_size", 0), ("hdr_target", "x"), ("max_reference_offset", 4)):
+        config = quickstart.get_config()
+        config[field] = value
+        with pytest.raises(ValueError, match=field):
+            training.check_config(config)
