@@ -13,13 +13,13 @@ def get_config() -> ConfigDict:
     config.dataset = "synthetic_stacks/64"
     config.size = 64
     config.metering_stops = 0.0
-    config.steps = 300
+    config.steps = 400
     config.batch_size = 2
     config.eval_every = 100
     config.eval_scenes = 8
     config.checkpoint_every = 100
-    config.refine_from = 200
+    config.refine_from = 0  # too short a run for two phases
     config.model.update(global_levels=3, local_levels=2, refinement_levels=2)
-    config.learning_rate = 1e-3
-    config.refinement_learning_rate = 1e-3
+    config.learning_rate = 2e-3
+    config.refinement_learning_rate = 2e-3
     return config
