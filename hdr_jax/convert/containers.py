@@ -45,16 +45,14 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
         ...     load_state_dict(f"{folder}/x.pth")["weight"].shape
         (2, 3)
     """
-    try:
-        with open(path, "rb") as file:
+    with open(path, "rb") as file:
+        try:
             return _named_arrays(_read(file))
-    except (OSError, MemoryError):
-        raise
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        found = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{path}: damaged or truncated PyTorch file ({found})") from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        except Exception as error:  # damage can raise nearly anything, OSError and MemoryError too
+            found = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path}: damaged or truncated PyTorch file ({found})") from None
 
 
 def _named_arrays(content: object) -> dict[str, np.ndarray]:
@@ -67,8 +65,8 @@ def _named_arrays(content: object) -> dict[str, np.ndarray]:
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(
-                f"entry {name!r} is a {type(value).__name__}, expected tensors only: save the "
-                "network's state_dict() by itself"
+                f"entry {str(name)[:100]!r} is a {type(value).__name__}, expected tensors only: "
+                "save the network's state_dict() by itself"
             )
     return {name: tensor.array() for name, tensor in content.items()}
 

@@ -129,9 +129,10 @@ class Unpickler(pickle.Unpickler):
         try:
             return _ADMITTED[module, name]
         except KeyError:
+            asked = f"{module}.{name}"[:100]
             raise Refused(
-                f"refused: the file asks for {module}.{name}, and only tensors and ordered dicts "
-                "are read. If you trust its origin, open it in PyTorch and save a state_dict()"
+                f"refused: the file asks for {asked!r}, and only tensors and ordered dicts are "
+                "read. If you trust its origin, open it in PyTorch and save a state_dict()"
             ) from None
 
     def persistent_load(self, pid):

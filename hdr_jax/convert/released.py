@@ -172,13 +172,13 @@ def export_released(
 
     Example:
         >>> import tempfile
-        >>> model = ExposureStackModel(3, 4, 1, 4, 1, 4, 1)
+        >>> model = ExposureStackModel(4, 4, 1, 4, 1, 4, 1)
         >>> image, edge_map = jnp.ones((1, 2, 2, 3)), jnp.ones((1, 2, 2, 1))
         >>> params = jax.jit(model.init)(jax.random.key(0), image, edge_map)["params"]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     files = export_released(folder, params)
         ...     load_released(folder)[0].num_exposures, len(files)
-        (3, 6)
+        (4, 6)
     """
     Path(directory).mkdir(parents=True, exist_ok=True)
     written = []

@@ -39,7 +39,7 @@ def save_state_dict(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) 
             archive.writestr("archive/byteorder", "little")
             for index, array in enumerate(arrays.values()):
                 little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-                archive.writestr(f"archive/data/{index}", little.data.cast("B"))
+                archive.writestr(f"archive/data/{index}", little.reshape(-1).view(np.uint8).data)
             archive.writestr("archive/version", "3\n")
         os.replace(unfinished, path)
     finally:
