@@ -94,6 +94,7 @@ def zip_bytes(content, storages=()):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("net/data.pkl", pickled(content))
+        archive.writestr("net/version", "3\n")
         for key, values in storages:
             archive.writestr(f"net/data/{key}", np.asarray(values, np.float32).tobytes())
     return file.getvalue()
@@ -298,7 +299,7 @@ def test_saved_state_dict_is_read_back_exactly(tmp_path):
     read = convert.load_state_dict(path)
     assert list(read) == list(TENSORS)
     for name, value in TENSORS.items():
-        assert read[name].dtype == value.dtype
+        assert (read[name].dtype, read[name].shape) == (value.dtype, value.shape)
         np.testing.assert_array_equal(read[name], value)
     convert.save_state_dict(path, {"turned": TENSORS["weight"].T, "big": np.array([1.5], ">f4")})
     np.testing.assert_array_equal(convert.load_state_dict(path)["turned"], TENSORS["weight"].T)

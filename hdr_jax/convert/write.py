@@ -28,7 +28,7 @@ def save_state_dict(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) 
 
     Example: see `load_state_dict`.
     """
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     content = b"".join(
         _entry(name, str(index), array) for index, (name, array) in enumerate(arrays.items())
     )
