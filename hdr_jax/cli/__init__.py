@@ -5,7 +5,7 @@ import importlib
 import sys
 
 # Each has `add_parser(subparsers)` and `run(args) -> exit code`.
-COMMANDS = ("score",)
+COMMANDS = ("score", "import_")
 
 
 def main(arguments: list[str] | None = None) -> int:
