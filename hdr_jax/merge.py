@@ -6,6 +6,7 @@ relative: E t = 1 is the largest exposure that the camera records. The order of 
 not matter.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -66,19 +67,7 @@ def merge(
     stack, log_times = crf.check_stack(stack, log_times)
     if g.ndim == 1:
         g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
-    num_levels = g.shape[-1]
-    stack = jnp.clip(stack, 0, 1)
-    levels = stack * (num_levels - 1)
-    weights = weight_function(weighting)(levels, num_levels)
-    if not weight_gradient:
-        weights = jax.lax.stop_gradient(weights)
-    log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
-    total = jnp.sum(weights, axis=0)
-    # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
-    lost = total < NEGLIGIBLE_WEIGHT
-    mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
-    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
-    return jnp.exp(merged - jnp.max(g))
+    return _merge(stack, log_times, g, weighting, rounding, weight_gradient)
 
 
 def synthesize(
@@ -144,6 +133,24 @@ def synthesize(
         weight_gradient=weight_gradient,
     )
     return radiance, g
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+def _merge(stack, log_times, g, weighting, rounding, weight_gradient):
+    """`merge` of a checked stack with g [c, num_levels]."""
+    num_levels = g.shape[-1]
+    stack = jnp.clip(stack, 0, 1)
+    levels = stack * (num_levels - 1)
+    weights = weight_function(weighting)(levels, num_levels)
+    if not weight_gradient:
+        weights = jax.lax.stop_gradient(weights)
+    log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
+    total = jnp.sum(weights, axis=0)
+    # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
+    lost = total < NEGLIGIBLE_WEIGHT
+    mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
+    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
+    return jnp.exp(merged - jnp.max(g))
 
 
 def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):

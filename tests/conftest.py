@@ -6,7 +6,6 @@ import pathlib
 import pytest
 
 
-
 @pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """Folder of reference fixtures and real pictures; tests that ask for it skip without it."""

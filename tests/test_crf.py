@@ -167,6 +167,7 @@ def test_gradient_through_the_solve():
         log_times = jnp.log(jnp.array([0.5, 1.0, 2.0]))
         stack = jnp.clip(expose(radiance, log_times, gamma()), 0.02, 0.98)
 
+        @jax.jit
         def layer(stack):
             radiance, _ = synthesize(
                 stack,

@@ -52,6 +52,8 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
     try:
         remaining = values(arguments)
         missing = [flag.name for flag in (config, workdir) if flag.value is None]
+        if config.value is not None:
+            config.value.is_locked  # noqa: B018 - a file that could not be read raises only here
     except AttributeError:
         leave(_unknown_field(arguments), 2)
     except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:

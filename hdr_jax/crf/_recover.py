@@ -1,5 +1,6 @@
 """From an exposure stack to response curves: sampling, then one solve for each channel."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -61,6 +62,35 @@ def recover(
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+    return _recover(
+        stack,
+        log_times,
+        num_samples=num_samples,
+        smoothness=smoothness,
+        weighting=weighting,
+        num_levels=num_levels,
+        sampling=sampling,
+        method=method,
+        degree=degree,
+    )
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=(
+        "num_samples",
+        "smoothness",
+        "weighting",
+        "num_levels",
+        "sampling",
+        "method",
+        "degree",
+    ),
+)
+def _recover(
+    stack, log_times, *, num_samples, smoothness, weighting, num_levels, sampling, method, degree
+):
+    """`recover` of a checked stack."""
     samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels)
     options = {"smoothness": smoothness} if method == "debevec" else {"degree": degree}
 
