@@ -65,7 +65,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         outputs = generate(params, {name: batch[name] for name in data.ARRAYS})
         true_stack = batch["stack"].astype(np.float32) / 255
         outputs, values = jax.device_get((outputs, score(outputs, true_stack)))
-        row = {name: value[0].tolist() for name, value in values.items()}
+        row = {name: _plain(value[0]) for name, value in values.items()}
         name = batch["scene"][0]
         first = {key: value[0] for key, value in outputs.items()}
         shown = {key: row[key] for key in SHOWN if key in row}
@@ -89,15 +89,18 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
 def _summary(rows: list[dict]) -> dict[str, dict]:
     """Mean and standard deviation over the scenes of every score."""
     names = [name for name, value in rows[0].items() if not isinstance(value, str)]
+    # None, where a PSNR is infinite, becomes NaN here and None again.
     columns = {name: np.asarray([row[name] for row in rows], np.float64) for name in names}
     return {
-        "mean": {name: column.mean(0).tolist() for name, column in columns.items()},
-        "sd": {
-            # The reference exposure is given: its PSNR is infinite and has no spread.
-            name: np.where(np.isfinite(column).all(0), np.nan_to_num(column).std(0), 0).tolist()
-            for name, column in columns.items()
-        },
+        "mean": {name: _plain(column.mean(0)) for name, column in columns.items()},
+        "sd": {name: _plain(column.std(0)) for name, column in columns.items()},
     }
+
+
+def _plain(values: np.ndarray) -> float | list[float | None] | None:
+    """Numbers for JSON, which knows no infinity: None at the reference exposure's PSNR."""
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, None).tolist()
 
 
 def _report(result: dict, out: pathlib.Path) -> None:

@@ -50,12 +50,11 @@ def tiny_source(count=3, size=20):
 
 
 @pytest.fixture
-def train(monkeypatch, tmp_path):
-    """`train_and_evaluate` on the tiny source, compiling each program once for the whole test."""
+def train(monkeypatch):
+    """`train_and_evaluate` on the tiny source."""
     import train as program
 
     monkeypatch.setattr(data, "load_source", lambda *_: tiny_source())
-    monkeypatch.setattr(jax.config, "jax_compilation_cache_dir", str(tmp_path / "cache"), False)
     return program.train_and_evaluate
 
 
