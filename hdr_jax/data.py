@@ -30,6 +30,73 @@ Batch = dict[str, np.ndarray]
 ARRAYS = ("stack", "edges", "hdr", "ev_offset")
 
 
+def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
+    """The TFDS builder of a dataset.
+
+    Args:
+      dataset: TFDS name with an optional config and builder arguments, for instance
+        "synthetic_stacks/64" or "vds/256/skip_bad=True".
+      data_dir: where prepared datasets lie; TFDS's own folder by default.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`.
+
+    Raises:
+      ValueError: for an unknown dataset, config or argument.
+
+    Not differentiable.
+    Example: `configs = builder_of("vds").builder_configs`
+    """
+    # Imported here: whoever brings a source of their own needs no TFDS.
+    import tensorflow_datasets as tfds
+
+    import tfds_builders
+
+    name = dataset.split("/")[0].split(":")[0]
+    if name not in tfds_builders.BUILDERS:
+        raise ValueError(
+            f"got dataset {dataset!r}; expected one of "
+            f"{', '.join(sorted(tfds_builders.BUILDERS))}, with an optional /config."
+        )
+    return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
+
+
+def prepare(
+    dataset: str,
+    data_dir: str | pathlib.Path | None = None,
+    manual_dir: str | pathlib.Path | None = None,
+) -> Any:
+    """The TFDS builder of a dataset, which is prepared first where it is not yet.
+
+    Args:
+      dataset: see `builder_of`.
+      data_dir: see `builder_of`.
+      manual_dir: where the files lie that a dataset needs from the user.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`, its files in the array_record format. Needs no TensorFlow.
+
+    Raises:
+      ValueError: for an unknown dataset or config, for missing or damaged files, or if it was
+        prepared before from other files than those in `manual_dir`.
+
+    Not differentiable.
+    Example: `splits = prepare("synthetic_stacks/64", "/tmp/data").info.splits`
+    """
+    import tensorflow_datasets as tfds
+
+    from tfds_builders import manual
+
+    builder = builder_of(dataset, data_dir)
+    builder.download_and_prepare(
+        file_format="array_record",
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
+    )
+    if manual_dir is not None:
+        manual.check_same_files(builder, pathlib.Path(manual_dir))
+    return builder
+
+
 def load_source(
     dataset: str,
     split: str,
@@ -39,40 +106,21 @@ def load_source(
     """Random access to one split of a dataset, which is prepared first where it is not yet.
 
     Args:
-      dataset: TFDS name with an optional config, for instance "synthetic_stacks/64".
+      dataset: see `prepare`.
       split: "train", "val" or "test", or a TFDS slice such as "train[:10%]".
-      data_dir: where prepared datasets lie; TFDS's own folder by default.
-      manual_dir: where the files lie that a dataset needs from the user.
+      data_dir: see `prepare`.
+      manual_dir: see `prepare`.
 
     Returns:
       A source (see the head of this module). Needs no TensorFlow.
 
     Raises:
-      ValueError: for an unknown dataset, config or split, for missing or damaged files, or if it
-        was prepared before from other files than those in `manual_dir`.
+      ValueError: as `prepare`, or for an unknown split or one without scenes.
 
     Not differentiable.
     Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
     """
-    # Imported here: whoever brings a source of their own needs no TFDS.
-    import tensorflow_datasets as tfds
-
-    import tfds_builders
-    from tfds_builders import manual
-
-    name = dataset.split("/")[0].split(":")[0]
-    if name not in tfds_builders.BUILDERS:
-        raise ValueError(
-            f"load_source got dataset {dataset!r}; expected one of "
-            f"{', '.join(sorted(tfds_builders.BUILDERS))}, with an optional /config."
-        )
-    builder = tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
-    builder.download_and_prepare(
-        file_format="array_record",
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
-    )
-    if manual_dir is not None:
-        manual.check_same_files(builder, pathlib.Path(manual_dir))
+    builder = prepare(dataset, data_dir, manual_dir)
     known = sorted(builder.info.splits)
     if split.split("[")[0] not in known:
         raise ValueError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 import tfds_builders
 from hdr_jax import camera, data, images
-from tfds_builders import common, panorama
+from tfds_builders import common, panorama, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
 
@@ -55,7 +55,7 @@ def test_folder_form(name):
     assert metadata.description and "@" in metadata.citation
     assert set(metadata.tags) <= set(tfds.core.dataset_metadata.valid_tags())
     assert str(builder.VERSION) in builder.RELEASE_NOTES
-    sizes = [path.stat().st_size for path in (folder / "dummy_data").iterdir()]
+    sizes = [path.stat().st_size for path in (folder / "dummy_data").rglob("*") if path.is_file()]
     assert sizes and max(sizes) < 20_000
 
 
@@ -124,7 +124,9 @@ def test_other_files_are_not_taken_for_those_prepared(tmp_path):
     for folder in (one, None, tmp_path / "gone", one):
         assert len(data.load_source("radiance_maps", "train", tmp_path / "data", folder)) == 2
     two = copy_views(tmp_path / "two", "garden.hdr", "lamp.hdr")
-    with pytest.raises(ValueError, match="made from other files than the 2 in .*two"):
+    with pytest.raises(
+        ValueError, match="made from other files than those of the 2 scenes in .*two"
+    ):
         data.load_source("radiance_maps", "train", tmp_path / "data", two)
     assert len(data.load_source("radiance_maps", "train", tmp_path / "more", two)) == 2
 
@@ -141,8 +143,8 @@ def test_manifest_decides_the_split(tmp_path):
     rows = "view,scene,split\na.hdr,one,val\nb.hdr,one,val\n"
     for place in (folder, tmp_path):
         (place / "manifest.csv").write_text(rows)
-        splits = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
-        assert {path.name: split for path, split in splits.items()} == {
+        split_of = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+        assert {path.name: split for path, split in split_of.items()} == {
             "a.hdr": "val",
             "b.hdr": "val",
         }
@@ -156,7 +158,7 @@ def test_manifest_decides_the_split(tmp_path):
         ("", "has no rows"),
         ("view,scene,split\na.hdr,one,dev\n", "into 'dev'; expected train, val, test"),
         ("view,scene,split\na.hdr,one,val\nb.hdr,one,train\n", "scene one into val and train"),
-        ("view,scene,split\nx.hdr,one,val\n", "names none of the 2 files"),
+        ("view,scene,split\nx.hdr,one,val\n", "names none of the 2 views"),
     ],
 )
 def test_bad_manifest(tmp_path, rows, message):
@@ -172,11 +174,11 @@ def test_views_of_a_scene_share_a_split(tmp_path):
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("_12") == "_12"
     names = [f"scene{chr(97 + i)}_{k}.hdr" for i in range(26) for k in range(2)]
-    splits = radiance_maps.assign_splits(tmp_path, [tmp_path / name for name in names])
+    split_of = radiance_maps.assign_splits(tmp_path, [tmp_path / name for name in names])
     for i in range(0, len(names), 2):
-        assert splits[tmp_path / names[i]] == splits[tmp_path / names[i + 1]]
-    many = [radiance_maps._split_by_hash(f"scene {i}") for i in range(4000)]
-    for split, share in radiance_maps.SHARES.items():
+        assert split_of[tmp_path / names[i]] == split_of[tmp_path / names[i + 1]]
+    many = [splits.by_hash(f"scene {i}") for i in range(4000)]
+    for split, share in splits.SHARES.items():
         assert abs(many.count(split) / 4000 - share) < 0.02
 
 
@@ -189,7 +191,9 @@ def test_errors_show_the_expected_tree_and_what_was_found(tmp_path):
     with pytest.raises(ValueError, match=r"(?s)Expected:.*Found in .*views:.*deep/photo\.jpg"):
         data.load_source("radiance_maps", "train", tmp_path / "data", folder)
     images.write(folder / "black.hdr", np.zeros((4, 4, 3)))
-    with pytest.raises(ValueError, match="scene black: meter got radiance from 0"):
+    with pytest.raises(
+        ValueError, match="scene black: its radiance map spans 0.0 to 0.0; expected"
+    ):
         data.load_source("radiance_maps", "train", tmp_path / "data", folder)
     (folder / "black.hdr").write_bytes((DUMMY / "garden.hdr").read_bytes()[:200])
     with pytest.raises(ValueError, match=r"black\.hdr cannot be read"):
@@ -198,7 +202,9 @@ def test_errors_show_the_expected_tree_and_what_was_found(tmp_path):
     assert not list((tmp_path / "data").rglob("features.json"))
     with pytest.raises(ValueError, match="has no split 'dev'; expected test, train, val"):
         data.load_source("radiance_maps", "dev", tmp_path / "data", DUMMY)
-    with pytest.raises(ValueError, match="expected one of radiance_maps, synthetic_stacks"):
+    with pytest.raises(
+        ValueError, match="expected one of bracketed_photos, hdr_eye, .*synthetic_stacks, vds"
+    ):
         data.load_source("imagenet", "train", tmp_path)
 
 
@@ -263,12 +269,46 @@ def test_panorama_keeps_light():
     assert not panorama.is_panorama(light[:, :127])
 
 
-def test_middle():
+def test_middle_of_radiance():
     picture = np.arange(6 * 10 * 3, dtype=np.float32).reshape(6, 10, 3)
-    np.testing.assert_array_equal(panorama.middle(picture, 6), picture[:, 2:8])
+    np.testing.assert_array_equal(common.middle_radiance(picture, 6), picture[:, 2:8])
     blocks = picture[:, 2:8].reshape(3, 2, 3, 2, 3).mean((1, 3))
-    np.testing.assert_allclose(panorama.middle(picture, 3), blocks, rtol=1e-6)
-    assert panorama.middle(picture, 12).shape == (12, 12, 3)
+    np.testing.assert_allclose(common.middle_radiance(picture, 3), blocks, rtol=1e-6)
+    assert common.middle_radiance(picture, 12).shape == (12, 12, 3)
+    assert common.middle_radiance(picture, None) is picture
+
+
+def test_middle_of_photographs_is_resized_by_lanczos():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (30, 44, 3), np.uint8)
+    np.testing.assert_array_equal(common.middle_photo(picture, 30), picture[:, 7:37])
+    assert common.middle_photo(picture, None) is picture
+    # Separable, sinc(x) sinc(x / 3) of width 3 output pixels, normalised, in float64.
+    size, scale = 10, 3.0
+
+    def weights(first, length):
+        at = (np.arange(size)[:, None] + 0.5) - (np.arange(length) + 0.5 - first) / scale
+        kernel = np.sinc(at) * np.sinc(at / 3) * (np.abs(at) < 3)
+        return kernel / kernel.sum(1, keepdims=True)
+
+    # 8 bits between the two passes, as in the library.
+    across = np.clip(np.einsum("jx,yxc->yjc", weights(7, 44), picture), 0, 255).round()
+    expected = np.clip(np.einsum("iy,yjc->ijc", weights(0, 30), across), 0, 255)
+    assert np.abs(common.middle_photo(picture, size) - expected).max() <= 1.0
+
+
+def test_configs_keep_exposures_around_the_middle():
+    names = [config.name for config in common.configs()]
+    assert names == ["native", "256", "native_ev2", "256_ev2", "native_ev1", "256_ev1"]
+    by_name = {config.name: config for config in common.configs(ev_offset=(-2.7, -0.7, 0, 0.7, 2))}
+    assert by_name["256"].ev_offset == (-2.7, -0.7, 0, 0.7, 2)
+    assert by_name["256_ev2"].ev_offset == (-0.7, 0, 0.7, 2)
+    assert by_name["native_ev1"].ev_offset == (-0.7, 0, 0.7)
+    for name, builder in tfds_builders.BUILDERS.items():
+        assert builder.DEFAULT_BUILDER_CONFIG_NAME in {c.name for c in builder.BUILDER_CONFIGS}
+        for config in builder.BUILDER_CONFIGS:
+            info = common.features(config.size, len(config.ev_offset or ()) or None)
+            assert info["ev_offset"].shape == (config.ev_offset and len(config.ev_offset),), name
 
 
 def test_tensorflow_need_not_be_importable(tmp_path):
@@ -294,12 +334,20 @@ def test_tensorflow_need_not_be_importable(tmp_path):
 
         module.NUM_SCENES = dict(train=2, val=1, test=1)
         tfds.disable_progress_bar()
-        for name, manual in (("synthetic_stacks", None), ("radiance_maps", {str(DUMMY)!r})):
-            source = data.load_source(name, "train", {str(tmp_path)!r}, manual)
-            again = tfds.data_source(name, split="train", data_dir={str(tmp_path)!r})
-            assert (source[0]["hdr"] == again[0]["hdr"]).all()
+        for name, builder in tfds_builders.BUILDERS.items():
+            config = tfds.download.DownloadConfig(
+                manual_dir={str(ROOT / "tfds_builders")!r} + "/" + name + "/dummy_data"
+            )
+            sources = tfds.data_source(
+                name,
+                data_dir={str(tmp_path)!r},
+                download_and_prepare_kwargs=dict(download_config=config),
+            )
+            first = next(iter(sources))
+            again = data.load_source(name, first, {str(tmp_path)!r})
+            assert (sources[first][0]["hdr"] == again[0]["hdr"]).all()
             batch = next(data.batches(again, batch_size=2, size=16, seed=0))
-            print(name, len(source), batch["stack"].shape)
+            print(name, dict((k, len(v)) for k, v in sources.items()), batch["stack"].shape)
         assert not any(module.split(".")[0] == "tensorflow" for module in sys.modules)
     """
     result = subprocess.run(
@@ -310,19 +358,23 @@ def test_tensorflow_need_not_be_importable(tmp_path):
         timeout=120,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    printed = [line for line in result.stdout.splitlines() if line.startswith(("synth", "radi"))]
+    printed = [line for line in result.stdout.splitlines() if line.endswith("3)")]
     assert printed == [
-        "synthetic_stacks 2 (2, 7, 16, 16, 3)",
-        "radiance_maps 7 (2, 7, 16, 16, 3)",
+        "bracketed_photos {'train': 1, 'val': 1, 'test': 1} (2, 5, 16, 16, 3)",
+        "hdr_eye {'test': 2} (2, 9, 16, 16, 3)",
+        "radiance_maps {'train': 7, 'val': 1, 'test': 1} (2, 7, 16, 16, 3)",
+        "raise_hdr {'train': 1, 'val': 1, 'test': 1} (2, 7, 16, 16, 3)",
+        "synthetic_stacks {'train': 2, 'val': 1, 'test': 1} (2, 7, 16, 16, 3)",
+        "vds {'train': 2, 'test': 1} (2, 7, 16, 16, 3)",
     ]
 
 
 def test_real_views(shared):
     folder = shared / "data/views"
     files = sorted(folder.glob("*.hdr"))
-    splits = radiance_maps.assign_splits(folder, files)
-    assert len(files) == len(splits) == 317
-    assert set(splits.values()) == {"train", "val"}
+    split_of = radiance_maps.assign_splits(folder, files)
+    assert len(files) == len(split_of) == 317
+    assert set(split_of.values()) == {"train", "val"}
     radiance = images.read_hdr(files[0])
     example = common.photographed(radiance, files[0].stem, radiance_maps.Builder.BUILDER_CONFIGS[0])
     assert len(example["stack"]) == 7

@@ -1,4 +1,4 @@
-"""What all builders share: features, configs, the random camera, and encoding without TensorFlow.
+"""What all builders share: features, configs, sizes, the camera, encoding without TensorFlow.
 
 Every example is `stack` (uint8 [n, h, w, 3], RGB, from the darkest to the brightest exposure),
 `ev_offset` (float32 [n], stops), `hdr` (float32 [h, w, 3], linear, relative) and `scene` (text).
@@ -9,6 +9,7 @@ import dataclasses
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from hdr_jax import camera
 
@@ -21,20 +22,62 @@ class StackConfig(tfds.core.BuilderConfig):
 
     Attributes:
       size: pixels of a side, or None for pictures as they are.
-      ev_offset: stops of the exposures, increasing.
+      ev_offset: stops of the exposures, increasing; None where they differ from scene to scene.
+      max_ev: exposures within so many stops of EV 0 are kept; None keeps all.
       metering_stops: the meter errs by up to so many stops, evenly drawn by the scene's name.
     """
 
     size: int | None = None
-    ev_offset: tuple[float, ...] = EV_OFFSETS
+    ev_offset: tuple[float, ...] | None = EV_OFFSETS
+    max_ev: float | None = None
     metering_stops: float = 0.5
+
+    def __post_init__(self):
+        if self.ev_offset is not None:
+            self.ev_offset = tuple(np.asarray(self.ev_offset)[self.kept(self.ev_offset)].tolist())
+
+    def kept(self, ev_offset) -> np.ndarray:
+        """Which exposures belong to this config, bool [n]."""
+        limit = np.inf if self.max_ev is None else self.max_ev
+        return np.abs(np.asarray(ev_offset)) <= limit + 1e-3
+
+
+def configs(
+    sizes: tuple[int | None, ...] = (None, 256), ev_offset: tuple[float, ...] | None = EV_OFFSETS
+) -> list[StackConfig]:
+    """Configs for every size and range of exposures: `native`, `256`, `native_ev2`, `256_ev2`, ...
+
+    Args:
+      sizes: pixels of a side; None is called `native`.
+      ev_offset: stops of all exposures; None where they differ from scene to scene.
+
+    Returns:
+      With all exposures, with those of at most 2 stops, and of at most 1 stop.
+    """
+    made = []
+    for max_ev in (None, 2, 1):
+        for size in sizes:
+            name = str(size or "native") + (f"_ev{max_ev}" if max_ev else "")
+            pixels = f"The middle at {size} x {size} pixels" if size else "As large as the files"
+            exposures = f"up to {max_ev} EV from the middle" if max_ev else "all exposures"
+            made.append(
+                StackConfig(
+                    name=name,
+                    description=f"{pixels}, {exposures}.",
+                    size=size,
+                    ev_offset=ev_offset,
+                    max_ev=max_ev,
+                )
+            )
+    return made
 
 
 def dataset_info(builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetInfo:
     """The dataset's info with the features that all builders yield."""
     config = builder.builder_config
+    number = None if config.ev_offset is None else len(config.ev_offset)
     return builder.dataset_info_from_configs(
-        features=features(config.size, len(config.ev_offset)),
+        features=features(config.size, number),
         supervised_keys=None,
         disable_shuffling=True,
         metadata=tfds.core.MetadataDict(),
@@ -123,7 +166,7 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
     Args:
       radiance: [h, w, 3] linear RGB, relative.
       scene: its name, which decides response, noise and metering error.
-      config: exposures and metering.
+      config: size, exposures and metering.
 
     Returns:
       See `example`.
@@ -131,6 +174,7 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
     Raises:
       ValueError: naming the scene, if the map is black or not finite.
     """
+    radiance = middle_radiance(radiance, config.size)
     rng = camera.seeded_by_name(scene, "camera")
     try:
         metered = camera.meter(radiance, rng.uniform(-1, 1) * config.metering_stops)
@@ -141,7 +185,88 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
     )
 
 
+def recorded(
+    stack: np.ndarray, ev_offset: np.ndarray, hdr: np.ndarray, scene: str, config: StackConfig
+) -> dict:
+    """The example that exposures and radiance map from files make.
+
+    Args:
+      stack: uint8 [n, h, w, 3] RGB.
+      ev_offset: [n] stops.
+      hdr: [h, w, 3] radiance.
+      scene: its name.
+      config: size, and which exposures are kept.
+
+    Returns:
+      See `example`.
+
+    Raises:
+      ValueError: naming the scene, if fewer than two exposures are left or `example` objects.
+    """
+    kept = config.kept(ev_offset)
+    if kept.sum() < 2:
+        raise ValueError(
+            f"scene {scene}: {kept.sum()} of its exposures (EV {_list(ev_offset)}) lie within "
+            f"{config.max_ev} EV of the middle; expected two at least. Choose a wider config."
+        )
+    small = [middle_photo(picture, config.size) for picture in np.asarray(stack)[kept]]
+    hdr = middle_radiance(hdr, config.size)
+    return example(np.stack(small), np.asarray(ev_offset)[kept], hdr, scene)
+
+
+def middle_radiance(radiance: np.ndarray, size: int | None) -> np.ndarray:
+    """The largest square in the middle of a radiance map at another size.
+
+    Averaged over areas when shrunk (a windowed sinc would ring below zero beside lamps), bilinear
+    when enlarged.
+
+    Args:
+      radiance: float32 [h, w, 3], linear.
+      size: pixels of a side; None returns the map itself.
+
+    Returns:
+      float32 [size, size, 3].
+    """
+    if size is None:
+        return radiance
+    left, top, right, bottom = _middle(radiance)
+    square = np.ascontiguousarray(radiance[top:bottom, left:right])
+    method = cv2.INTER_AREA if size <= right - left else cv2.INTER_LINEAR
+    return cv2.resize(square, (size, size), interpolation=method)
+
+
+def middle_photo(picture: np.ndarray, size: int | None) -> np.ndarray:
+    """The largest square in the middle of a photograph at another size, by Lanczos.
+
+    Args:
+      picture: uint8 [h, w, 3], display-encoded.
+      size: pixels of a side; None returns the picture itself.
+
+    Returns:
+      uint8 [size, size, 3].
+    """
+    if size is None:
+        return picture
+    resized = Image.fromarray(picture).resize(
+        (size, size), Image.Resampling.LANCZOS, box=_middle(picture)
+    )
+    return np.asarray(resized)
+
+
 def encode_png(picture: np.ndarray) -> bytes:
     """PNG bytes of uint8 [h, w, 3] RGB; Huffman coding alone is as small on noise, and quicker."""
     strategy = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
     return cv2.imencode(".png", picture[..., ::-1], strategy)[1].tobytes()
+
+
+def _middle(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the largest square in the middle of [h, w, c]."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def _list(ev_offset) -> str:
+    """EV offsets as text."""
+    return ", ".join(f"{ev:+.3g}" for ev in ev_offset)

@@ -4,10 +4,91 @@ They lie in TFDS's manual directory (`--manual_dir`, by default `<data_dir>/down
 in its sub-folder called like the dataset.
 """
 
+import dataclasses
 import hashlib
+import itertools
+import os
 import pathlib
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow_datasets as tfds
+
+MOST_LISTED = 1000
+DATASETS = ("bracketed_photos", "hdr_eye", "radiance_maps", "raise_hdr", "vds")
+"""Sub-folders of a manual directory that belong to one dataset each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Where one scene lies.
+
+    Attributes:
+      name: unique within its split.
+      split: it belongs to.
+      photos: files of its exposures.
+      ev_offset: stops, one for each of `photos`, where the files' names tell.
+      source: file of its radiance map, or raw photograph.
+      tables: further files that decide what is read.
+    """
+
+    name: str
+    split: str
+    photos: tuple[pathlib.Path, ...] = ()
+    ev_offset: tuple[float, ...] | None = None
+    source: pathlib.Path | None = None
+    tables: tuple[pathlib.Path, ...] = ()
+
+    @property
+    def files(self) -> list[pathlib.Path]:
+        """All that the scene is made from."""
+        return [*self.photos, *([self.source] if self.source else []), *self.tables]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """What the files of one scene hold; checked when it is made.
+
+    Attributes:
+      radiance: float32 [h, w, 3], linear; None where it is merged from the exposures later.
+      stack: uint8 [n, h, w, 3]; None where the exposures are made from the radiance later.
+      ev_offset: float32 [n], stops; None as `stack`.
+
+    Raises:
+      ValueError: if sizes differ, or the radiance is negative, not finite or black.
+    """
+
+    radiance: np.ndarray | None = None
+    stack: np.ndarray | None = None
+    ev_offset: np.ndarray | None = None
+
+    def __post_init__(self):
+        radiance, stack = self.radiance, self.stack
+        if radiance is not None and stack is not None and stack.shape[1:] != radiance.shape:
+            raise ValueError(
+                f"its exposures are {_size(stack[0])} pixels, but its radiance map is "
+                f"{_size(radiance)}; expected equal sizes."
+            )
+        if radiance is None:
+            return
+        lowest, highest = radiance.min(), radiance.max()
+        if not (np.isfinite(lowest) and np.isfinite(highest) and lowest >= 0 and highest > 0):
+            raise ValueError(
+                f"its radiance map spans {lowest} to {highest}; expected finite values >= 0, not "
+                "all zero. Copy the file again, or leave the scene out."
+            )
+
+    def __str__(self):
+        """Size and exposures, for people."""
+        parts = [_size(self.stack[0] if self.radiance is None else self.radiance)]
+        if self.stack is not None:
+            stops = ", ".join(f"{ev:+.3g}" for ev in self.ev_offset)
+            if len(self.ev_offset) > 9:
+                stops = f"{self.ev_offset[0]:+.3g} .. {self.ev_offset[-1]:+.3g}"
+            parts.append(f"{len(self.stack)} exposures, EV {stops}")
+        if self.radiance is not None:
+            parts.append("with a radiance map" if self.stack is not None else "radiance map")
+        return ", ".join(parts)
 
 
 def directory(dl_manager: tfds.download.DownloadManager, name: str, expected: str) -> pathlib.Path:
@@ -27,53 +108,45 @@ def directory(dl_manager: tfds.download.DownloadManager, name: str, expected: st
     try:
         return pathlib.Path(dl_manager.manual_dir)
     except AssertionError as error:  # what TFDS raises
-        raise ValueError(f"{name}: {str(error).splitlines()[0]}\n{_trees(expected)}") from error
+        raise ValueError(f"{name}: {str(error).splitlines()[0]}\n{trees(expected)}") from error
 
 
-def find_files(
-    folder: pathlib.Path, name: str, suffixes: tuple[str, ...], expected: str
-) -> tuple[pathlib.Path, list[pathlib.Path]]:
-    """Files of a kind in a manual directory, or in its sub-folder called like the dataset.
+def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Path]:
+    """Files of a kind in a folder and its sub-folders, sorted; those of other datasets left out.
 
     Args:
-      folder: the manual directory.
-      name: the dataset's.
+      place: the folder.
       suffixes: what the files end in, lower case.
-      expected: the tree that a person should have made, for the error.
 
     Returns:
-      The folder and all its files of that kind, in its sub-folders too, sorted.
-
-    Raises:
-      ValueError: if there are none; shows the expected tree and what was found.
+      Their paths, without hidden files and folders.
     """
-    # A manual directory may also hold the files of other datasets, in folders called like them.
-    own = any(path.suffix.lower() in suffixes for path in folder.iterdir())
-    for place in [folder] if own else [folder / name, folder]:
-        files = sorted(
-            path
-            for path in place.rglob("*")
-            if path.suffix.lower() in suffixes and not path.name.startswith(".")
-        )
-        if files:
-            return place, files
-    raise ValueError(
-        f"{name}: {folder} has no files ending in {' or '.join(suffixes)}.\n"
-        f"{_trees(expected, folder)}"
-    )
+    found = []
+    for folder, names, files in os.walk(place):
+        top = pathlib.Path(folder) == place
+        names[:] = [name for name in names if name[0] != "." and not (top and name in DATASETS)]
+        for file in files:
+            if file[0] != "." and pathlib.Path(file).suffix.lower() in suffixes:
+                found.append(pathlib.Path(folder) / file)
+    return sorted(found)
 
 
-def fingerprint(folder: pathlib.Path, files: list[pathlib.Path]) -> str:
-    """A text that changes when files are added, removed, renamed or change their size.
+def fingerprint(place: pathlib.Path, scenes: Sequence[Scene]) -> str:
+    """A text that changes when scenes, their splits, or names or sizes of their files change.
 
     Args:
-      folder: what the files' names are relative to.
-      files: the files that a dataset is made from.
+      place: what the files' names are relative to.
+      scenes: that a dataset is made from.
 
     Returns:
       Hexadecimal digits.
     """
-    lines = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files]
+    lines = []
+    for scene in sorted(scenes, key=lambda scene: (scene.split, scene.name)):
+        lines.append(f"{scene.split} {scene.name}")
+        for path in scene.files:
+            size = path.stat().st_size if path.exists() else "missing"
+            lines.append(f"{path.relative_to(place).as_posix()} {size}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -83,29 +156,36 @@ def check_same_files(builder: tfds.core.DatasetBuilder, folder: pathlib.Path) ->
     TFDS itself would go on reading what was prepared once.
 
     Args:
-      builder: of a prepared dataset; without a method `find_files` nothing is checked.
+      builder: of a prepared dataset; without a method `find_scenes` nothing is checked.
       folder: the manual directory asked for; nothing is checked if it is gone.
 
     Raises:
       ValueError: if the files differ.
     """
     known = (builder.info.metadata or {}).get("fingerprint")
-    if known and hasattr(builder, "find_files") and pathlib.Path(folder).is_dir():
-        found = builder.find_files(pathlib.Path(folder))
-        if fingerprint(*found) != known:
+    if known and hasattr(builder, "find_scenes") and pathlib.Path(folder).is_dir():
+        place, scenes = builder.find_scenes(pathlib.Path(folder))
+        if fingerprint(place, scenes) != known:
             raise ValueError(
                 f"{builder.info.full_name} in {builder.data_dir} was made from other files than "
-                f"the {len(found[1])} in {found[0]}. Pass another data_dir, or delete that folder."
+                f"those of the {len(scenes)} scenes in {place}. Pass another data_dir, or delete "
+                "that folder."
             )
 
 
-def _trees(expected: str, folder: pathlib.Path | None = None, limit: int = 12) -> str:
+def trees(expected: str, folder: pathlib.Path | None = None, limit: int = 12) -> str:
     """The tree that is expected beside the one that was found."""
     lines = ["Expected:", *(f"  {line}" for line in expected.strip().splitlines())]
     if folder is not None:
-        found = sorted(folder.rglob("*"))
-        lines.append(f"Found in {folder}:")
+        found = sorted(itertools.islice(folder.rglob("*"), MOST_LISTED))  # it may be a whole disk
+        lines.append(f"Found in {folder}:" if found else f"Found in {folder}: nothing")
         lines += [f"  {path.relative_to(folder)}" for path in found[:limit]]
         if len(found) > limit:
-            lines.append(f"  ... and {len(found) - limit} more")
+            more = "many" if len(found) == MOST_LISTED else len(found) - limit
+            lines.append(f"  ... and {more} more")
     return "\n".join(lines)
+
+
+def _size(picture: np.ndarray) -> str:
+    """Width x height."""
+    return f"{picture.shape[1]} x {picture.shape[0]}"

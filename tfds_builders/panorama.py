@@ -1,4 +1,4 @@
-"""Perspective views of equirectangular panoramas, and the middle of pictures, in linear light.
+"""Perspective views of equirectangular panoramas, in linear light.
 
 A panorama [h, 2h, c] holds longitude -180 .. 180 degrees along its rows (the middle looks along z)
 and latitude 90 .. -90 degrees down its columns.
@@ -70,23 +70,3 @@ def view(panorama: np.ndarray, yaw: float, pitch: float, size: int) -> np.ndarra
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-
-
-def middle(radiance: np.ndarray, size: int) -> np.ndarray:
-    """The largest square in the middle of a picture at another size.
-
-    Averaged over areas when shrunk (a windowed sinc would ring below zero beside lamps), bilinear
-    when enlarged.
-
-    Args:
-      radiance: float32 [h, w, 3], linear.
-      size: pixels of a side.
-
-    Returns:
-      float32 [size, size, 3].
-    """
-    side = min(radiance.shape[:2])
-    top, left = (radiance.shape[0] - side) // 2, (radiance.shape[1] - side) // 2
-    square = np.ascontiguousarray(radiance[top : top + side, left : left + side])
-    method = cv2.INTER_AREA if size <= side else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=method)

@@ -14,6 +14,7 @@ class RadianceMapsTest(tfds.testing.DatasetBuilderTestCase):
     """Four files of three splits; the panorama becomes six views."""
 
     DATASET_CLASS = module.Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ["native"]
     SPLITS = {"train": 7, "val": 1, "test": 1}
 
 

@@ -3,28 +3,20 @@
 import tensorflow_datasets as tfds
 
 from hdr_jax import scenes
-from tfds_builders import common
+from tfds_builders import base, common
 
 # First scene of each split: far apart, so that a split can grow without touching another.
 FIRST_SCENE = {"train": 0, "val": 1_000_000, "test": 2_000_000}
 NUM_SCENES = {"train": 512, "val": 32, "test": 32}
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.StackBuilder):
     """Builder of synthetic_stacks: nothing to download, every scene is computed."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Rooms and streets, seven exposures."}
-    BUILDER_CONFIGS = [
-        common.StackConfig(
-            name=str(size), size=size, description=f"{size} x {size} pixels, EV -3 .. +3."
-        )
-        for size in (64, 128, 256)
-    ]
+    BUILDER_CONFIGS = common.configs(sizes=(64, 128, 256))
     DEFAULT_BUILDER_CONFIG_NAME = "64"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return common.dataset_info(self)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         del dl_manager  # nothing to download

@@ -1,0 +1,183 @@
+"""Base classes of the builders: one prepared copy for all readers, and data that the user brings.
+
+`StackBuilder` writes array_record files, which `tfds.data_source` reads without TensorFlow, and
+lets `tfds.load` read the same files. `ManualBuilder` adds what folders of the user need: the tree
+that is expected, scenes that are damaged, options.
+"""
+
+import pathlib
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from tfds_builders import common, manual
+
+ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
+
+
+class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """A builder of exposure stacks with radiance maps."""
+
+    def __init__(self, *, file_format: str | None = None, **arguments: Any):
+        """Takes the arguments of every TFDS builder.
+
+        Args:
+          file_format: of the prepared files; that of those on the disk, else "array_record".
+          **arguments: `data_dir`, `config`, `version`.
+        """
+        super().__init__(file_format=file_format, **arguments)
+        if file_format is None and not self.info.initialized:
+            self.info.set_file_format(ARRAY_RECORD, override=True)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return common.dataset_info(self)
+
+    def _as_dataset(self, split, decoders=None, read_config=None, shuffle_files=False):
+        """`tf.data` over array_record files, which TFDS itself does not offer."""
+        if self.info.file_format != ARRAY_RECORD:
+            return super()._as_dataset(split, decoders, read_config, shuffle_files)
+        import tensorflow as tf
+
+        records = self.as_data_source(split).data_source  # serialized examples
+        indices = tf.data.Dataset.range(len(records))
+        if shuffle_files:
+            indices = indices.shuffle(max(len(records), 1))
+
+        def decode(index):
+            record = tf.numpy_function(lambda i: records[int(i)], [index], tf.string)
+            return self.info.features.deserialize_example(
+                tf.ensure_shape(record, ()), decoders=decoders
+            )
+
+        return indices.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+class ManualBuilder(StackBuilder, skip_registration=True):
+    """A builder that reads a folder of the user.
+
+    Subclasses give `EXPECTED`, `scenes_in`, `read_files` and `examples`.
+
+    Attributes:
+      EXPECTED: the tree of files, for people.
+      OPTIONS: builder arguments that change the data, with their defaults.
+      options: the arguments in force.
+      skipped: error messages of damaged scenes that the last build left out.
+    """
+
+    EXPECTED = ""
+    OPTIONS: dict[str, Any] = {}
+
+    def __init__(self, *, skip_bad: bool = False, **arguments: Any):
+        """Takes the arguments of every TFDS builder, and its own.
+
+        Args:
+          skip_bad: leave damaged scenes out, with a warning at the end, instead of stopping.
+          **arguments: `data_dir`, `config`, `version`, `file_format`, and those of `OPTIONS`.
+
+        Raises:
+          ValueError: for an unknown option, or if the dataset was prepared before with others.
+        """
+        given = {name: arguments.pop(name) for name in [*arguments] if name in self.OPTIONS}
+        if unknown := set(arguments) - {"data_dir", "config", "version", "file_format"}:
+            known = ", ".join(["skip_bad", *self.OPTIONS])
+            raise ValueError(f"{self.name} has no option {', '.join(unknown)}; expected {known}.")
+        super().__init__(**arguments)
+        self._original_state.update(given, skip_bad=skip_bad)  # what TFDS pickles
+        self._skip_bad, self.skipped = skip_bad, []
+        self.options = {**self.OPTIONS, **given}
+        made_with = (self.info.metadata or {}).get("options", {})
+        for name, value in given.items():
+            if name in made_with and made_with[name] != value:
+                raise ValueError(
+                    f"{self.info.full_name} in {self.data_dir} was prepared with {name}="
+                    f"{made_with[name]}, not {value}. Pass another data_dir, or delete that folder."
+                )
+
+    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+        """The scenes that a folder holds; none if it is no such folder."""
+        raise NotImplementedError
+
+    def read_files(self, scene: manual.Scene) -> manual.Recording:
+        """What the scene's files hold. Raises ValueError if they are damaged."""
+        raise NotImplementedError
+
+    def examples(self, scene: manual.Scene) -> Iterable[tuple[str, dict]]:
+        """Keys and examples of one scene."""
+        raise NotImplementedError
+
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+        """The scenes in a manual directory, or in its sub-folder called like the dataset.
+
+        Args:
+          folder: the manual directory.
+
+        Returns:
+          Where they lie, and the scenes.
+
+        Raises:
+          ValueError: if there are none; shows the expected tree and what was found.
+        """
+        for place in (folder, folder / self.name):
+            if place.is_dir() and (scenes := self.scenes_in(place)):
+                return place, scenes
+        if not folder.is_dir():
+            raise ValueError(f"{self.name}: {folder} is no folder.\n{manual.trees(self.EXPECTED)}")
+        raise ValueError(
+            f"{self.name}: {folder} does not hold it.\n{manual.trees(self.EXPECTED, folder)}"
+        )
+
+    def read(self, scene: manual.Scene) -> manual.Recording:
+        """What the scene's files hold.
+
+        Args:
+          scene: one of `find_scenes`.
+
+        Returns:
+          Its recording.
+
+        Raises:
+          ValueError: naming the scene, if its files are missing, damaged or do not fit together.
+        """
+        try:
+            return self.read_files(scene)
+        except ValueError as error:
+            raise ValueError(f"scene {scene.name}: {error}") from error
+
+    def download_and_prepare(self, **arguments: Any) -> None:
+        """As TFDS does it; warns of scenes that were skipped."""
+        self.skipped.clear()
+        super().download_and_prepare(**arguments)
+        if self.skipped:
+            lines = "\n  ".join(self.skipped)
+            warnings.warn(
+                f"{self.name}: skipped {len(self.skipped)} bad scenes:\n  {lines}", stacklevel=2
+            )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        folder = manual.directory(dl_manager, self.name, self.EXPECTED)
+        place, scenes = self.find_scenes(folder)
+        self.info.metadata["fingerprint"] = manual.fingerprint(place, scenes)
+        self.info.metadata["options"] = self.options
+        return {
+            split: self._generate_examples([scene for scene in scenes if scene.split == split])
+            for split in ("train", "val", "test")
+            if any(scene.split == split for scene in scenes)
+        }
+
+    def _generate_examples(self, scenes: list[manual.Scene]) -> Iterator[tuple[str, dict]]:
+        bad = 0
+        for scene in scenes:
+            try:
+                # All views of a scene or none.
+                made = list(self.examples(scene))
+            except ValueError as error:
+                bad += 1
+                if not self._skip_bad:
+                    raise
+                if bad == len(scenes):  # TFDS has no empty splits
+                    raise ValueError(f"all {bad} scenes of a split are bad: {error}") from error
+                self.skipped.append(str(error))
+                continue
+            yield from made

@@ -1,0 +1,1 @@
+"""Exposure stacks of one's own bracketed photographs."""

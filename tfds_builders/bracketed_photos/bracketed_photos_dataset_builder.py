@@ -1,0 +1,93 @@
+"""bracketed_photos: folders of one's own bracketed photographs, merged into radiance maps."""
+
+import math
+import pathlib
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from hdr_jax import images
+from hdr_jax.exposure_times import EXPOSURES_FILE, PHOTO_SUFFIXES
+from hdr_jax.merge import synthesize
+from tfds_builders import base, common, exposures, manual, splits
+
+
+class Builder(base.ManualBuilder):
+    """Builder of bracketed_photos: the data is the user's own folder.
+
+    Options: `ev`, the stops between neighbouring exposures, which are then ordered by their
+    brightness (by default the times come from `exposures.csv` or EXIF); `align`, shift the
+    exposures onto each other first, for photographs taken by hand.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Every exposure of every folder, merged by Debevec and Malik."}
+    OPTIONS = {"ev": None, "align": False}
+    EXPECTED = """
+<manual directory>/           or <manual directory>/bracketed_photos/
+  bridge/                     one folder a scene, two photographs or more, one size
+    IMG_1.jpg                 exposure times from EXIF,
+    IMG_2.jpg
+    exposures.csv             or from this table: file,exposure_time_s
+  manifest.csv                optional: view,scene,split (view: the folder)
+"""
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Put bracketed photographs into one folder a scene, and name the folder above as the "
+        f"manual directory:\n{EXPECTED}"
+        "Without exposure times give their spacing: tfds.builder('bracketed_photos', ev=2.0)"
+    )
+    BUILDER_CONFIGS = common.configs(ev_offset=None)
+    DEFAULT_BUILDER_CONFIG_NAME = "native"
+
+    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+        """Every sub-folder with photographs or a table."""
+        found = {}
+        for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
+            if path.parent != place and (path.suffix != ".csv" or path.name == EXPOSURES_FILE):
+                found.setdefault(path.parent.relative_to(place).as_posix(), []).append(path)
+        if not found:
+            return []
+        listed = splits.from_manifest(place, list(found))
+        return [
+            manual.Scene(
+                name,
+                split,
+                photos=tuple(path for path in paths if path.name != EXPOSURES_FILE),
+                tables=tuple(path for path in paths if path.name == EXPOSURES_FILE),
+            )
+            for name, paths in found.items()
+            if (split := listed.get(name) if listed else splits.by_hash(name))
+        ]
+
+    def read_files(self, scene: manual.Scene) -> manual.Recording:
+        """The exposures from darkest to brightest, aligned if asked for."""
+        ev = self.options["ev"]
+        if ev is None:
+            stack, times = images.read_stack(scene.files[0].parent)
+            stack = exposures.as_bytes(stack)
+            order = exposures.order(stack, times)
+            stops = np.log2(times[order])
+        else:
+            stack = exposures.read(scene.photos)
+            order = exposures.order(stack)
+            stops = ev * np.arange(len(order))
+        if np.ptp(stops) == 0:
+            raise ValueError(
+                f"it has {len(stack)} photographs of one exposure time; expected two times or more."
+            )
+        stack = stack[order]
+        if self.options["align"]:
+            stack = exposures.aligned(stack)
+        ev_offset = (stops - stops[len(stops) // 2]).astype(np.float32)
+        return manual.Recording(stack=stack, ev_offset=ev_offset)
+
+    def examples(self, scene: manual.Scene):
+        """The exposures, and the radiance map that all of them make."""
+        made, config = self.read(scene), self.builder_config
+        # In units of the exposure that clips at EV 0, as the maps of synthetic exposures.
+        radiance, _ = synthesize(made.stack, math.log(2) * made.ev_offset)
+        radiance = np.asarray(radiance)
+        yield (
+            scene.name,
+            common.recorded(made.stack, made.ev_offset, radiance, scene.name, config),
+        )

@@ -1,0 +1,1 @@
+"""Exposure stacks of the raw photographs of the RAISE data set."""

@@ -1,0 +1,121 @@
+"""raise_hdr: raw photographs of the RAISE set as linear light, photographed by random cameras."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from hdr_jax import images
+from hdr_jax.exposure_times import named_errors
+from tfds_builders import base, common, manual, splits
+
+RAW_SUFFIXES = (".nef", ".dng")
+TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+class Builder(base.ManualBuilder):
+    """Builder of raise_hdr: the files come on request from the University of Trento.
+
+    Option `linear_tiff`: TIFF files hold linear light. By default they are read as sRGB, which is
+    what a raw converter writes.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "NEF and 16-bit TIFF, seven synthetic exposures."}
+    OPTIONS = {"linear_tiff": False}
+    EXPECTED = """
+<manual directory>/           or <manual directory>/raise_hdr/
+  r000da54ft.NEF              raw files (needs rawpy), or
+  r001d260dt.TIF              16-bit TIFF files; a raw file of the same name goes first
+  RAISE_1k.csv                not needed
+  manifest.csv                optional: view,scene,split
+"""
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Ask for RAISE (or RAISE-1k) at http://loki.disi.unitn.it/RAISE/, download the NEF or the "
+        f"TIFF files and name their folder as the manual directory:\n{EXPECTED}"
+        "NEF files need rawpy: pip install rawpy"
+    )
+    BUILDER_CONFIGS = common.configs()
+    DEFAULT_BUILDER_CONFIG_NAME = "256"
+
+    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+        """Every photograph; splits by manifest or hash."""
+        files = manual.files_below(place, TIFF_SUFFIXES + RAW_SUFFIXES)
+        if not files:
+            return []
+        # Of two files of one scene the raw one is taken, which is sorted last.
+        files.sort(key=lambda path: path.suffix.lower() in RAW_SUFFIXES)
+        by_name = {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
+        listed = splits.from_manifest(place, [path.name for path in by_name.values()])
+        return [
+            manual.Scene(name, split, source=path)
+            for name, path in sorted(by_name.items())
+            if (split := listed.get(path.name) if listed else splits.by_hash(path.stem))
+        ]
+
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+        """As the base class; complains once, not for every scene, when rawpy is missing."""
+        place, scenes = super().find_scenes(folder)
+        raw = sum(scene.source.suffix.lower() in RAW_SUFFIXES for scene in scenes)
+        if raw and importlib.util.find_spec("rawpy") is None:
+            raise ValueError(
+                f"{self.name}: {raw} of {len(scenes)} photographs in {place} are raw files, which "
+                "need rawpy: pip install rawpy. Or put 16-bit TIFF files there instead."
+            )
+        return place, scenes
+
+    def read_files(self, scene: manual.Scene) -> manual.Recording:
+        """Linear light of one photograph; 1 is where the camera clipped."""
+        if scene.source.suffix.lower() in RAW_SUFFIXES:
+            return manual.Recording(read_raw(scene.source))
+        return manual.Recording(read_tiff(scene.source, self.options["linear_tiff"]))
+
+    def examples(self, scene: manual.Scene):
+        """The photographed light."""
+        radiance = self.read(scene).radiance
+        yield scene.name, common.photographed(radiance, scene.name, self.builder_config)
+
+
+def read_raw(path: pathlib.Path) -> np.ndarray:
+    """Linear light of a raw photograph, as the camera balanced white; needs rawpy.
+
+    Args:
+      path: a NEF or DNG file.
+
+    Returns:
+      float32 [h, w, 3], linear RGB of sRGB's primaries, in [0, 1].
+
+    Raises:
+      ValueError: if the file is damaged.
+    """
+    import rawpy
+
+    with named_errors(path, "a raw photograph"), rawpy.imread(str(path)) as raw:
+        levels = raw.postprocess(
+            gamma=(1, 1), no_auto_bright=True, use_camera_wb=True, output_bps=16
+        )
+    return levels.astype(np.float32) / 65535
+
+
+def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
+    """Linear light of a 16-bit TIFF.
+
+    Args:
+      path: of the file.
+      is_linear: its levels are linear, not sRGB-encoded.
+
+    Returns:
+      float32 [h, w, 3] in [0, 1].
+
+    Raises:
+      ValueError: if the file is damaged, or of 8 bits, too few for a radiance map.
+    """
+    levels = images.read_photo(path)
+    if levels.dtype != np.uint16:
+        raise ValueError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
+    # A table of all levels: quicker than a power for each pixel.
+    curve = np.arange(65536) / 65535
+    if not is_linear:
+        curve = np.where(curve <= 0.04045, curve / 12.92, ((curve + 0.055) / 1.055) ** 2.4)
+    return curve.astype(np.float32)[levels]

@@ -1,0 +1,1 @@
+"""The recorded exposure stacks of the VDS data set."""
