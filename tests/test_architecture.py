@@ -16,7 +16,7 @@ LAYERS = {
     3: ["models", "perceptual", "contextual", "losses", "optim", "metrics"],
     4: [
         "images", "exposure_times", "edges", "scenes", "camera", "augmentation", "data",
-        "checkpoints", "convert", "vgg_weights", "figures", "runlog",
+        "checkpoints", "convert", "vgg_weights", "figures", "contact_sheet", "runlog",
     ],
     5: ["training", "evaluation"],
     6: ["cli", "__main__"],

@@ -5,7 +5,7 @@ import importlib
 import sys
 
 # Each has `add_parser(subparsers)` and `run(args) -> exit code`.
-COMMANDS = ("score", "import_")
+COMMANDS = ("score", "data", "import_")
 
 
 def main(arguments: list[str] | None = None) -> int:
