@@ -1,7 +1,7 @@
 """Exposure times of bracketed photographs: from EXIF data or from a table beside them.
 
 The table is a file `exposures.csv` with a first line `file,exposure_time_s` (further columns are
-ignored) and one line for each picture. Times are in seconds.
+ignored) and one line for each picture. Times are in seconds, as numbers or as fractions (1/60).
 """
 
 import contextlib
@@ -106,13 +106,15 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
     return {row["file"]: _seconds(row["exposure_time_s"], path, row["file"]) for row in rows}
 
 
-def exposure_times(paths: Sequence[PathLike], given: Sequence[float] | None = None) -> np.ndarray:
+def exposure_times(
+    paths: Sequence[PathLike], given: Sequence[float | str] | None = None
+) -> np.ndarray:
     """Exposure time of every photograph: given, from `exposures.csv`, or from EXIF.
 
     Args:
       paths: photographs, n of them.
-      given: seconds, > 0, one for each path; None to look them up. The table beside the pictures
-          is used if it names them all, else EXIF.
+      given: seconds, > 0, one for each path, numbers or texts such as "1/60"; None to look them
+          up. The table beside the pictures is used if it names them all, else EXIF.
 
     Returns:
       float64 [n], seconds, in the order of `paths`.
@@ -126,7 +128,7 @@ def exposure_times(paths: Sequence[PathLike], given: Sequence[float] | None = No
 
     Not differentiable.
     Example:
-      >>> exposure_times(["a.jpg", "b.jpg"], [0.1, 0.4])
+      >>> exposure_times(["a.jpg", "b.jpg"], ["1/10", 0.4])
       array([0.1, 0.4])
     """
     paths = [pathlib.Path(path) for path in paths]
@@ -146,7 +148,8 @@ def exposure_times(paths: Sequence[PathLike], given: Sequence[float] | None = No
         if "exposure_time" not in tags:
             raise ValueError(
                 f"{path} has no exposure time in its EXIF data and none in {EXPOSURES_FILE} beside "
-                "it. Pass exposure_times, or write that table: file,exposure_time_s."
+                "it. Pass exposure_times (hdr-jax merge: --times or --ev), or write that table: "
+                "file,exposure_time_s."
             )
     for name in ("f_number", "sensitivity"):
         values = {tags[name] for tags in data if name in tags}
@@ -209,14 +212,15 @@ def _exif(path: PathLike) -> dict[str, float]:
 
 
 def _seconds(value: object, source: object, name: str) -> float:
-    """A positive finite number."""
+    """A positive finite number, from a number, its text, or the text of a fraction."""
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
+        numerator, _, denominator = str(value).partition("/")
+        seconds = float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
         seconds = np.nan
     if not (np.isfinite(seconds) and seconds > 0):
         raise ValueError(
             f"{source} gives {name} an exposure time of {value!r}; expected a positive number of "
-            "seconds, for instance 0.004."
+            "seconds, for instance 0.004 or 1/250."
         )
     return seconds

@@ -4,6 +4,7 @@ Images are NumPy arrays [h, w, 3], float in [0, 1]; functions return such an ima
 """
 
 import pathlib
+import secrets
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -13,7 +14,7 @@ matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 import numpy as np
 
-from hdr_jax import tonemap
+from hdr_jax import color, tonemap
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 GAP = 2  # pixels between tiles
@@ -128,6 +129,37 @@ def response_curves(path: str | pathlib.Path, curves: Mapping[str, np.ndarray]) 
     save(figure, path)
 
 
+def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
+    """Luminance of a radiance map in stops, as colours with a scale beside them.
+
+    Args:
+      path: of the PNG.
+      radiance: [h, w, 3] linear, relative. What is not positive is drawn like the darkest pixel.
+
+    Returns:
+      The luminance at 0 stops, the median of the positive ones.
+
+    Raises:
+      ValueError: if no luminance is positive.
+    """
+    luminance = np.asarray(color.luminance(radiance), np.float64)
+    positive = luminance[luminance > 0]
+    if not positive.size:
+        raise ValueError("the radiance map has no positive luminance; nothing to draw in stops")
+    median = float(np.median(positive))
+    stops = np.log2(np.maximum(luminance, positive.min()) / median)
+    height, width = stops.shape
+    size = 9 * np.array([width, height]) / max(width, height) + (1.5, 0.5)
+    figure, axis = plt.subplots(figsize=np.maximum(size, 2.5), layout="constrained")
+    # A ten-thousandth of the pixels, hot or dead ones, does not decide on the colours.
+    low, high = np.quantile(stops, (1e-4, 1 - 1e-4))
+    drawn = axis.imshow(stops, cmap="turbo", vmin=low, vmax=max(high, low + 1e-3))
+    axis.axis("off")
+    figure.colorbar(drawn, ax=axis, label="stops from the median luminance", fraction=0.05)
+    save(figure, path)
+    return median
+
+
 def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
     """Writes a figure as PNG under a temporary name, renames it and closes the figure.
 
@@ -137,10 +169,13 @@ def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, format="png", dpi=100)
-    plt.close(figure)
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        figure.savefig(temporary, format="png", dpi=100)
+        temporary.replace(path)
+    finally:
+        plt.close(figure)
+        temporary.unlink(missing_ok=True)
 
 
 def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str) -> None:

@@ -10,7 +10,7 @@ that there is never half a file.
 import os
 import pathlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from hdr_jax.exposure_times import PHOTO_SUFFIXES, PathLike, existing, find_phot
 from hdr_jax.exposure_times import exposure_times as exposure_times_of
 
 HDR_SUFFIXES = (".hdr", ".exr")
+STRIP_ROWS = 256  # of a radiance map that are encoded at a time
+Image.MAX_IMAGE_PIXELS = 2**30  # as OpenCV; Pillow warns of pictures above 89 megapixels
 
 
 def read_photo(path: PathLike) -> np.ndarray:
@@ -50,7 +52,10 @@ def read_photo(path: PathLike) -> np.ndarray:
         exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         # Pillow has no 16-bit RGB: those files go through OpenCV.
         if picture.format in ("PNG", "TIFF") and _bits(path, picture) > 8:
-            return _upright(_rgb(_decode(path)), exif_orientation)
+            pixels = _decode(path)
+            if pixels.dtype not in (np.uint8, np.uint16):
+                raise ValueError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
+            return _upright(_rgb(pixels), exif_orientation)
         picture.load()
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
 
@@ -81,16 +86,35 @@ def read_stack(
     """
     paths = find_photos(paths)
     times = exposure_times_of(paths, exposure_times)
-    pictures = [read_photo(path) for path in paths]
-    for path, picture in zip(paths, pictures, strict=True):
-        if (picture.shape, picture.dtype) != (pictures[0].shape, pictures[0].dtype):
+    return np.stack(list(equal_photos(paths))), times
+
+
+def equal_photos(paths: Iterable[PathLike]) -> Iterator[np.ndarray]:
+    """Read photographs one after the other, and insist on one size and depth.
+
+    Args:
+      paths: photographs.
+
+    Yields:
+      uint8 or uint16 [h, w, 3] for each path.
+
+    Raises:
+      ValueError: as `read_photo`, or if a picture's size or depth is not that of the first one.
+
+    Not differentiable.
+    Example: `for picture in equal_photos(["a.jpg", "b.jpg"]): ...`
+    """
+    first = None
+    for path in paths:
+        picture = read_photo(path)
+        first = first or (path, picture.shape, picture.dtype)
+        if (picture.shape, picture.dtype) != first[1:]:
             raise ValueError(
                 f"{path} is {picture.shape[1]} x {picture.shape[0]} {picture.dtype}, but "
-                f"{paths[0]} is {pictures[0].shape[1]} x {pictures[0].shape[0]} "
-                f"{pictures[0].dtype}; expected equal sizes and depths. Leave it out, or crop or "
-                "convert the pictures first."
+                f"{first[0]} is {first[1][1]} x {first[1][0]} {first[2]}; expected equal sizes and "
+                "depths. Leave it out, or crop or convert the pictures first."
             )
-    return np.stack(pictures), times
+        yield picture
 
 
 def read_hdr(path: PathLike) -> np.ndarray:
@@ -134,7 +158,7 @@ def read_hdr(path: PathLike) -> np.ndarray:
     return radiance
 
 
-def write(path: PathLike, image: np.ndarray) -> None:
+def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
     """Write a picture in the format that its name ends in.
 
     Args:
@@ -143,6 +167,7 @@ def write(path: PathLike, image: np.ndarray) -> None:
       image: [h, w, 3] RGB or [h, w]. Radiance maps: float, finite (for `.hdr` also not
           negative). Pictures: uint8, uint16 (`.png`, `.tif`; rounded to 8 bits for `.jpg`), or
           float in [0, 1], clipped and rounded to 8 bits.
+      comment: one line about a radiance map, written into its header (`comments` of an EXR).
 
     Raises:
       ValueError: for another shape, dtype, suffix, non-finite values, or a missing folder.
@@ -168,8 +193,12 @@ def write(path: PathLike, image: np.ndarray) -> None:
     try:
         if suffix == ".exr":
             header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+            if comment:
+                header["comments"] = comment
             with OpenEXR.File(header, {"RGB": image}) as file:
                 file.write(str(temporary))
+        elif suffix == ".hdr":
+            _write_radiance(temporary, image, comment)
         else:
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
             encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]
@@ -177,6 +206,28 @@ def write(path: PathLike, image: np.ndarray) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reduced(image: np.ndarray, longest: int) -> np.ndarray:
+    """A picture scaled down, by averaging, until its longer side has at most so many pixels.
+
+    Args:
+      image: [h, w, 3].
+      longest: pixels.
+
+    Returns:
+      [h', w', 3] of the same type; the image itself if it is small enough.
+
+    Not differentiable.
+    Example:
+      >>> reduced(np.zeros((40, 80, 3), np.float32), 20).shape
+      (10, 20, 3)
+    """
+    scale = longest / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _bits(path: pathlib.Path, picture: Image.Image) -> int:
@@ -230,6 +281,19 @@ def _read_exr(path: pathlib.Path) -> np.ndarray:
                 f"{', '.join(sorted(set(missing)))}"
             )
         return np.stack([np.asarray(channels[name].pixels, np.float32) for name in names], axis=-1)
+
+
+def _write_radiance(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
+    """Radiance RGBE, strip by strip: the encoder's copies of a large map would fill the memory."""
+    height, width = image.shape[:2]
+    lines = ["#?RADIANCE", *([f"# {comment}"] if comment else []), "FORMAT=32-bit_rle_rgbe", ""]
+    with path.open("wb") as file:
+        file.write("\n".join([*lines, f"-Y {height} +X {width}\n"]).encode("ascii", "replace"))
+        for start in range(0, height, STRIP_ROWS):
+            strip = np.ascontiguousarray(image[start : start + STRIP_ROWS, :, ::-1])
+            encoded = cv2.imencode(".hdr", strip)[1].tobytes()
+            size_line = f"-Y {len(strip)} +X {width}\n".encode()
+            file.write(encoded[encoded.index(size_line) + len(size_line) :])
 
 
 def _check_writable(path: pathlib.Path, image: np.ndarray) -> None:

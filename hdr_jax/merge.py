@@ -30,11 +30,13 @@ def merge(
     weighting: str | Weighting = "hat",
     rounding: bool = False,
     weight_gradient: bool = False,
+    confidence: Array | None = None,
 ) -> Array:
     """Radiance map of a stack with known response.
 
     ln E = sum_j w(Z_j) (g(Z_j) - ln t_j) / sum_j w(Z_j) for each pixel and channel. The channels
     agree at the anchor of g; one scale for all makes the largest inverse response, exp(max g), 1.
+    With a confidence, w(Z_j) is multiplied by it.
 
     A channel that weighs nothing in any exposure is read from a single one: from the shortest where
     the middle exposure is bright, from the longest where it is dark. Where it is bright, the
@@ -49,6 +51,8 @@ def merge(
       weighting: name or function of `hdr_jax.weighting`.
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
+      confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
+        `hdr_jax.deghosting.confidence` gives it.
 
     Returns:
       Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
@@ -67,7 +71,11 @@ def merge(
     stack, log_times = crf.check_stack(stack, log_times)
     if g.ndim == 1:
         g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
-    return _merge(stack, log_times, g, weighting, rounding, weight_gradient)
+    if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
+        raise ValueError(
+            f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
+        )
+    return _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient)
 
 
 def synthesize(
@@ -135,8 +143,8 @@ def synthesize(
     return radiance, g
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))
-def _merge(stack, log_times, g, weighting, rounding, weight_gradient):
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient):
     """`merge` of a checked stack with g [c, num_levels]."""
     num_levels = g.shape[-1]
     stack = jnp.clip(stack, 0, 1)
@@ -145,12 +153,23 @@ def _merge(stack, log_times, g, weighting, rounding, weight_gradient):
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
+    if confidence is not None:
+        weights = weights * confidence[..., None]
+        log_radiance = _believed(log_radiance, confidence)
     total = jnp.sum(weights, axis=0)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
     merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
     return jnp.exp(merged - jnp.max(g))
+
+
+def _believed(log_radiance, confidence):
+    """`log_radiance` with that of the most trusted exposure where one is hardly trusted."""
+    # It hardly weighs in the mean; it matters where a lost channel is read from one exposure.
+    best = jnp.argmax(confidence, axis=0)[None, ..., None]
+    trusted = jnp.take_along_axis(log_radiance, best, axis=0)
+    return jnp.where(confidence[..., None] < 0.5, trusted, log_radiance)
 
 
 def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):

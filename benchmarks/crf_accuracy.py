@@ -1,0 +1,160 @@
+"""How near recovered responses are to known ones: hdr_jax, OpenCV and colour-hdri.
+
+  pip install colour-hdri      # not needed by anything else; without it its column stays empty
+  python benchmarks/crf_accuracy.py [--stacks 50] [--size 256]
+
+Every stack is a procedural scene (`hdr_jax.scenes`), metered, photographed at EV -3..+3 in 8 bits
+by a camera with a random response and random noise. All methods get the same pictures. Printed is
+the RMS difference of ln f^-1 from the truth over levels 5..250 and the three channels, after
+the mean difference of each channel, which no method can know, is taken away; and for the first
+stacks the spread: the standard deviation of g, RMS over the levels, when the samples are redrawn
+by cropping the pictures at random to 3/4 of their sides.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+
+from hdr_jax import camera, crf, exposure, scenes
+
+EV_OFFSET = np.arange(-3, 4)
+LEVELS = slice(5, 251)
+
+
+def random_response(rng: np.random.Generator) -> exposure.Response:
+    """A camera's curve: HDRCNN's sigmoid (two in three), a gamma curve or sRGB."""
+    kind = rng.choice(["sigmoid"] * 4 + ["gamma", "srgb"])
+    if kind == "sigmoid":
+        n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
+        return exposure.sigmoid(float(n), float(s))
+    return exposure.gamma(float(rng.uniform(1.8, 2.6))) if kind == "gamma" else exposure.srgb()
+
+
+def photograph(number: int, size: int) -> tuple[np.ndarray, exposure.Response]:
+    """Stack uint8 [7, h, w, 3] of scene `number` and the response that it was taken with."""
+    rng = np.random.default_rng(number)
+    response = random_response(rng)
+    metered = camera.meter(scenes.render_scene(number, size, size * 4 // 3), rng.uniform(-0.5, 0.5))
+    stack = exposure.expose(
+        jnp.asarray(metered),
+        exposure.ev_to_log_times(EV_OFFSET),
+        response,
+        key=jax.random.key(number),
+        read_noise=10 ** rng.uniform(-3.7, -2.7),
+        shot_noise=10 ** rng.uniform(-2.7, -2.0),
+    )
+    return np.round(np.asarray(stack) * 255).astype(np.uint8), response
+
+
+def true_curve(response: exposure.Response) -> np.ndarray:
+    """ln f^-1 [256], by reading the response backwards."""
+    with jax.enable_x64(True):
+        exposures = np.geomspace(1e-7, 1, 400_001)
+        values = np.asarray(response(jnp.asarray(exposures)))
+    return np.log(np.interp(np.arange(256) / 255, values, exposures))
+
+
+def hdr_jax(stack: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """g [3, 256] by this library, as it comes."""
+    return np.asarray(crf.recover(stack, np.log(times)))
+
+
+def opencv(stack: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The same by OpenCV with as many samples and the same smoothness."""
+    response = cv2.createCalibrateDebevec(256, 20).process(list(stack), times.astype(np.float32))
+    return np.log(response[:, 0].T)
+
+
+def colour_hdri(stack: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The same by colour-hdri with 256 Grossberg-Nayar samples and its own smoothness, 30.
+
+    (Its default of 1000 samples takes half a minute for each curve.)
+    """
+    from colour_hdri import Image, ImageStack, Metadata, camera_response_functions_Debevec1997
+
+    pictures = ImageStack()
+    for picture, seconds in zip(stack, times, strict=True):
+        metadata = Metadata(f_number=1, exposure_time=seconds, iso=100)
+        pictures.append(Image(data=picture / 255, metadata=metadata))
+    response = camera_response_functions_Debevec1997(
+        pictures, sampling_function_kwargs={"samples": 256}, normalise=False
+    )
+    return np.log(response.T)
+
+
+def methods() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """The methods at hand by name."""
+    found = {"hdr_jax": hdr_jax, "OpenCV": opencv}
+    try:
+        import colour_hdri as _  # noqa: F401
+    except ImportError:
+        print("colour-hdri is not installed: pip install colour-hdri")
+        return found
+    return found | {"colour-hdri": colour_hdri}
+
+
+def error(g: np.ndarray, truth: np.ndarray) -> float:
+    """RMS difference over LEVELS without each channel's mean difference."""
+    difference = (g - truth)[:, LEVELS]
+    return float(np.sqrt(np.mean((difference - difference.mean(1, keepdims=True)) ** 2)))
+
+
+def spread(method: Callable, stack: np.ndarray, times: np.ndarray, crops: list) -> float:
+    """Standard deviation of g over crops of one stack, RMS over LEVELS and channels."""
+    h, w = (side * 3 // 4 for side in stack.shape[1:3])
+    curves = []
+    for top, left in crops:
+        cropped = np.ascontiguousarray(stack[:, top : top + h, left : left + w])
+        g = method(cropped, times)[:, LEVELS]
+        curves.append(g - g.mean(1, keepdims=True))
+    return float(np.sqrt(np.var(curves, axis=0).mean()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stacks", type=int, default=50)
+    parser.add_argument("--size", type=int, default=256, help="height of the pictures")
+    parser.add_argument("--spread-stacks", type=int, default=10)
+    args = parser.parse_args()
+    times = np.exp2(EV_OFFSET.astype(np.float64))
+    found = methods()
+    errors = {name: [] for name in found}
+    spreads = {name: [] for name in found}
+    seconds = dict.fromkeys(found, 0.0)
+    for number in tqdm.trange(args.stacks):
+        stack, response = photograph(number, args.size)
+        truth = true_curve(response)
+        rng = np.random.default_rng([1, number])
+        crops = [[int(rng.integers(side // 4)) for side in stack.shape[1:3]] for _ in range(4)]
+        for name, method in found.items():
+            start = time.perf_counter()
+            errors[name].append(error(method(stack, times), truth))
+            seconds[name] += time.perf_counter() - start
+            if number < args.spread_stacks:
+                spreads[name].append(spread(method, stack, times, crops))
+    report(errors, spreads, seconds)
+
+
+def report(errors: dict, spreads: dict, seconds: dict) -> None:
+    """The table, a row for each method."""
+    ours = np.asarray(errors["hdr_jax"])
+    columns = f"{'mean':>8s}{'median':>8s}{'worst':>8s}{'ours lower':>12s}{'spread':>8s}{'s':>7s}"
+    print(f"{'':12s}{columns}")
+    for name, values in errors.items():
+        lower = f"{np.sum(ours < values)}/{len(ours)}" if name != "hdr_jax" else ""
+        print(
+            f"{name:12s}{np.mean(values):8.4f}{np.median(values):8.4f}{np.max(values):8.4f}"
+            f"{lower:>12s}{np.mean(spreads[name]):8.4f}{seconds[name] / len(ours):7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
+
+import argparse
+import pathlib
+
+EXAMPLE = """examples:
+  hdr-jax merge holiday/bridge                     a folder; writes bridge.exr here
+  hdr-jax merge IMG_1.jpg IMG_2.jpg IMG_3.jpg -o bridge.hdr
+  hdr-jax merge a.png b.png c.png --times 1/250 1/60 1/15
+  hdr-jax merge hand_held/ --align --deghost -o square.exr
+  hdr-jax merge tripod/ --crf-only -o canon.csv    the response alone, and later
+  hdr-jax merge other/ --response canon.csv
+
+Exposure times come from --times or --ev, else from exposures.csv beside the pictures (a first line
+file,exposure_time_s), else from EXIF. Beside bridge.exr you find bridge_preview.jpg, tone-mapped,
+and the response as bridge_response.csv and bridge_response.png."""
+
+UNITS = (
+    "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
+    "{at}; not cd/m^2"
+)
+PREVIEW_PIXELS = 2048  # of the longer side
+METHODS = ("debevec", "mitsunaga-nayar")
+
+
+def add_parser(subparsers) -> argparse.ArgumentParser:
+    """Adds the subcommand to the parsers of `hdr-jax`."""
+    parser = subparsers.add_parser(
+        "merge",
+        help="bracketed photographs to a radiance map",
+        description="Recovers the camera's response from bracketed photographs and merges them.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="IMG", help="photographs of 8 or 16 bits, or one folder")
+    add("-o", "--output", metavar="FILE", help="radiance map, .exr or .hdr; with --crf-only .csv")
+    add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
+    add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
+    add("--method", choices=METHODS, default="debevec", help="how the response is recovered")
+    add("--smoothness", type=float, default=20.0, help="of Debevec's curve, default 20")
+    add("--response", metavar="R", help="do not recover it: srgb, linear, or a .csv or .npy file")
+    add("--align", action="store_true", help="register hand-held pictures; crops to what all show")
+    add("--deghost", action="store_true", help="keep what moves as the reference picture shows it")
+    add("--reference", metavar="IMG", help="file name, default the best exposed picture")
+    add("--crf-only", action="store_true", help="write the response and no radiance map")
+    add("--preview", metavar="FILE", help="tone-mapped picture, default <output>_preview.jpg")
+    add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
+    add("--no-preview", action="store_true", help="write no preview")
+    add("--no-curve", action="store_true", help="write no response and no plot of it")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Merges, writes and says what was written; returns the exit code."""
+    import numpy as np
+
+    from hdr_jax import brackets, deghosting, exposure_times
+
+    one_folder = len(args.pictures) == 1
+    paths = exposure_times.find_photos(args.pictures[0] if one_folder else args.pictures)
+    if len(paths) < 2:
+        raise ValueError(
+            f"got one picture, {paths[0]}; expected at least two exposures of a scene, or a folder."
+        )
+    log_times = read_log_times(paths, args)
+    outputs = output_paths(args, paths)
+    reference = named_index(args.reference, paths)
+    with brackets.load(paths) as loaded:
+        describe(loaded, log_times)
+        warn_of_order(loaded, log_times, paths)
+        g = camera_response(loaded, log_times, args)
+        if "map" not in outputs:
+            write_curve(outputs, g)
+            return 0
+        if reference is None:
+            reference = deghosting.reference_index(loaded.thinned(2**18))
+        merged = loaded
+        if args.align:
+            merged, moved = brackets.align(loaded, log_times, g, reference)
+            moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
+            height, width = merged.shape[1:3]
+            print(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
+        ghosts = reference if args.deghost else None
+        with merged:
+            radiance = brackets.merge_strips(merged, log_times, g, reference=ghosts)
+    at = "at EV 0" if args.ev else "in 1 s"
+    write_map(outputs, radiance, UNITS.format(at=at))
+    write_curve(outputs, g)
+    stops = np.log2(radiance.max() / radiance.min())
+    print(f"{outputs['map']}: {radiance.shape[1]} x {radiance.shape[0]}, {stops:.1f} stops")
+    print(UNITS.format(at=at))
+    return 0
+
+
+def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
+    """Natural logs of the exposure times [n], as the options or the files say."""
+    import numpy as np
+
+    from hdr_jax import exposure_times
+
+    if args.times and args.ev:
+        raise ValueError("got both --times and --ev; expected one of them")
+    if args.ev:
+        try:
+            ev = np.array([float(word) for word in _words(args.ev)])
+        except ValueError as error:
+            raise ValueError(
+                f"--ev: {error}; expected stops such as -2 0 2, and the pictures before --ev"
+            ) from error
+        if len(ev) != len(paths) or not (np.abs(ev) < 100).all():
+            raise ValueError(
+                f"--ev has {len(ev)} values for {len(paths)} pictures; expected one each, in stops"
+            )
+        log_times = np.log(2) * ev
+    else:
+        times = _words(args.times) if args.times else None
+        log_times = np.log(exposure_times.exposure_times(paths, times))
+    if np.ptp(log_times) < 1e-6:
+        raise ValueError(
+            "all exposure times are equal: nothing tells how the camera responds. Give the true "
+            "ones by --times or --ev."
+        )
+    return log_times
+
+
+def camera_response(loaded, log_times, args: argparse.Namespace):
+    """g [1 or 3, num_levels]: given or recovered; says which."""
+    import numpy as np
+
+    from hdr_jax import brackets, response_files
+
+    if args.response in ("srgb", "linear"):
+        # 16 bits hold more than 256 levels can tell apart in the dark.
+        num_levels = 256 if loaded.dtype == np.uint8 else 4096
+        return response_files.named_response(args.response, num_levels)
+    if args.response:
+        return response_files.read_response(args.response)
+    method = args.method.replace("-", "_")
+    for _ in brackets.progress([0], "recovering the response"):
+        g = brackets.response(loaded, log_times, method=method, smoothness=args.smoothness)
+    if not (np.isfinite(g).all() and np.ptp(g, axis=1).min() > 0):
+        raise ValueError(
+            "no response can be recovered from these pictures; give one by --response srgb, or "
+            "check that they differ in exposure"
+        )
+    return g
+
+
+def output_paths(args: argparse.Namespace, paths: list[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """What is to be written: map, preview, curve, plot; checked before anything is computed."""
+    one = pathlib.Path(args.pictures[0])
+    stem = one.resolve().name if one.is_dir() else f"{one.stem}_merged"
+    default = f"{stem}_response.csv" if args.crf_only else f"{stem}.exr"
+    main = pathlib.Path(args.output or default)
+    beside = main.with_suffix("")
+    outputs = {}
+    if args.crf_only:
+        outputs["curve"] = pathlib.Path(args.curve or main)
+        outputs["plot"] = outputs["curve"].with_suffix(".png")
+    else:
+        outputs["map"] = main
+        if not args.no_preview:
+            outputs["preview"] = pathlib.Path(args.preview or f"{beside}_preview.jpg")
+        if not args.no_curve:
+            outputs["curve"] = pathlib.Path(args.curve or f"{beside}_response.csv")
+            outputs["plot"] = outputs["curve"].with_suffix(".png")
+    check_outputs(outputs, [*paths, *([args.response] if args.response else [])])
+    return outputs
+
+
+def check_outputs(outputs: dict[str, pathlib.Path], inputs: list) -> None:
+    """Raises ValueError for a wrong suffix, a missing folder, or a file that is also an input."""
+    suffixes = {
+        "map": (".exr", ".hdr"),
+        "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
+        "curve": (".csv", ".npy"),
+        "plot": (".png",),
+    }
+    taken = [pathlib.Path(path).resolve() for path in inputs]
+    for name, path in outputs.items():
+        if path.suffix.lower() not in suffixes[name]:
+            raise ValueError(f"got {path} for the {name}; expected {' or '.join(suffixes[name])}")
+        if not path.parent.is_dir():
+            raise ValueError(f"the folder of {path} does not exist; create it first")
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; expected the name of a file")
+        if path.resolve() in taken:
+            raise ValueError(f"{path} would be written twice or over an input; give another name")
+        taken.append(path.resolve())
+
+
+def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
+    """Which of the pictures has that name."""
+    if name is None:
+        return None
+    names = [path.name for path in paths]
+    if pathlib.Path(name).name not in names:
+        raise ValueError(f"--reference {name} is none of the pictures {', '.join(names)}")
+    return names.index(pathlib.Path(name).name)
+
+
+def describe(loaded, log_times) -> None:
+    """Says what was read."""
+    import numpy as np
+
+    n, height, width, _ = loaded.shape
+    print(
+        f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
+        f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
+    )
+
+
+def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
+    """Warns where a longer exposure is darker: the times are probably in another order."""
+    import warnings
+
+    import numpy as np
+
+    order = np.argsort(log_times, kind="stable")
+    brightness = loaded.thinned(2**16).mean((1, 2, 3))[order]
+    longer = np.diff(log_times[order]) > 1e-6
+    for k in np.flatnonzero(longer & (np.diff(brightness) < -0.01 * brightness.max())):
+        warnings.warn(
+            f"{paths[order[k + 1]].name} is darker than {paths[order[k]].name} although its "
+            "exposure is longer; are the times in the order of the pictures?",
+            stacklevel=2,
+        )
+
+
+def write_map(outputs: dict[str, pathlib.Path], radiance, units: str) -> None:
+    """The radiance map, and its picture."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from hdr_jax import brackets, images, tonemap
+
+    for _ in brackets.progress([0], f"writing {outputs['map'].name}"):
+        images.write(outputs["map"], radiance, comment=f"hdr_jax merge: {units}")
+    if "preview" in outputs:
+        small = images.reduced(radiance, PREVIEW_PIXELS)
+        images.write(outputs["preview"], np.asarray(tonemap.reinhard(jnp.asarray(small))))
+        print(f"{outputs['preview']}: tone-mapped, {small.shape[1]} x {small.shape[0]}")
+
+
+def write_curve(outputs: dict[str, pathlib.Path], g) -> None:
+    """The response as numbers and as a plot."""
+    from hdr_jax import figures, response_files
+
+    if "curve" in outputs:
+        response_files.write_response(outputs["curve"], g)
+        figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
+        print(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")
+
+
+def _words(values: list[str]) -> list[str]:
+    """Values that spaces or commas separate."""
+    return [word for value in values for word in value.split(",") if word]
