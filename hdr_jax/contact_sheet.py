@@ -46,11 +46,10 @@ def _row(scene: dict) -> list[np.ndarray]:
     count = len(scene["stack"])
     shown = np.unique(np.linspace(0, count - 1, min(count, COLUMNS)).round().astype(int))
     row = [
-        _captioned(_thumbnail(scene["stack"][j]) / 255.0, f"{scene['ev_offset'][j]:+.2g} EV")
-        for j in shown
+        _captioned(_thumbnail(scene["stack"][j]), f"{scene['ev_offset'][j]:+.2g} EV") for j in shown
     ]
     hdr = np.asarray(tonemap.reinhard(_thumbnail(np.asarray(scene["hdr"]))))
-    return [*row, _captioned(hdr, scene_name(scene["scene"])[:24])]
+    return [*row, _captioned(np.rint(hdr * 255).astype(np.uint8), scene_name(scene["scene"])[:24])]
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
@@ -61,10 +60,11 @@ def _thumbnail(picture: np.ndarray) -> np.ndarray:
 
 
 def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
-    """A picture in [0, 1] in the middle of a white frame with a line below it."""
+    """A uint8 picture in the middle of a white frame with a line below it, as float in [0, 1]."""
     height, width = picture.shape[:2]
     top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
-    framed = np.ones((HEIGHT + CAPTION, WIDTH, 3), np.float32)
+    framed = np.full((HEIGHT + CAPTION, WIDTH, 3), 255, np.uint8)
     framed[top : top + height, left : left + width] = picture
-    line = (2, HEIGHT + CAPTION - 4)
-    return cv2.putText(framed, text, line, cv2.FONT_HERSHEY_SIMPLEX, 0.36, 0.0, 1, cv2.LINE_AA)
+    line, black = (2, HEIGHT + CAPTION - 4), (0, 0, 0)
+    cv2.putText(framed, text, line, cv2.FONT_HERSHEY_SIMPLEX, 0.36, black, 1, cv2.LINE_AA)
+    return framed / np.float32(255)

@@ -100,7 +100,9 @@ def aligned(stack: np.ndarray) -> np.ndarray:
 
     Source: Ward 2003, "Fast, robust image registration"; OpenCV's AlignMTB.
     """
-    matcher = cv2.createAlignMTB()
+    # The coarsest level of its pyramid keeps 8 pixels and more; fewer say nothing.
+    levels = int(np.clip(np.log2(min(stack.shape[1:3])) - 3, 1, 6))
+    matcher = cv2.createAlignMTB(max_bits=levels)
     grays = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in stack]
     middle = grays[len(grays) // 2]
     # OpenCV gives the shift (x, y) that brings the second picture onto the first.

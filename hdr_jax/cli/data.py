@@ -88,6 +88,11 @@ def preview(args: argparse.Namespace) -> int:
     from hdr_jax import contact_sheet, data, images
 
     path = pathlib.Path(args.output or f"{args.name.split('/')[0]}.png")
+    if args.scenes < 1 or path.suffix.lower() != ".png":
+        raise ValueError(
+            f"got --scenes {args.scenes} and the output {path}; expected one scene at least and a "
+            "name ending in .png."
+        )
     builder = data.prepare(args.name, args.data_dir, args.manual_dir)
     split = args.split or next(iter(builder.info.splits))
     source = data.load_source(args.name, split, args.data_dir, args.manual_dir)

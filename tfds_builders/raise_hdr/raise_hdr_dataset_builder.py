@@ -92,8 +92,13 @@ def read_raw(path: pathlib.Path) -> np.ndarray:
     import rawpy
 
     with named_errors(path, "a raw photograph"), rawpy.imread(str(path)) as raw:
+        # Nothing automatic: white is where the sensor clips, whatever the picture shows.
         levels = raw.postprocess(
-            gamma=(1, 1), no_auto_bright=True, use_camera_wb=True, output_bps=16
+            gamma=(1, 1),
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,
+            use_camera_wb=True,
+            output_bps=16,
         )
     return levels.astype(np.float32) / 65535
 
