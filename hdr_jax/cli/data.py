@@ -84,7 +84,9 @@ def check(args: argparse.Namespace) -> int:
 
 
 def preview(args: argparse.Namespace) -> int:
-    """Writes a contact sheet of a data set's first scenes."""
+    """Writes a contact sheet of scenes spread evenly over a split."""
+    import numpy as np
+
     from hdr_jax import contact_sheet, data, images
 
     path = pathlib.Path(args.output or f"{args.name.split('/')[0]}.png")
@@ -97,6 +99,7 @@ def preview(args: argparse.Namespace) -> int:
     split = args.split or next(iter(builder.info.splits))
     source = data.load_source(args.name, split, args.data_dir, args.manual_dir)
     count = min(args.scenes, len(source))
-    images.write(path, contact_sheet.draw(source[i] for i in range(count)))
+    chosen = np.linspace(0, len(source) - 1, count).round().astype(int)
+    images.write(path, contact_sheet.draw(source[i] for i in chosen))
     print(f"{path}: {count} of the {len(source)} scenes of {builder.info.full_name}, {split}")
     return 0
