@@ -54,8 +54,8 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
 
     # ---- data
     folders = config.data_dir, config.manual_dir or None
-    source = data.load_source(config.dataset, "train", *folders)
-    held_out = data.load_source(config.dataset, "val", *folders)
+    source = data.load_source(config.dataset, config.train_split, *folders)
+    held_out = data.load_source(config.dataset, config.val_split, *folders)
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
     # ---- state, and where to go on

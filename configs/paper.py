@@ -1,6 +1,7 @@
 """Everything as the paper states it: 232 M parameters, 256 x 256, 80,000 steps.
 
-python train.py --config configs/paper.py --workdir runs/paper --config.manual_dir=/data/VDS
+python train.py --config configs/paper.py --workdir runs/paper \
+    --config.dataset=vds/256 --config.val_split=test --config.manual_dir=/data/VDS
 
 Takes four days on two GPUs of 2020 by the paper; this program's hours are not measured. Without
 `vgg_path` (the file vgg19-dcbb9e9d.pth of torchvision) the contextual bilateral loss compares RGB
@@ -16,6 +17,8 @@ def get_config() -> ConfigDict:
     config.dataset = "synthetic_stacks/256"
     config.data_dir = "data"
     config.manual_dir = ""
+    config.train_split = "train"  # or a slice, such as "train[:90%]"
+    config.val_split = "val"  # of the validation during training
     config.size = 256
     config.metering_stops = 0.0  # > 0: photograph the radiance map anew every time
     # The run.

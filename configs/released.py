@@ -1,6 +1,7 @@
 """The values with which the released program differs from the paper.
 
-python train.py --config configs/released.py --workdir runs/released --config.manual_dir=/data/VDS
+python train.py --config configs/released.py --workdir runs/released \
+    --config.dataset=vds/256 --config.val_split=test --config.manual_dir=/data/VDS
 """
 
 from ml_collections import ConfigDict
