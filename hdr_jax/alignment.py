@@ -21,6 +21,8 @@ USABLE = (12, 243)
 # fraction of the pixels to be well exposed in both pictures. Beyond that it followed noise.
 MAX_STEP = 0.2
 MIN_SHARED = 0.02
+# A step must lower 1 - correlation to that share of it: more parameters always fit noise a little.
+MIN_GAIN = 0.97
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-6)
 
 
@@ -30,7 +32,7 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
     First a translation by median threshold bitmaps, which no exposure changes; then a rotation and
     last a homography that maximise the enhanced correlation coefficient (ECC) of ln E over the
     pixels that are well exposed in both, in which two exposures differ by a constant only. A step
-    that does not raise the correlation of those pixels is not taken.
+    that does not clearly raise the correlation of those pixels is not taken.
 
     Args:
       reference: [h, w, 3] uint8 or uint16, display-encoded.
@@ -203,11 +205,13 @@ class _Pair:
         ]
 
     def better(self, found: np.ndarray, warp: np.ndarray) -> bool:
-        """Whether a warp correlates the exposures better than another from which it is not far."""
+        """Whether a warp not far from another one makes the exposures clearly more alike."""
         shape = self.levels[0].shape
         step = displacement(np.linalg.inv(warp) @ found, shape)
         near = np.isfinite(step) and step <= max(4, MAX_STEP * np.hypot(*shape))
-        return bool(near) and self._correlation(found) > self._correlation(warp)
+        if not near:
+            return False
+        return 1 - self._correlation(found) < MIN_GAIN * (1 - self._correlation(warp))
 
     def _correlation(self, warp: np.ndarray) -> float:
         """Of ln E under a warp, over the pixels well exposed in both; -1 where they are few."""

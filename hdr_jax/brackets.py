@@ -17,8 +17,8 @@ from hdr_jax.merge import merge
 
 # Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
 STRIP_VALUES = 2**23
-# Pixels of each exposure that the response is recovered from.
-RESPONSE_PIXELS = 2**20
+# Pixels of all exposures together that the response is recovered from.
+RESPONSE_PIXELS = 2**22
 
 Bar = Callable[[Iterable, str], Iterable]
 
@@ -124,7 +124,7 @@ def response(brackets: Brackets, log_times: np.ndarray, **options) -> np.ndarray
 
     Example: `g = response(brackets, np.log([0.1, 0.4]), method="mitsunaga_nayar")`
     """
-    g = crf.recover(brackets.thinned(RESPONSE_PIXELS), log_times, **options)
+    g = crf.recover(brackets.thinned(RESPONSE_PIXELS // brackets.shape[0]), log_times, **options)
     return np.asarray(crf.monotone(g))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from hdr_jax import color, tonemap
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
+LINE_STYLES = ("-", ":", "--", "-.")
 GAP = 2  # pixels between tiles
 
 
@@ -121,11 +122,15 @@ def response_curves(path: str | pathlib.Path, curves: Mapping[str, np.ndarray]) 
       curves: {label: g [c, num_levels]}.
     """
     figure, axis = plt.subplots(figsize=(6, 5))
-    for style, (label, g) in zip(
-        ("-", ":", "--", "-.") * len(curves), curves.items(), strict=False
-    ):
-        _draw_curves(axis, np.atleast_2d(g), style, label)
-    axis.legend()
+    if len(curves) <= len(LINE_STYLES):
+        for style, (label, g) in zip(LINE_STYLES, curves.items(), strict=False):
+            _draw_curves(axis, np.atleast_2d(g), style, label)
+    else:  # too many line styles to tell apart: a colour for each camera instead
+        for colour, (label, g) in zip(
+            plt.get_cmap("turbo")(np.linspace(0, 1, len(curves))), curves.items(), strict=True
+        ):
+            _draw_curves(axis, np.atleast_2d(g), "-", label, colour)
+    axis.legend(fontsize=8)
     save(figure, path)
 
 
@@ -178,12 +183,15 @@ def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str) -> None:
-    """g [c, num_levels] over the level, a line for each channel."""
+def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:
+    """g [c, num_levels] over the level, a line for each channel, in its colour if none is given."""
+    channels = CHANNEL_COLOURS if len(g) == 3 else ("black",) * len(g)
     for channel, curve in enumerate(g):
-        colour = CHANNEL_COLOURS[channel] if len(g) == 3 else "black"
-        axis.plot(curve, style, color=colour, label=label if channel == len(g) // 2 else None)
-    axis.set_xlabel("level")
+        drawn = channels[channel] if colour is None else colour
+        position = np.linspace(0, 255, len(curve))
+        name = label if channel == len(g) // 2 else None
+        axis.plot(position, curve, style, color=drawn, label=name)
+    axis.set_xlabel("level of 255")
     axis.set_ylabel("g, ln exposure")
 
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         middle = figures.false_colour(output, images.reduced(radiance, 1200))
         print(f"{output}: luminance in stops; 0 is the median, {middle:.4g}")
     else:
-        labels = [path.stem for path in paths]
+        labels = [path.stem.removesuffix("_response") for path in paths]
         if len(set(labels)) < len(labels):
             labels = [str(path) for path in paths]
         curves = [response_files.read_response(path) for path in paths]

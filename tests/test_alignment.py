@@ -1,0 +1,128 @@
+"""Registration against known warps, and on real hand-held brackets by an independent estimator."""
+
+import cv2
+import numpy as np
+import pytest
+
+from hdr_jax import alignment, brackets, exposure_times
+from hdr_jax.exposure import ev_to_log_times, expose, srgb
+from hdr_jax.response_files import named_response
+
+G = named_response("srgb")
+
+
+def textured(shape=(300, 400), seed=0):
+    """Radiance [h, w, 3] with detail at every scale."""
+    rng = np.random.default_rng(seed)
+    field = sum(
+        cv2.resize(rng.normal(size=(shape[0] // k, shape[1] // k)), shape[::-1]) * k**0.5
+        for k in (4, 8, 16, 32)
+    )
+    return np.repeat(np.exp(0.35 * field - 1)[..., None], 3, axis=2).astype(np.float32)
+
+
+def photograph(radiance, ev, seed):
+    """uint8 exposure of a noisy camera."""
+    stack = np.asarray(expose(radiance, ev_to_log_times(np.array([float(ev)])), srgb()))[0]
+    noise = np.random.default_rng(seed).normal(0, 1, stack.shape)
+    return np.clip(np.rint(stack * 255 + noise), 0, 255).astype(np.uint8)
+
+
+def moved(radiance, warp):
+    """What a camera sees whose pixels are where the warp takes those of the first one."""
+    size = radiance.shape[1::-1]
+    return cv2.warpPerspective(radiance, warp, size, flags=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize(
+    "warp",
+    [
+        np.array([[1, 0, 13.4], [0, 1, -8.7], [0, 0, 1]]),
+        np.array([[0.9998, -0.02, 9.0], [0.02, 0.9998, -5.0], [0, 0, 1]]),
+        np.array([[1.01, 0.004, -3.0], [-0.006, 0.995, 4.0], [2e-5, -1e-5, 1]]),
+    ],
+    ids=["translation", "rotation", "homography"],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_known_warp_is_found(warp, dtype):
+    radiance = textured()
+    pictures = photograph(radiance, 0, 1), photograph(np.maximum(moved(radiance, warp), 0), 2, 2)
+    if dtype == np.uint16:
+        pictures = [picture.astype(np.uint16) * 257 for picture in pictures]
+    found = alignment.register(*pictures, G)
+    assert alignment.displacement(np.linalg.inv(found) @ warp, radiance.shape) < 0.5
+
+
+def test_what_did_not_move_stays():
+    radiance = textured(seed=3)
+    for ev in (-4, -2, 3):
+        warp = alignment.register(photograph(radiance, 0, 1), photograph(radiance, ev, 2), G)
+        assert alignment.displacement(warp, radiance.shape) < 0.3
+    black, white = (np.full((60, 80, 3), z, np.uint8) for z in (0, 255))
+    for picture in (black, white):
+        np.testing.assert_array_equal(alignment.register(black, picture, G), np.eye(3))
+
+
+def test_aligned_pictures_fill_the_common_area():
+    radiance = textured(seed=4)
+    warp = np.array([[0.9998, -0.02, 6.0], [0.02, 0.9998, -5.0], [0, 0, 1]])
+    other = moved(radiance, warp)
+    crop = alignment.common_area([np.eye(3), warp], radiance.shape)
+    top, bottom, left, right = crop
+    # Every corner of the crop is seen by the other camera, and a larger crop is not.
+    corners = np.array([[x, y, 1] for x in (left, right - 1) for y in (top, bottom - 1)])
+    seen = (corners @ warp.T)[:, :2]
+    assert (seen >= -1e-6).all() and (seen <= np.array(radiance.shape[1::-1]) - 1 + 1e-6).all()
+    assert (bottom - top) * (right - left) > 0.85 * radiance[..., 0].size
+    back = alignment.aligned(other, warp, crop)
+    inside = np.s_[4:-4, 4:-4]
+    error = np.log(back) - np.log(radiance[top:bottom, left:right])
+    assert np.median(np.abs(error[inside])) < 0.01
+    far = np.array([[1, 0, 330.0], [0, 1, 0], [0, 0, 1]])
+    with pytest.raises(ValueError, match="cannot be aligned"):
+        alignment.common_area([far], radiance.shape)
+
+
+def test_unequal_sizes_are_refused():
+    with pytest.raises(ValueError, match="equal sizes"):
+        alignment.register(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), G)
+
+
+def tile_shifts(reference, picture, g, side=128):
+    """Shifts [k, 2] by phase correlation of ln E in tiles that are well exposed in both."""
+    greens = [image[..., 1] for image in (reference, picture)]
+    logs = [np.interp(np.clip(green, 15, 240), np.arange(256), g[1]) for green in greens]
+    usable = np.all([(green >= 15) & (green <= 240) for green in greens], axis=0)
+    window = cv2.createHanningWindow((side, side), cv2.CV_64F)
+    shifts = []
+    for y in range(0, usable.shape[0] - side, side // 2):
+        for x in range(0, usable.shape[1] - side, side // 2):
+            tile = np.s_[y : y + side, x : x + side]
+            pair = [log[tile] - log[tile].mean() for log in logs]
+            if usable[tile].mean() < 0.9 or min(image.std() for image in pair) < 0.1:
+                continue
+            shift, peak = cv2.phaseCorrelate(*pair, window)
+            if peak > 0.1:
+                shifts.append(shift)
+    return np.array(shifts)
+
+
+def test_real_hand_held_brackets(shared):
+    paths = exposure_times.find_photos(shared / "data/stacks/hdrtoolbox_alignment")
+    log_times = np.log(exposure_times.exposure_times(paths))
+    order = np.argsort(log_times)
+    with brackets.load(paths) as loaded:
+        g = brackets.response(loaded, log_times)
+        before = [np.median(np.linalg.norm(shifts, axis=1)) for shifts in pairs(loaded, order, g)]
+        aligned, pixels = brackets.align(loaded, log_times, g, int(order[1]))
+        with aligned:
+            after = [np.median(np.linalg.norm(s, axis=1)) for s in pairs(aligned, order, g)]
+    assert min(before) > 10 and max(after) < 1, (before, after)
+    assert pixels[order[1]] == 0
+    print("residual shift, px:", before, "->", after)
+
+
+def pairs(stack, order, g):
+    """Shifts of neighbours in exposure."""
+    for first, second in zip(order[1:], order, strict=False):
+        yield tile_shifts(stack.picture(first), stack.picture(second), g)

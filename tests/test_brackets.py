@@ -1,0 +1,103 @@
+"""Merging from disk in strips, and deghosting: equal to the whole, and true to the reference."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import brackets, deghosting, images
+from hdr_jax.exposure import ev_to_log_times, expose, srgb
+from hdr_jax.merge import merge
+from hdr_jax.response_files import named_response
+
+G = named_response("srgb")
+EV = np.array([-2.0, 0, 2])
+LOG_TIMES = np.asarray(ev_to_log_times(EV))
+
+
+def moving_scene(shape=(60, 90), spots=((10, 12), (10, 40), (10, 66))):
+    """(stack uint8 of a ground with a square that jumps, radiance when exposure 1 was taken)."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    ground = 0.05 + 0.15 * x / shape[1] + 0.02 * np.sin(y / 3)
+    scenes = []
+    for top, left in spots:
+        scene = np.repeat(ground[..., None], 3, axis=2).astype(np.float32)
+        scene[top : top + 14, left : left + 14] *= 2.5
+        scenes.append(scene)
+    stack = [
+        np.asarray(expose(jnp.asarray(scene), LOG_TIMES[j : j + 1], srgb(), num_levels=256))[0]
+        for j, scene in enumerate(scenes)
+    ]
+    return np.rint(np.stack(stack) * 255).astype(np.uint8), scenes[1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("reference", [None, 1])
+def test_strips_do_not_show(dtype, reference, monkeypatch):
+    stack = moving_scene((61, 90))[0].astype(dtype) * (257 if dtype == np.uint16 else 1)
+    g = np.broadcast_to(G, (3, 256))
+    trust = None
+    if reference is not None:
+        trust = deghosting.confidence(stack, LOG_TIMES, jnp.asarray(g), reference=1)
+    expected = merge(stack, LOG_TIMES, jnp.asarray(g), confidence=trust)
+    monkeypatch.setattr(brackets, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    with brackets.Brackets(stack) as kept:
+        radiance = brackets.merge_strips(kept, LOG_TIMES, G, reference=reference)
+        np.testing.assert_array_equal(kept.picture(2), stack[2])
+        np.testing.assert_array_equal(kept.rows(5, 9), stack[:, 5:9])
+        np.testing.assert_array_equal(kept.thinned(1500), stack[:, ::2, ::2])
+    np.testing.assert_allclose(radiance, expected, rtol=1e-6)
+
+
+def test_response_of_thinned_brackets_is_increasing(monkeypatch):
+    stack = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
+    monkeypatch.setattr(brackets, "RESPONSE_PIXELS", 1200)
+    with brackets.Brackets(stack) as kept:  # noise: a response that needs `monotone`
+        g = brackets.response(kept, LOG_TIMES)
+    assert g.shape == (3, 256) and np.isfinite(g).all() and (np.diff(g, axis=1) >= 0).all()
+
+
+def test_deghosting_keeps_the_reference():
+    stack, truth = moving_scene()
+    g = jnp.broadcast_to(jnp.asarray(G), (3, 256))
+    trust = deghosting.confidence(stack, LOG_TIMES, g, reference=1)
+    ghosted = np.asarray(merge(stack, LOG_TIMES, g))
+    clean = np.asarray(merge(stack, LOG_TIMES, g, confidence=trust))
+    errors = [np.abs(np.log(np.asarray(radiance) / truth)) for radiance in (ghosted, clean)]
+    assert errors[0].max() > 0.3
+    assert errors[1].max() < 0.03  # the quantisation of one exposure
+    # What did not move is merged from all exposures.
+    still = np.s_[30:, :]
+    np.testing.assert_array_equal(trust[:, *still], np.ones_like(trust[:, *still]))
+    np.testing.assert_array_equal(clean[still], ghosted[still])
+
+
+def test_clipped_references_are_completed_by_the_others():
+    radiance = np.geomspace(1e-3, 8, 90, dtype=np.float32)
+    radiance = np.broadcast_to(radiance[:, None], (60, 90, 3)[:2] + (3,))
+    stack = np.asarray(expose(jnp.asarray(radiance), LOG_TIMES, srgb(), num_levels=256))
+    g = jnp.broadcast_to(jnp.asarray(G), (3, 256))
+    trust = deghosting.confidence(stack, LOG_TIMES, g, reference=1)
+    np.testing.assert_allclose(trust, 1, atol=1e-3)
+    # A dark thing before the sun of the reference is no part of it.
+    covered = stack.copy()
+    covered[0, 20:40, 76:90] = 0.1
+    trust = np.asarray(deghosting.confidence(covered, LOG_TIMES, g, reference=1))
+    assert (trust[0, 22:38, 79:] < 0.01).all() and (trust[2] > 0.99).all()
+    merged = np.asarray(merge(covered, LOG_TIMES, g, confidence=jnp.asarray(trust)))
+    assert (merged[22:38, 80:] > 0.9).all()  # at least what the reference records
+
+
+def test_wrong_shapes_are_refused():
+    stack, _ = moving_scene()
+    with pytest.raises(ValueError, match="reference 3"):
+        deghosting.confidence(stack, LOG_TIMES, jnp.asarray(G), reference=3)
+    with pytest.raises(ValueError, match="confidence"):
+        merge(stack, LOG_TIMES, jnp.asarray(G[0]), confidence=jnp.ones((3, 4, 4)))
+
+
+def test_pictures_of_other_sizes_are_refused_without_reading_on(tmp_path):
+    for name, width in (("a.png", 8), ("b.png", 9)):
+        images.write(tmp_path / name, np.zeros((6, width, 3), np.uint8))
+    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "missing.png"]
+    with pytest.raises(ValueError, match=r"b\.png is 9 x 6 uint8, but .*a\.png is 8 x 6"):
+        brackets.load(paths)
