@@ -1,11 +1,13 @@
 """How well a recovered response and merged map explain the photographs, ours beside OpenCV's.
 
-  python benchmarks/crf_consistency.py FOLDER [--pictures OUT]
+  python benchmarks/crf_consistency.py FOLDER [--align] [--pictures OUT]
 
 FOLDER holds one sub-folder for each bracketed scene, with exposure times in exposures.csv or EXIF.
 Each exposure is re-predicted from the merged map through the recovered response; printed is the
-median absolute error in levels over pixels between levels 20 and 235, for both in the same run, and
-their ratio. `--pictures` writes the response curves and the tone-mapped map of every scene.
+median absolute error in levels over pixels between levels 20 and 235, for both in the same run,
+their ratio, the correlation of the two maps (ln radiance of well-exposed pixels, the lowest of the
+three channels) and the seconds that both took. `--align` registers the pictures first, the same for
+both. `--pictures` writes the response curves and the tone-mapped map of every scene.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 
-from hdr_jax import crf, images
+from hdr_jax import brackets, crf, deghosting, images
 from hdr_jax.merge import merge
 
 
@@ -29,6 +31,14 @@ def consistency(stack: np.ndarray, times: np.ndarray, radiance: np.ndarray, g: n
         inside = (picture >= 20) & (picture <= 235)
         errors.append(np.abs(np.asarray(predicted) - picture)[inside])
     return float(np.median(np.concatenate(errors)))
+
+
+def correlation(stack: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """Lowest correlation of ln radiance of a channel, where an exposure is in levels 20..235."""
+    usable = ((stack >= 20) & (stack <= 235)).any(axis=0)
+    logs = [np.log(radiance) for radiance in (first, second)]
+    channels = [[log[..., c][usable[..., c]] for log in logs] for c in range(3)]
+    return float(min(np.corrcoef(*pair)[0, 1] for pair in channels))
 
 
 def ours(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,15 +58,25 @@ def opencv(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.maximum(radiance, 1e-12), np.log(response[:, 0].T)
 
 
+def aligned(stack: np.ndarray, log_times: np.ndarray) -> np.ndarray:
+    """The exposures as the best exposed one was taken, cropped to what all of them show."""
+    with brackets.Brackets(stack) as kept:
+        g = brackets.response(kept, log_times)
+        moved, _ = brackets.align(kept, log_times, g, deghosting.reference_index(stack))
+        with moved:
+            return moved.rows(0, moved.shape[1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--pictures", type=pathlib.Path)
+    parser.add_argument("--align", action="store_true")
     args = parser.parse_args()
     print(
-        f"{'scene':24s} {'n':>3s} {'ours':>7s} {'OpenCV':>7s} {'ratio':>6s} "
+        f"{'scene':24s} {'n':>3s} {'ours':>7s} {'OpenCV':>7s} {'ratio':>6s} {'corr.':>7s} "
         f"{'s ours':>7s} {'s CV':>6s}"
     )
     for folder in sorted(path for path in args.folder.iterdir() if path.is_dir()):
@@ -66,6 +86,8 @@ def main() -> None:
             if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".tif", ".tiff")
         ]
         stack, times = images.read_stack(files)
+        if args.align:
+            stack = aligned(stack, np.log(times))
         ours(stack, times)  # compiles
         figures, seconds, results = [], [], []
         for method in (ours, opencv):
@@ -73,9 +95,10 @@ def main() -> None:
             results.append(method(stack, times))
             seconds.append(time.perf_counter() - start)
             figures.append(consistency(stack, times, *results[-1]))
+        agreement = correlation(stack, results[0][0], results[1][0])
         print(
             f"{folder.name:24s} {len(stack):3d} {figures[0]:7.3f} {figures[1]:7.3f} "
-            f"{figures[0] / figures[1]:6.2f} {seconds[0]:7.2f} {seconds[1]:6.2f}",
+            f"{figures[0] / figures[1]:6.2f} {agreement:7.4f} {seconds[0]:7.2f} {seconds[1]:6.2f}",
             flush=True,
         )
         if args.pictures:
