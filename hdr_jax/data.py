@@ -58,6 +58,10 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
             f"got dataset {dataset!r}; expected one of "
             f"{', '.join(sorted(tfds_builders.BUILDERS))}, with an optional /config."
         )
+    config = dataset.partition("/")[2].split("/")[0].split(":")[0]
+    known = [config.name for config in tfds_builders.BUILDERS[name].BUILDER_CONFIGS]
+    if config and "=" not in config and config not in known:
+        raise ValueError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
     return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
 
 

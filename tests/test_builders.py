@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 import tfds_builders
 from hdr_jax import camera, data, images
-from tfds_builders import common, panorama, splits
+from tfds_builders import common, panorama, sizes, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
 
@@ -57,8 +57,8 @@ def test_folder_form(name):
     assert metadata.description and "@" in metadata.citation
     assert set(metadata.tags) <= set(tfds.core.dataset_metadata.valid_tags())
     assert str(builder.VERSION) in builder.RELEASE_NOTES
-    sizes = [path.stat().st_size for path in (folder / "dummy_data").rglob("*") if path.is_file()]
-    assert sizes and max(sizes) < 20_000
+    files = [path for path in (folder / "dummy_data").rglob("*") if path.is_file()]
+    assert files and max(path.stat().st_size for path in files) < 20_000
 
 
 def test_synthetic_stacks(tmp_path, few_scenes):
@@ -106,8 +106,7 @@ def test_radiance_maps(tmp_path):
     # Metered: the log average is 0.18, within half a stop.
     average = np.exp(np.log(garden["hdr"] @ np.array(camera.LUMINANCE_WEIGHTS)).mean())
     assert abs(np.log2(average / 0.18)) <= 0.51
-    sizes = {"train": 7, "val": 1, "test": 1}
-    for split, count in sizes.items():
+    for split, count in {"train": 7, "val": 1, "test": 1}.items():
         square = data.load_source("radiance_maps/256", split, tmp_path, DUMMY)
         assert len(square) == count
         check_examples(square, 256)
@@ -267,18 +266,18 @@ def test_panorama_keeps_light():
 
 def test_middle_of_radiance():
     picture = np.arange(6 * 10 * 3, dtype=np.float32).reshape(6, 10, 3)
-    np.testing.assert_array_equal(common.middle_radiance(picture, 6), picture[:, 2:8])
+    np.testing.assert_array_equal(sizes.middle_radiance(picture, 6), picture[:, 2:8])
     blocks = picture[:, 2:8].reshape(3, 2, 3, 2, 3).mean((1, 3))
-    np.testing.assert_allclose(common.middle_radiance(picture, 3), blocks, rtol=1e-6)
-    assert common.middle_radiance(picture, 12).shape == (12, 12, 3)
-    assert common.middle_radiance(picture, None) is picture
+    np.testing.assert_allclose(sizes.middle_radiance(picture, 3), blocks, rtol=1e-6)
+    assert sizes.middle_radiance(picture, 12).shape == (12, 12, 3)
+    assert sizes.middle_radiance(picture, None) is picture
 
 
 def test_middle_of_photographs_is_resized_by_lanczos():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (30, 44, 3), np.uint8)
-    np.testing.assert_array_equal(common.middle_photo(picture, 30), picture[:, 7:37])
-    assert common.middle_photo(picture, None) is picture
+    np.testing.assert_array_equal(sizes.middle_photo(picture, 30), picture[:, 7:37])
+    assert sizes.middle_photo(picture, None) is picture
     # Separable, sinc(x) sinc(x / 3) of width 3 output pixels, normalised, in float64.
     size, scale = 10, 3.0
 
@@ -290,7 +289,7 @@ def test_middle_of_photographs_is_resized_by_lanczos():
     # 8 bits between the two passes, as in the library.
     across = np.clip(np.einsum("jx,yxc->yjc", weights(7, 44), picture), 0, 255).round()
     expected = np.clip(np.einsum("iy,yjc->ijc", weights(0, 30), across), 0, 255)
-    assert np.abs(common.middle_photo(picture, size) - expected).max() <= 1.0
+    assert np.abs(sizes.middle_photo(picture, size) - expected).max() <= 1.0
 
 
 def test_configs_keep_exposures_around_the_middle():

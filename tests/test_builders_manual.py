@@ -274,7 +274,7 @@ def test_options_are_remembered_and_checked(tmp_path):
         data.builder_of("raise_hdr/native_ev1/ev=1", tmp_path / "data")
     other = data.builder_of("bracketed_photos/ev=2,skip_bad=True", tmp_path / "data")
     again = pickle.loads(pickle.dumps(other))
-    assert again.options == {"ev": 2, "align": False} and again._skip_bad
+    assert again.options == other.options == {"ev": 2, "align": False, "skip_bad": True}
 
 
 def test_raise_is_linear(tmp_path):

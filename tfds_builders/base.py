@@ -18,16 +18,37 @@ ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
 
 
 class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A builder of exposure stacks with radiance maps."""
+    """A builder of exposure stacks with radiance maps.
+
+    Attributes:
+      OPTIONS: further arguments of the builder, with their defaults.
+      options: the arguments in force.
+    """
+
+    OPTIONS: dict[str, Any] = {}
 
     def __init__(self, *, file_format: str | None = None, **arguments: Any):
-        """Takes the arguments of every TFDS builder.
+        """Takes the arguments of every TFDS builder, and those of `OPTIONS`.
 
         Args:
           file_format: of the prepared files; that of those on the disk, else "array_record".
-          **arguments: `data_dir`, `config`, `version`.
+          **arguments: `data_dir`, `config`, `version`, options.
+
+        Raises:
+          ValueError: for an unknown or impossible option.
         """
+        given = {name: arguments.pop(name) for name in [*arguments] if name in self.OPTIONS}
+        if unknown := set(arguments) - {"data_dir", "config", "version"}:
+            raise ValueError(
+                f"{self.name} has no option {', '.join(unknown)}; expected "
+                f"{', '.join(self.OPTIONS) or 'none'}."
+            )
+        for name, value in given.items():
+            if isinstance(self.OPTIONS[name], bool) and not isinstance(value, bool):
+                raise ValueError(f"{self.name} got {name}={value!r}; expected True or False.")
         super().__init__(file_format=file_format, **arguments)
+        self._original_state.update(given)  # what TFDS pickles
+        self.options = {**self.OPTIONS, **given}
         if file_format is None and not self.info.initialized:
             self.info.set_file_format(ARRAY_RECORD, override=True)
 
@@ -57,42 +78,32 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 class ManualBuilder(StackBuilder, skip_registration=True):
     """A builder that reads a folder of the user.
 
-    Subclasses give `EXPECTED`, `scenes_in`, `read_files` and `examples`.
+    Subclasses give `EXPECTED`, `scenes_in`, `read_files` and `examples`. With the option `skip_bad`
+    damaged scenes are left out, with a warning at the end, instead of stopping the build.
 
     Attributes:
       EXPECTED: the tree of files, for people.
-      OPTIONS: builder arguments that change the data, with their defaults.
-      options: the arguments in force.
       skipped: error messages of damaged scenes that the last build left out.
     """
 
     EXPECTED = ""
-    OPTIONS: dict[str, Any] = {}
+    OPTIONS = {"skip_bad": False}
 
-    def __init__(self, *, skip_bad: bool = False, **arguments: Any):
-        """Takes the arguments of every TFDS builder, and its own.
-
-        Args:
-          skip_bad: leave damaged scenes out, with a warning at the end, instead of stopping.
-          **arguments: `data_dir`, `config`, `version`, `file_format`, and those of `OPTIONS`.
+    def __init__(self, **arguments: Any):
+        """Takes the arguments of `StackBuilder`.
 
         Raises:
-          ValueError: for an unknown option, or if the dataset was prepared before with others.
+          ValueError: also if the dataset was prepared before with other options.
         """
-        given = {name: arguments.pop(name) for name in [*arguments] if name in self.OPTIONS}
-        if unknown := set(arguments) - {"data_dir", "config", "version", "file_format"}:
-            known = ", ".join(["skip_bad", *self.OPTIONS])
-            raise ValueError(f"{self.name} has no option {', '.join(unknown)}; expected {known}.")
         super().__init__(**arguments)
-        self._original_state.update(given, skip_bad=skip_bad)  # what TFDS pickles
-        self._skip_bad, self.skipped = skip_bad, []
-        self.options = {**self.OPTIONS, **given}
+        self.skipped = []
         made_with = (self.info.metadata or {}).get("options", {})
-        for name, value in given.items():
-            if name in made_with and made_with[name] != value:
+        for name in set(made_with) & set(arguments):
+            if made_with[name] != arguments[name]:
                 raise ValueError(
                     f"{self.info.full_name} in {self.data_dir} was prepared with {name}="
-                    f"{made_with[name]}, not {value}. Pass another data_dir, or delete that folder."
+                    f"{made_with[name]}, not {arguments[name]}. Pass another data_dir, or delete "
+                    "that folder."
                 )
 
     def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
@@ -159,7 +170,9 @@ class ManualBuilder(StackBuilder, skip_registration=True):
         folder = manual.directory(dl_manager, self.name, self.EXPECTED)
         place, scenes = self.find_scenes(folder)
         self.info.metadata["fingerprint"] = manual.fingerprint(place, scenes)
-        self.info.metadata["options"] = self.options
+        self.info.metadata["options"] = {
+            name: value for name, value in self.options.items() if name != "skip_bad"
+        }
         return {
             split: self._generate_examples([scene for scene in scenes if scene.split == split])
             for split in ("train", "val", "test")
@@ -174,7 +187,7 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                 made = list(self.examples(scene))
             except ValueError as error:
                 bad += 1
-                if not self._skip_bad:
+                if not self.options["skip_bad"]:
                     raise
                 if bad == len(scenes):  # TFDS has no empty splits
                     raise ValueError(f"all {bad} scenes of a split are bad: {error}") from error

@@ -1,4 +1,4 @@
-"""What all builders share: features, configs, sizes, the camera, encoding without TensorFlow.
+"""What all builders share: features, configs, the camera, encoding without TensorFlow.
 
 Every example is `stack` (uint8 [n, h, w, 3], RGB, from the darkest to the brightest exposure),
 `ev_offset` (float32 [n], stops), `hdr` (float32 [h, w, 3], linear, relative) and `scene` (text).
@@ -9,9 +9,9 @@ import dataclasses
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from hdr_jax import camera
+from tfds_builders import sizes
 
 EV_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
@@ -43,12 +43,12 @@ class StackConfig(tfds.core.BuilderConfig):
 
 
 def configs(
-    sizes: tuple[int | None, ...] = (None, 256), ev_offset: tuple[float, ...] | None = EV_OFFSETS
+    sides: tuple[int | None, ...] = (None, 256), ev_offset: tuple[float, ...] | None = EV_OFFSETS
 ) -> list[StackConfig]:
     """Configs for every size and range of exposures: `native`, `256`, `native_ev2`, `256_ev2`, ...
 
     Args:
-      sizes: pixels of a side; None is called `native`.
+      sides: pixels of a side; None is called `native`.
       ev_offset: stops of all exposures; None where they differ from scene to scene.
 
     Returns:
@@ -56,7 +56,7 @@ def configs(
     """
     made = []
     for max_ev in (None, 2, 1):
-        for size in sizes:
+        for size in sides:
             name = str(size or "native") + (f"_ev{max_ev}" if max_ev else "")
             pixels = f"The middle at {size} x {size} pixels" if size else "As large as the files"
             exposures = f"up to {max_ev} EV from the middle" if max_ev else "all exposures"
@@ -174,7 +174,7 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
     Raises:
       ValueError: naming the scene, if the map is black or not finite.
     """
-    radiance = middle_radiance(radiance, config.size)
+    radiance = sizes.middle_radiance(radiance, config.size)
     rng = camera.seeded_by_name(scene, "camera")
     try:
         metered = camera.meter(radiance, rng.uniform(-1, 1) * config.metering_stops)
@@ -209,62 +209,15 @@ def recorded(
             f"scene {scene}: {kept.sum()} of its exposures (EV {_list(ev_offset)}) lie within "
             f"{config.max_ev} EV of the middle; expected two at least. Choose a wider config."
         )
-    small = [middle_photo(picture, config.size) for picture in np.asarray(stack)[kept]]
-    hdr = middle_radiance(hdr, config.size)
+    small = [sizes.middle_photo(picture, config.size) for picture in np.asarray(stack)[kept]]
+    hdr = sizes.middle_radiance(hdr, config.size)
     return example(np.stack(small), np.asarray(ev_offset)[kept], hdr, scene)
-
-
-def middle_radiance(radiance: np.ndarray, size: int | None) -> np.ndarray:
-    """The largest square in the middle of a radiance map at another size.
-
-    Averaged over areas when shrunk (a windowed sinc would ring below zero beside lamps), bilinear
-    when enlarged.
-
-    Args:
-      radiance: float32 [h, w, 3], linear.
-      size: pixels of a side; None returns the map itself.
-
-    Returns:
-      float32 [size, size, 3].
-    """
-    if size is None:
-        return radiance
-    left, top, right, bottom = _middle(radiance)
-    square = np.ascontiguousarray(radiance[top:bottom, left:right])
-    method = cv2.INTER_AREA if size <= right - left else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=method)
-
-
-def middle_photo(picture: np.ndarray, size: int | None) -> np.ndarray:
-    """The largest square in the middle of a photograph at another size, by Lanczos.
-
-    Args:
-      picture: uint8 [h, w, 3], display-encoded.
-      size: pixels of a side; None returns the picture itself.
-
-    Returns:
-      uint8 [size, size, 3].
-    """
-    if size is None:
-        return picture
-    resized = Image.fromarray(picture).resize(
-        (size, size), Image.Resampling.LANCZOS, box=_middle(picture)
-    )
-    return np.asarray(resized)
 
 
 def encode_png(picture: np.ndarray) -> bytes:
     """PNG bytes of uint8 [h, w, 3] RGB; Huffman coding alone is as small on noise, and quicker."""
     strategy = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
     return cv2.imencode(".png", picture[..., ::-1], strategy)[1].tobytes()
-
-
-def _middle(picture: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the largest square in the middle of [h, w, c]."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
 
 
 def _list(ev_offset) -> str:

@@ -122,7 +122,7 @@ def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Pa
       Their paths, without hidden files and folders.
     """
     found = []
-    for folder, names, files in os.walk(place):
+    for folder, names, files in os.walk(place, followlinks=True):
         top = pathlib.Path(folder) == place
         names[:] = [name for name in names if name[0] != "." and not (top and name in DATASETS)]
         for file in files:

@@ -19,15 +19,15 @@ nothing is written. `preview` prepares the data set first where it is not yet.""
 
 def add_parser(subparsers) -> argparse.ArgumentParser:
     """Adds the subcommand to the parsers of `hdr-jax`."""
+    form = {"epilog": EXAMPLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = subparsers.add_parser(
         "data",
         help="inspect a folder before a long build, or look at a data set",
         description="Inspects data sets of exposure stacks with radiance maps.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **form,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|preview")
-    check = actions.add_parser("check", help="inspect a folder of files")
+    check = actions.add_parser("check", help="inspect a folder of files", **form)
     check.add_argument("folder", metavar="DIR", help="manual directory of the data set")
     check.add_argument("--as", dest="name", required=True, metavar="NAME", help="such as vds")
     check.add_argument(
@@ -37,7 +37,7 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="builder argument, such as ev=2 or align=True; may be repeated",
     )
-    preview = actions.add_parser("preview", help="write a contact sheet (PNG)")
+    preview = actions.add_parser("preview", help="write a contact sheet (PNG)", **form)
     preview.add_argument("name", metavar="NAME", help="data set, such as vds or vds/256")
     preview.add_argument("--split", help="train, val or test; by default the first there is")
     preview.add_argument("--scenes", type=int, default=8, help="rows of the sheet, default 8")

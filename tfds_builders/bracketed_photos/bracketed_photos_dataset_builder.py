@@ -11,6 +11,8 @@ from hdr_jax.exposure_times import EXPOSURES_FILE, PHOTO_SUFFIXES
 from hdr_jax.merge import synthesize
 from tfds_builders import base, common, exposures, manual, splits
 
+MAX_EV = 10.0
+
 
 class Builder(base.ManualBuilder):
     """Builder of bracketed_photos: the data is the user's own folder.
@@ -22,7 +24,7 @@ class Builder(base.ManualBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Every exposure of every folder, merged by Debevec and Malik."}
-    OPTIONS = {"ev": None, "align": False}
+    OPTIONS = {**base.ManualBuilder.OPTIONS, "ev": None, "align": False}
     EXPECTED = """
 <manual directory>/           or <manual directory>/bracketed_photos/
   bridge/                     one folder a scene, two photographs or more, one size
@@ -38,6 +40,13 @@ class Builder(base.ManualBuilder):
     )
     BUILDER_CONFIGS = common.configs(ev_offset=None)
     DEFAULT_BUILDER_CONFIG_NAME = "native"
+
+    def __init__(self, **arguments):
+        """Takes the arguments of `base.ManualBuilder`. Raises ValueError for an impossible `ev`."""
+        super().__init__(**arguments)
+        ev = self.options["ev"]
+        if ev is not None and not (isinstance(ev, int | float) and 0 < ev <= MAX_EV):
+            raise ValueError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
 
     def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
         """Every sub-folder with photographs or a table."""

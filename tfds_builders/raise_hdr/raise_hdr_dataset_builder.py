@@ -23,7 +23,7 @@ class Builder(base.ManualBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "NEF and 16-bit TIFF, seven synthetic exposures."}
-    OPTIONS = {"linear_tiff": False}
+    OPTIONS = {**base.ManualBuilder.OPTIONS, "linear_tiff": False}
     EXPECTED = """
 <manual directory>/           or <manual directory>/raise_hdr/
   r000da54ft.NEF              raw files (needs rawpy), or

@@ -15,7 +15,7 @@ class Builder(base.StackBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Rooms and streets, seven exposures."}
-    BUILDER_CONFIGS = common.configs(sizes=(64, 128, 256))
+    BUILDER_CONFIGS = common.configs(sides=(64, 128, 256))
     DEFAULT_BUILDER_CONFIG_NAME = "64"
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
