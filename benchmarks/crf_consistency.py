@@ -5,9 +5,9 @@
 FOLDER holds one sub-folder for each bracketed scene, with exposure times in exposures.csv or EXIF.
 Each exposure is re-predicted from the merged map through the recovered response; printed is the
 median absolute error in levels over pixels between levels 20 and 235, for both in the same run,
-their ratio, the correlation of the two maps (ln radiance of well-exposed pixels, the lowest of the
-three channels) and the seconds that both took. `--align` registers the pictures first, the same for
-both. `--pictures` writes the response curves and the tone-mapped map of every scene.
+their ratio, the correlation of the two maps (ln radiance, all channels together, where an exposure
+is in levels 20..235) and the seconds that both took. `--align` registers the pictures first, the
+same for both. `--pictures` writes the response curves and the tone-mapped map of every scene.
 """
 
 import argparse
@@ -34,11 +34,9 @@ def consistency(stack: np.ndarray, times: np.ndarray, radiance: np.ndarray, g: n
 
 
 def correlation(stack: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
-    """Lowest correlation of ln radiance of a channel, where an exposure is in levels 20..235."""
+    """Correlation of ln radiance of pixels' channels that an exposure has in levels 20..235."""
     usable = ((stack >= 20) & (stack <= 235)).any(axis=0)
-    logs = [np.log(radiance) for radiance in (first, second)]
-    channels = [[log[..., c][usable[..., c]] for log in logs] for c in range(3)]
-    return float(min(np.corrcoef(*pair)[0, 1] for pair in channels))
+    return float(np.corrcoef(np.log(first[usable]), np.log(second[usable]))[0, 1])
 
 
 def ours(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 Memory holds one photograph, one strip of all of them and the radiance map, however many
 photographs there are. The strips do not show: every pixel's value is that of `hdr_jax.merge.merge`
-on the whole stack.
+on the whole stack (see GHOST_LINKS for deghosting).
 """
 
 import pathlib
@@ -17,6 +17,9 @@ from hdr_jax.merge import merge
 
 # Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
 STRIP_VALUES = 2**23
+# The confidence in an exposure looks 2 radius + 1 pixels around and, where the reference is black
+# or white, at exposures nearer to it, which look as far around: strips overlap by two such links.
+GHOST_LINKS = 2
 # Pixels of all exposures together that the response is recovered from.
 RESPONSE_PIXELS = 2**22
 
@@ -198,9 +201,8 @@ def merge_strips(
     n, height, width, channels = brackets.shape
     log_times = np.asarray(log_times, np.float32)
     g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
-    radius = max(2, round(max(height, width) / 500))
-    # What a pixel's confidence depends on; the closed intervals of n exposures reach further.
-    margin = 0 if reference is None else 2 * radius + 1
+    radius = max(2, round(max(height, width) / 1000))
+    margin = 0 if reference is None else GHOST_LINKS * (2 * radius + 1)
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
     for start, stop, first, last in bar(list(_strips(height, rows, margin)), "merging"):

@@ -180,6 +180,27 @@ def test_write_refuses(tmp_path, name, image):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("width", [5, 40])
+def test_long_maps_and_comments(tmp_path, width):
+    radiance = np.exp(np.random.default_rng(6).normal(size=(2 * images.STRIP_ROWS + 7, width, 3)))
+    images.write(tmp_path / "a.hdr", radiance, comment="linear, relative")
+    whole = cv2.imencode(".hdr", radiance[..., ::-1].astype(np.float32))[1]
+    np.testing.assert_array_equal(  # as the encoder writes it in one go
+        images.read_hdr(tmp_path / "a.hdr"), cv2.imdecode(whole, cv2.IMREAD_UNCHANGED)[..., ::-1]
+    )
+    assert b"\n# linear, relative\n" in (tmp_path / "a.hdr").read_bytes()[:100]
+    images.write(tmp_path / "a.exr", radiance, comment="linear, relative")
+    with OpenEXR.File(str(tmp_path / "a.exr")) as file:
+        assert file.header()["comments"] == "linear, relative"
+
+
+def test_reduced_keeps_the_mean_and_the_shape():
+    image = np.random.default_rng(7).random((90, 120, 3)).astype(np.float32)
+    small = images.reduced(image, 40)
+    assert small.shape == (30, 40, 3) and images.reduced(image, 120) is image
+    np.testing.assert_allclose(small[2, 3], image[6:9, 9:12].mean((0, 1)), rtol=1e-5)
+
+
 def test_a_failed_write_keeps_the_old_file(tmp_path, picture, monkeypatch):
     images.write(tmp_path / "a.png", picture)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
