@@ -81,6 +81,11 @@ DAMAGE = {
     "no map": ("hdr_set/t2/target_hdr.hdr", lambda p: p.unlink(), r"has no radiance map; expected"),
     "truncated map": ("hdr_set/t2/target_hdr.hdr", truncate, r"target_hdr.hdr cannot be read"),
     "unequal sizes": ("set/t2/t2_3EV_true.jpg.png", crop, r"is 24 x 14 uint8, but .* 24 x 16"),
+    "one exposure twice": (
+        "set/t2/t2_1EV_true.jpg.png",
+        lambda p: shutil.copy(p, p.with_name("t2_1.0EV_true.jpg.png")),
+        r"two files of EV \+1: t2_1.0EV_true.jpg.png and t2_1EV_true.jpg.png",
+    ),
     "no exposures": ("set/t2", shutil.rmtree, r"lacks EV -3, -2, -1, \+0"),
     "small map": (
         "hdr_set/t2/target_hdr.hdr",
@@ -100,7 +105,7 @@ def test_damaged_scene_is_named(tmp_path, name):
         builder("vds", tmp_path).download_and_prepare(download_config=config)
     assert not list(tmp_path.glob("data/vds/native/1.*"))
     skipping = tfds.builder("vds", data_dir=tmp_path / "data", skip_bad=True)
-    with pytest.warns(UserWarning, match=f"skipped 1 bad scenes:\n  scene t2: .*{message}"):
+    with pytest.warns(UserWarning, match=f"skipped 1 .*, kept 2 .*:\n  scene t2: .*{message}"):
         skipping.download_and_prepare(download_config=config)
     assert [scene["scene"] for scene in skipping.as_data_source("train")] == [b"t1"]
     assert [scene["scene"] for scene in skipping.as_data_source("test")] == [b"t3"]
@@ -120,6 +125,13 @@ def test_wrong_folder_shows_expected_tree(tmp_path, name):
     with pytest.raises(ValueError, match=r"(?s)Expected:.*Found in .*files:\n  notes.md"):
         data.prepare(name, tmp_path / "data", tmp_path / "files")
     assert "manual directory" in builder(name, tmp_path).MANUAL_DOWNLOAD_INSTRUCTIONS
+
+
+def test_two_files_of_one_name(tmp_path):
+    for name in ("hall.hdr", "hall.exr"):
+        images.write(tmp_path / name, make_dummy_data.light(0))
+    with pytest.raises(ValueError, match="two scenes called hall: .*hall.exr and .*hall.hdr"):
+        builder("radiance_maps", tmp_path / "a").find_scenes(tmp_path)
 
 
 @pytest.mark.parametrize("root", make_dummy_data.HDR_EYE_ROOTS)

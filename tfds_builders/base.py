@@ -128,10 +128,12 @@ class ManualBuilder(StackBuilder, skip_registration=True):
           Where they lie, and the scenes.
 
         Raises:
-          ValueError: if there are none; shows the expected tree and what was found.
+          ValueError: if there are none (shows the expected tree and what was found), or two of one
+            name.
         """
         for place in (folder, folder / self.name):
             if place.is_dir() and (scenes := self.scenes_in(place)):
+                _check_names(scenes)
                 return place, scenes
         if not folder.is_dir():
             raise ValueError(f"{self.name}: {folder} is no folder.\n{manual.trees(self.EXPECTED)}")
@@ -163,7 +165,9 @@ class ManualBuilder(StackBuilder, skip_registration=True):
         if self.skipped:
             lines = "\n  ".join(self.skipped)
             warnings.warn(
-                f"{self.name}: skipped {len(self.skipped)} bad scenes:\n  {lines}", stacklevel=2
+                f"{self.name}: skipped {len(self.skipped)} bad scenes, kept "
+                f"{self.info.splits.total_num_examples} examples:\n  {lines}",
+                stacklevel=2,
             )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
@@ -194,3 +198,14 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                 self.skipped.append(str(error))
                 continue
             yield from made
+
+
+def _check_names(scenes: list[manual.Scene]) -> None:
+    """Raise if two scenes are called alike: TFDS tells them apart by their names."""
+    known = {}
+    for scene in scenes:
+        if (other := known.setdefault(scene.name, scene)) is not scene:
+            raise ValueError(
+                f"two scenes called {scene.name}: {other.files[0]} and {scene.files[0]}. Rename or "
+                "remove one."
+            )

@@ -73,7 +73,10 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
                 f"it has no radiance map; expected a folder {scene.name}/ with target_hdr.hdr."
             )
         wanted = self.builder_config.ev_offset
-        found = dict(zip(scene.ev_offset, scene.photos, strict=True))
+        found = {}
+        for ev, path in zip(scene.ev_offset, scene.photos, strict=True):
+            if (other := found.setdefault(ev, path)) != path:
+                raise ValueError(f"it has two files of EV {ev:+g}: {other.name} and {path.name}.")
         missing = [ev for ev in wanted if ev not in found]
         if missing:
             raise ValueError(
