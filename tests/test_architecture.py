@@ -12,13 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # The table of docs/architecture.md. A module may import its own layer and those above it here.
 LAYERS = {
     1: ["interpolation", "least_squares", "exposure", "weighting", "color"],
-    2: ["crf", "sampling", "merge", "tonemap"],
+    2: ["crf", "sampling", "merge", "tonemap", "deghosting"],
     3: ["models", "perceptual", "contextual", "losses", "optim", "metrics"],
     4: [
-        "images", "exposure_times", "edges", "scenes", "camera", "augmentation", "data",
+        "images", "exposure_times", "alignment", "response_files",
+        "edges", "scenes", "camera", "augmentation", "data",
         "checkpoints", "convert", "vgg_weights", "figures", "contact_sheet", "runlog",
     ],
-    5: ["training", "evaluation"],
+    5: ["brackets", "training", "evaluation"],
     6: ["cli", "__main__"],
 }  # fmt: skip
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names}

@@ -1,11 +1,16 @@
 """hdr-jax merge and hdr-jax plot: what they write, what they say, and what they refuse."""
 
+import pathlib
+import re
+import shlex
+
 import numpy as np
 import OpenEXR
 import pytest
 from PIL import Image
 
 from hdr_jax import cli, images, response_files
+from hdr_jax.cli import merge, plot
 from hdr_jax.exposure import expose, srgb
 
 TIMES = {"a.jpg": 1 / 8, "b.png": 0.5, "c.tif": 2.0}
@@ -175,6 +180,19 @@ def test_plot(folder, capsys):
 def test_help_has_examples(command, capsys):
     assert call(command, "--help") == 0
     assert f"examples:\n  hdr-jax {command} " in capsys.readouterr().out
+
+
+def test_the_commands_of_the_page_exist(monkeypatch):
+    """Every line of docs/photographs.md is taken by the program's parser."""
+    page = pathlib.Path(__file__).parents[1] / "docs/photographs.md"
+    lines = re.findall(r"^    hdr-jax (.*)$", page.read_text(), re.MULTILINE)
+    assert len(lines) > 12
+    called = []
+    for module in (merge, plot):
+        monkeypatch.setattr(module, "run", lambda args: called.append(args) or 0)
+    for line in lines:
+        assert call(*shlex.split(line)) == 0, line
+    assert len(called) == len(lines)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "npy"])

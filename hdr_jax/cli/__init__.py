@@ -3,9 +3,10 @@
 import argparse
 import importlib
 import sys
+import warnings
 
 # Each has `add_parser(subparsers)` and `run(args) -> exit code`.
-COMMANDS = ("score", "data", "import_")
+COMMANDS = ("merge", "plot", "score", "data", "import_")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,10 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
         module.add_parser(subparsers).set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     try:
-        return args.run(args)
-    except (ValueError, FileNotFoundError) as error:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return args.run(args)
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _show_warning(message, *_, **__) -> None:
+    """A warning as one line, without the place in the program that it came from."""
+    print(f"warning: {message}", file=sys.stderr)

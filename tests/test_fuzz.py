@@ -1,0 +1,178 @@
+"""Damaged input to the commands: one message and exit code 2, no traceback, nothing half-written.
+
+To add a command, write its valid input files once and give COMMANDS a line: the files that may be
+damaged, and the arguments that read them.
+"""
+
+import contextlib
+import io
+import pathlib
+import random
+import shutil
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdr_jax import cli, images, response_files
+
+SIDES = (24, 32)
+STACK = ("a.jpg", "b.png", "c.tif")
+
+# Command -> (files that may be damaged, ways to call it; every output goes to the folder `out`).
+COMMANDS = {
+    "merge": (
+        (*STACK, "exposures.csv", "curve.csv"),
+        (
+            [*STACK, "--no-curve", "-o", "out/m.hdr"],
+            [*STACK, "--no-curve", "--no-preview", "--response", "curve.csv", "-o", "out/m.exr"],
+            [*STACK, "--crf-only", "--no-curve", "--method", "mitsunaga-nayar", "-o", "out/g.csv"],
+            [*STACK, "--no-curve", "--deghost", "--align", "--no-preview", "-o", "out/m.exr"],
+        ),
+    ),
+    "plot": (
+        ("curve.csv", "curve.npy", "map.exr", "map.hdr"),
+        (
+            ["curve.csv", "curve.npy", "-o", "out/p.png"],
+            ["map.exr", "-o", "out/p.png"],
+            ["map.hdr", "-o", "out/p.png"],
+        ),
+    ),
+    "score": (
+        ("map.exr", "map.hdr"),
+        (
+            ["map.exr", "map.hdr", "--map", "out/v.png"],
+            ["map.hdr", "map.exr", "--protocol", "display", "--no-map"],
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """Small valid input of every kind, and a folder to damage copies in."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    good, work = folder / "good", folder / "work"
+    good.mkdir(), work.mkdir()
+    rng = np.random.default_rng(0)
+    radiance = np.exp(rng.normal(-2, 1, (*SIDES, 3))).astype(np.float32)
+    for name, seconds in zip(STACK, (0.25, 1, 4), strict=True):
+        levels = np.rint(255 * np.clip(radiance * seconds, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+        exif = Image.Exif()
+        exif[33434] = seconds
+        Image.fromarray(levels).save(good / name, exif=exif)
+    (good / "exposures.csv").write_text("file,exposure_time_s\na.jpg,1/4\nb.png,1\nc.tif,4\n")
+    for suffix in ("exr", "hdr"):
+        images.write(good / f"map.{suffix}", radiance)
+    for suffix in ("csv", "npy"):
+        response_files.write_response(
+            good / f"curve.{suffix}", response_files.named_response("srgb")
+        )
+    return good, work
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Data with bytes changed, cut out, repeated, cut off, or replaced altogether."""
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        start, length = rng.randrange(len(data) + 1), rng.choice((1, 2, 4, 16, 200))
+        kind = rng.randrange(6)
+        if kind == 0:  # flip a few bits, most often in the header
+            position = rng.randrange(min(len(data), rng.choice((40, 400, 10**6))) or 1)
+            data[position : position + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            del data[start : start + length]
+        elif kind == 2:
+            data[start:start] = rng.randbytes(length)
+        elif kind == 3:
+            del data[start:]
+        elif kind == 4:
+            data[start : start + length] = rng.choice((b"\x00", b"\xff", b"nan,", b"-")) * length
+        else:
+            data[start:start] = data[max(0, start - length) : start]
+    return bytes(data) if rng.random() > 0.02 else b""
+
+
+def run_damaged(command: str, originals, seed: int) -> int:
+    """Calls a command on input damaged by a seed; checks what it leaves; its exit code."""
+    good, work = originals
+    rng = random.Random(seed)
+    shutil.rmtree(work)
+    shutil.copytree(good, work)
+    (work / "out").mkdir()
+    fragile, calls = COMMANDS[command]
+    for name in rng.sample(fragile, rng.choice((1, 1, 2))):
+        path = work / name
+        path.write_bytes(damaged(path.read_bytes(), rng))
+    before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
+    arguments = [command, *rng.choice(calls)]
+    old = work / next((word for word in arguments if word.startswith("out/")), "out/none")
+    old.write_bytes(b"old")
+    errors = io.StringIO()
+    code = call(work, arguments, errors)
+    assert code in (0, 2), arguments
+    assert "Traceback" not in errors.getvalue()
+    after = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
+    assert after == before, "an input was changed, or something was written beside it"
+    if code == 2:
+        assert "error: " in errors.getvalue()
+        assert [path.name for path in (work / "out").iterdir()] == [old.name]
+        assert old.read_bytes() == b"old"
+    else:
+        whole(work / "out")
+    return code
+
+
+def call(folder: pathlib.Path, arguments: list[str], errors: io.StringIO) -> int:
+    """Exit code of the program called in a folder."""
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with contextlib.chdir(folder), contextlib.redirect_stderr(errors), quiet:
+        try:
+            return cli.main(arguments)
+        except SystemExit as exit:  # argparse's way to refuse arguments, and to give help
+            return exit.code
+
+
+def whole(folder: pathlib.Path) -> None:
+    """Reads everything that a command wrote."""
+    readers = {".csv": response_files.read_response}
+    readers |= dict.fromkeys(images.HDR_SUFFIXES, images.read_hdr)
+    for path in folder.iterdir():
+        assert not path.name.startswith("."), "a temporary file was left"
+        if path.read_bytes() != b"old" and path.name != "none":
+            readers.get(path.suffix, images.read_photo)(path)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_input(command, originals):
+    codes = [run_damaged(command, originals, seed) for seed in range(70)]
+    assert codes.count(2) >= 10, "hardly anything was damaged"
+    assert codes.count(0) >= 1, "hardly anything was still read"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.filterwarnings("ignore")
+def test_much_damaged_input(command, originals):
+    for seed in range(1000, 3000):
+        run_damaged(command, originals, seed)
+
+
+WORDS = st.text(max_size=12) | st.sampled_from(
+    ["a.jpg", "b.png", "map.exr", "curve.csv", "--times", "--ev", "1/60", "-2", "nan", "0", "-o"]
+    + ["--response", "srgb", "--reference", "out/x.exr", "out/x.png", "--crf-only", "--method"]
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@hypothesis.given(words=st.lists(WORDS, max_size=7))
+@hypothesis.settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_arguments_at_random(command, originals, words):
+    good, _ = originals
+    errors = io.StringIO()
+    assert call(good, [command, *words], errors) in (0, 2), errors.getvalue()
+    assert not list(good.rglob(".*")), "a temporary file was left"
