@@ -184,6 +184,14 @@ def named_errors(path: pathlib.Path, expected: str):
         ) from error
 
 
+def open_picture(path: pathlib.Path) -> Image.Image:
+    """Opens a photograph with Pillow, which refuses more than 179 megapixels."""
+    with warnings.catch_warnings():
+        # From 89 megapixels on it warns, but cameras have more by now.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 def _one_line(error: Exception) -> str:
     """The first line of an error's text, or its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -192,7 +200,7 @@ def _one_line(error: Exception) -> str:
 def _exif(path: PathLike) -> dict[str, float]:
     """Exposure time (s), f-number and sensitivity of a photograph, where its EXIF tells them."""
     path = existing(path)
-    with named_errors(path, "a photograph"), Image.open(path) as picture:
+    with named_errors(path, "a photograph"), open_picture(path) as picture:
         base = picture.getexif()
         tags = {**base, **base.get_ifd(ExifTags.IFD.Exif)}
     found = {

@@ -17,12 +17,18 @@ import numpy as np
 import OpenEXR
 from PIL import ExifTags, Image, ImageOps
 
-from hdr_jax.exposure_times import PHOTO_SUFFIXES, PathLike, existing, find_photos, named_errors
+from hdr_jax.exposure_times import (
+    PHOTO_SUFFIXES,
+    PathLike,
+    existing,
+    find_photos,
+    named_errors,
+    open_picture,
+)
 from hdr_jax.exposure_times import exposure_times as exposure_times_of
 
 HDR_SUFFIXES = (".hdr", ".exr")
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
-Image.MAX_IMAGE_PIXELS = 2**30  # as OpenCV; Pillow warns of pictures above 89 megapixels
 
 
 def read_photo(path: PathLike) -> np.ndarray:
@@ -48,7 +54,7 @@ def read_photo(path: PathLike) -> np.ndarray:
       (2, 4, 3)
     """
     path = existing(path)
-    with named_errors(path, "a photograph"), Image.open(path) as picture:
+    with named_errors(path, "a photograph"), open_picture(path) as picture:
         exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         # Pillow has no 16-bit RGB: those files go through OpenCV.
         if picture.format in ("PNG", "TIFF") and _bits(path, picture) > 8:

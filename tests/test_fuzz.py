@@ -161,6 +161,32 @@ def test_much_damaged_input(command, originals):
         run_damaged(command, originals, seed)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_photographs_of_real_cameras(shared, tmp_path):
+    pictures = sorted((shared / "data/stacks/frobisher_001").glob("*.jpg"))
+    codes = []
+    for seed in range(200):
+        rng = random.Random(seed)
+        for path in pictures:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        victim = rng.choice(pictures)
+        (tmp_path / victim.name).write_bytes(damaged(victim.read_bytes(), rng))
+        (tmp_path / "g.csv").write_bytes(b"old")
+        errors = io.StringIO()
+        names = [path.name for path in pictures]
+        codes.append(call(tmp_path, ["merge", *names, "--crf-only", "-o", "g.csv"], errors))
+        assert codes[-1] in (0, 2) and "Traceback" not in errors.getvalue()
+        written = {path.name for path in tmp_path.iterdir()} - set(names)
+        if codes[-1]:
+            assert written == {"g.csv"} and (tmp_path / "g.csv").read_bytes() == b"old"
+        else:
+            assert written == {"g.csv", "g.png"}
+            response_files.read_response(tmp_path / "g.csv")
+            (tmp_path / "g.png").unlink()
+    assert 0 in codes and 2 in codes
+
+
 WORDS = st.text(max_size=12) | st.sampled_from(
     ["a.jpg", "b.png", "map.exr", "curve.csv", "--times", "--ev", "1/60", "-2", "nan", "0", "-o"]
     + ["--response", "srgb", "--reference", "out/x.exr", "out/x.png", "--crf-only", "--method"]
