@@ -27,7 +27,7 @@ Bar = Callable[[Iterable, str], Iterable]
 
 
 def progress(items: Iterable, name: str) -> Iterable:
-    """A progress bar on standard error that leaves nothing behind.
+    """A progress bar on a terminal that leaves nothing behind.
 
     Args:
       items: to go through.
@@ -40,7 +40,7 @@ def progress(items: Iterable, name: str) -> Iterable:
       >>> list(progress([1, 2], "counting"))
       [1, 2]
     """
-    return tqdm.tqdm(items, desc=name, leave=False, dynamic_ncols=True, delay=0.5)
+    return tqdm.tqdm(items, desc=name, leave=False, dynamic_ncols=True, disable=None)
 
 
 class Brackets:

@@ -4,7 +4,6 @@ Images are NumPy arrays [h, w, 3], float in [0, 1]; functions return such an ima
 """
 
 import pathlib
-import secrets
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -15,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from hdr_jax import color, tonemap
+from hdr_jax.image_writing import replacing
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")
@@ -174,13 +174,11 @@ def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        figure.savefig(temporary, format="png", dpi=100)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=100)
     finally:
         plt.close(figure)
-        temporary.unlink(missing_ok=True)
 
 
 def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:

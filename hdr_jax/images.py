@@ -7,18 +7,15 @@ every photograph format that OpenCV or Pillow reads. Whatever is wrong with a fi
 that there is never half a file.
 """
 
-import os
 import pathlib
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
-import OpenEXR
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, ImageOps
 
+from hdr_jax import image_reading, image_writing
 from hdr_jax.exposure_times import (
-    PHOTO_SUFFIXES,
     PathLike,
     existing,
     find_photos,
@@ -27,8 +24,7 @@ from hdr_jax.exposure_times import (
 )
 from hdr_jax.exposure_times import exposure_times as exposure_times_of
 
-HDR_SUFFIXES = (".hdr", ".exr")
-STRIP_ROWS = 256  # of a radiance map that are encoded at a time
+HDR_SUFFIXES = image_writing.HDR_SUFFIXES
 
 
 def read_photo(path: PathLike) -> np.ndarray:
@@ -57,11 +53,11 @@ def read_photo(path: PathLike) -> np.ndarray:
     with named_errors(path, "a photograph"), open_picture(path) as picture:
         exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         # Pillow has no 16-bit RGB: those files go through OpenCV.
-        if picture.format in ("PNG", "TIFF") and _bits(path, picture) > 8:
-            pixels = _decode(path)
+        if picture.format in ("PNG", "TIFF") and image_reading.bits(path, picture) > 8:
+            pixels = image_reading.decode(path)
             if pixels.dtype not in (np.uint8, np.uint16):
                 raise ValueError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
-            return _upright(_rgb(pixels), exif_orientation)
+            return image_reading.upright(image_reading.rgb(pixels), exif_orientation)
         picture.load()
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
 
@@ -152,7 +148,11 @@ def read_hdr(path: PathLike) -> np.ndarray:
             "Photographs are read by read_photo."
         )
     with named_errors(path, "a radiance map"):
-        radiance = _read_exr(path) if path.suffix.lower() == ".exr" else _rgb(_decode(path))
+        radiance = (
+            image_reading.read_exr(path)
+            if path.suffix.lower() == ".exr"
+            else image_reading.rgb(image_reading.decode(path))
+        )
     if radiance.dtype != np.float32:
         raise ValueError(f"{path} holds {radiance.dtype} pixels; expected a floating-point map.")
     bad = np.count_nonzero(~np.isfinite(radiance))
@@ -188,30 +188,22 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
     """
     path, image = pathlib.Path(path), np.asarray(image)
     suffix = path.suffix.lower()
-    _check_writable(path, image)
+    image_writing.check_writable(path, image)
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if suffix in HDR_SUFFIXES:
         image = np.ascontiguousarray(image, dtype=np.float32)
     else:
-        image = _to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{suffix}"
-    try:
+        image = image_writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
+    with image_writing.replacing(path) as temporary:
         if suffix == ".exr":
-            header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-            if comment:
-                header["comments"] = comment
-            with OpenEXR.File(header, {"RGB": image}) as file:
-                file.write(str(temporary))
+            image_writing.write_exr(temporary, image, comment)
         elif suffix == ".hdr":
-            _write_radiance(temporary, image, comment)
+            image_writing.write_radiance(temporary, image, comment)
         else:
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
             encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]
             temporary.write_bytes(encoded.tobytes())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def reduced(image: np.ndarray, longest: int) -> np.ndarray:
@@ -234,107 +226,3 @@ def reduced(image: np.ndarray, longest: int) -> np.ndarray:
         return image
     size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _bits(path: pathlib.Path, picture: Image.Image) -> int:
-    """Bits per channel of a PNG or TIFF, from its header."""
-    if picture.format == "PNG":
-        with path.open("rb") as file:
-            return file.read(25)[24]
-    return max(picture.tag_v2.get(ExifTags.Base.BitsPerSample, (1,)))
-
-
-def _decode(path: pathlib.Path) -> np.ndarray:
-    """Pixels as OpenCV decodes them, without its messages on stderr."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    if pixels is None:
-        raise ValueError("the data is incomplete or of an unknown format")
-    return pixels
-
-
-def _rgb(pixels: np.ndarray) -> np.ndarray:
-    """OpenCV's gray, BGR or BGRA as RGB."""
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2)
-    return np.ascontiguousarray(pixels[..., 2::-1])
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation 1..8; others are taken as upright."""
-    if orientation in (5, 6, 7, 8):
-        image = np.swapaxes(image, 0, 1)
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    return np.ascontiguousarray(image)
-
-
-def _read_exr(path: pathlib.Path) -> np.ndarray:
-    """Channels R, G, B (or Y) of an EXR's first part."""
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        channels = file.channels()
-        names = ["R", "G", "B"] if "R" in channels else ["Y"] * 3
-        missing = [name for name in names if name not in channels]
-        if missing:
-            raise ValueError(
-                f"it has the channels {', '.join(sorted(channels)) or 'none'} but not "
-                f"{', '.join(sorted(set(missing)))}"
-            )
-        return np.stack([np.asarray(channels[name].pixels, np.float32) for name in names], axis=-1)
-
-
-def _write_radiance(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
-    """Radiance RGBE, strip by strip: the encoder's copies of a large map would fill the memory."""
-    height, width = image.shape[:2]
-    lines = ["#?RADIANCE", *([f"# {comment}"] if comment else []), "FORMAT=32-bit_rle_rgbe", ""]
-    with path.open("wb") as file:
-        file.write("\n".join([*lines, f"-Y {height} +X {width}\n"]).encode("ascii", "replace"))
-        for start in range(0, height, STRIP_ROWS):
-            strip = np.ascontiguousarray(image[start : start + STRIP_ROWS, :, ::-1])
-            encoded = cv2.imencode(".hdr", strip)[1].tobytes()
-            size_line = f"-Y {len(strip)} +X {width}\n".encode()
-            file.write(encoded[encoded.index(size_line) + len(size_line) :])
-
-
-def _check_writable(path: pathlib.Path, image: np.ndarray) -> None:
-    """Raise if `write` cannot store this image under this name."""
-    suffix = path.suffix.lower()
-    if suffix not in HDR_SUFFIXES + PHOTO_SUFFIXES:
-        raise ValueError(
-            f"write got {path}; expected a name ending in "
-            f"{' '.join(HDR_SUFFIXES + PHOTO_SUFFIXES)}."
-        )
-    if not path.parent.is_dir():
-        raise ValueError(f"write got {path}, but its folder does not exist. Create it first.")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
-        raise ValueError(
-            f"write got an image of shape {image.shape} for {path}; expected [h, w, 3] or [h, w]."
-        )
-    is_float = np.issubdtype(image.dtype, np.floating)
-    if not is_float and (suffix in HDR_SUFFIXES or image.dtype not in (np.uint8, np.uint16)):
-        raise ValueError(
-            f"write got {image.dtype} pixels for {path}; expected "
-            + ("float radiance." if suffix in HDR_SUFFIXES else "uint8, uint16 or float in [0, 1].")
-        )
-    if is_float and not np.isfinite(image).all():
-        raise ValueError(f"write got NaN or infinite pixels for {path}; expected finite values.")
-    if suffix == ".hdr" and image.min() < 0:
-        raise ValueError(
-            f"write got negative radiance ({image.min():.3g}) for {path}, which the format cannot "
-            "hold. Clip it with numpy.maximum(image, 0), or write .exr."
-        )
-
-
-def _to_levels(image: np.ndarray, keep_16_bits: bool) -> np.ndarray:
-    """Integer levels for a picture file."""
-    if image.dtype == np.uint16 and not keep_16_bits:
-        image = image / 65535.0
-    if np.issubdtype(image.dtype, np.floating):
-        return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return image

@@ -6,15 +6,14 @@ A curve is a log inverse response g [c, num_levels], ln exposure over the level,
 """
 
 import io
-import os
 import pathlib
-import secrets
 
 import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color
 from hdr_jax.exposure_times import PathLike, existing, named_errors
+from hdr_jax.image_writing import replacing
 
 CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536
@@ -125,12 +124,8 @@ def write_response(path: PathLike, g: np.ndarray) -> None:
         header = "level,g" if len(g) == 1 else "level,g_red,g_green,g_blue"
         lines = [",".join([str(z), *(f"{x:.7g}" for x in row)]) for z, row in enumerate(g.T)]
         data = "\n".join([header, *lines, ""]).encode()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_csv(path: pathlib.Path) -> np.ndarray:

@@ -15,7 +15,7 @@ LAYERS = {
     2: ["crf", "sampling", "merge", "tonemap", "deghosting"],
     3: ["models", "perceptual", "contextual", "losses", "optim", "metrics"],
     4: [
-        "images", "exposure_times", "alignment", "response_files",
+        "images", "image_reading", "image_writing", "exposure_times", "alignment", "response_files",
         "edges", "scenes", "camera", "augmentation", "data",
         "checkpoints", "convert", "vgg_weights", "figures", "contact_sheet", "runlog",
     ],

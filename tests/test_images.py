@@ -9,7 +9,7 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from hdr_jax import exposure_times, images
+from hdr_jax import exposure_times, image_reading, image_writing, images
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_orientation(tmp_path, orientation):
         expected = expected.transpose(Image.Transpose(undo[orientation]))
     assert np.abs(turned.astype(int) - np.asarray(expected)).max() < 40
     # The 16-bit path turns in NumPy: it must agree.
-    np.testing.assert_array_equal(images._upright(picture, orientation), np.asarray(expected))
+    np.testing.assert_array_equal(image_reading.upright(picture, orientation), np.asarray(expected))
 
 
 @pytest.mark.parametrize("suffix", [".hdr", ".exr"])
@@ -182,7 +182,8 @@ def test_write_refuses(tmp_path, name, image):
 
 @pytest.mark.parametrize("width", [5, 40])
 def test_long_maps_and_comments(tmp_path, width):
-    radiance = np.exp(np.random.default_rng(6).normal(size=(2 * images.STRIP_ROWS + 7, width, 3)))
+    height = 2 * image_writing.STRIP_ROWS + 7
+    radiance = np.exp(np.random.default_rng(6).normal(size=(height, width, 3)))
     images.write(tmp_path / "a.hdr", radiance, comment="linear, relative")
     whole = cv2.imencode(".hdr", radiance[..., ::-1].astype(np.float32))[1]
     np.testing.assert_array_equal(  # as the encoder writes it in one go

@@ -3,6 +3,8 @@
 import argparse
 import pathlib
 
+from hdr_jax.cli.outputs import check
+
 EXAMPLE = """examples:
   hdr-jax merge holiday/bridge                     a folder; writes bridge.exr here
   hdr-jax merge IMG_1.jpg IMG_2.jpg IMG_3.jpg -o bridge.hdr
@@ -165,29 +167,8 @@ def output_paths(args: argparse.Namespace, paths: list[pathlib.Path]) -> dict[st
         if not args.no_curve:
             outputs["curve"] = pathlib.Path(args.curve or f"{beside}_response.csv")
             outputs["plot"] = outputs["curve"].with_suffix(".png")
-    check_outputs(outputs, [*paths, *([args.response] if args.response else [])])
+    check(outputs, [*paths, *([args.response] if args.response else [])])
     return outputs
-
-
-def check_outputs(outputs: dict[str, pathlib.Path], inputs: list) -> None:
-    """Raises ValueError for a wrong suffix, a missing folder, or a file that is also an input."""
-    suffixes = {
-        "map": (".exr", ".hdr"),
-        "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
-        "curve": (".csv", ".npy"),
-        "plot": (".png",),
-    }
-    taken = [pathlib.Path(path).resolve() for path in inputs]
-    for name, path in outputs.items():
-        if path.suffix.lower() not in suffixes[name]:
-            raise ValueError(f"got {path} for the {name}; expected {' or '.join(suffixes[name])}")
-        if not path.parent.is_dir():
-            raise ValueError(f"the folder of {path} does not exist; create it first")
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder; expected the name of a file")
-        if path.resolve() in taken:
-            raise ValueError(f"{path} would be written twice or over an input; give another name")
-        taken.append(path.resolve())
 
 
 def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:

@@ -3,6 +3,8 @@
 import argparse
 import pathlib
 
+from hdr_jax.cli.outputs import check
+
 EXAMPLE = """examples:
   hdr-jax plot canon.csv nikon.csv -o cameras.png   response curves in one plot
   hdr-jax plot bridge.exr                           luminance in stops, bridge_stops.png here"""
@@ -27,7 +29,6 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Draws and says what was written; returns the exit code."""
     from hdr_jax import brackets, figures, images, response_files
-    from hdr_jax.cli.merge import check_outputs
 
     paths = [pathlib.Path(path) for path in args.files]
     maps = [path for path in paths if path.suffix.lower() in images.HDR_SUFFIXES]
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         )
     ending = "stops" if maps else "curves"
     output = pathlib.Path(args.output or f"{paths[0].stem}_{ending}.png")
-    check_outputs({"plot": output}, paths)
+    check({"plot": output}, paths)
     if maps:
         for _ in brackets.progress([0], f"reading {maps[0].name}"):
             radiance = images.read_hdr(maps[0])

@@ -1,0 +1,25 @@
+"""What a command is going to write, checked before anything is computed."""
+
+import pathlib
+
+SUFFIXES = {
+    "map": (".exr", ".hdr"),
+    "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
+    "curve": (".csv", ".npy"),
+    "plot": (".png",),
+}
+
+
+def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
+    """Raises ValueError for a wrong suffix, a missing folder, or a file that is also an input."""
+    taken = [pathlib.Path(path).resolve() for path in inputs]
+    for name, path in outputs.items():
+        if path.suffix.lower() not in SUFFIXES[name]:
+            raise ValueError(f"got {path} for the {name}; expected {' or '.join(SUFFIXES[name])}")
+        if not path.parent.is_dir():
+            raise ValueError(f"the folder of {path} does not exist; create it first")
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; expected the name of a file")
+        if path.resolve() in taken:
+            raise ValueError(f"{path} would be written twice or over an input; give another name")
+        taken.append(path.resolve())
