@@ -52,9 +52,9 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
       >>> from hdr_jax.response_files import named_response
       >>> picture = np.random.default_rng(0).integers(20, 200, (64, 64, 3)).astype(np.uint8)
       >>> picture = cv2.GaussianBlur(picture, (0, 0), 2)
-      >>> warp = register(picture, np.roll(picture, 3, axis=1), named_response("srgb"))
+      >>> warp = register(picture, np.roll(picture, (2, 3), (0, 1)), named_response("srgb"))
       >>> np.round(warp[:2, 2]).tolist()
-      [3.0, 0.0]
+      [3.0, 2.0]
     """
     if reference.shape != picture.shape or reference.dtype != picture.dtype:
         raise ValueError(
