@@ -19,7 +19,7 @@ LAYERS = {
         "edges", "scenes", "camera", "augmentation", "data",
         "checkpoints", "convert", "vgg_weights", "figures", "contact_sheet", "runlog",
     ],
-    5: ["brackets", "training", "evaluation"],
+    5: ["brackets", "training", "evaluation", "reconstruct"],
     6: ["cli", "__main__"],
 }  # fmt: skip
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names}

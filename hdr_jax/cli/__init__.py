@@ -6,7 +6,7 @@ import sys
 import warnings
 
 # Each has `add_parser(subparsers)` and `run(args) -> exit code`.
-COMMANDS = ("merge", "plot", "score", "data", "import_")
+COMMANDS = ("merge", "plot", "reconstruct", "score", "data", "import_")
 
 
 def main(arguments: list[str] | None = None) -> int:

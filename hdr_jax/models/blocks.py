@@ -97,7 +97,9 @@ class InstanceNorm(nn.Module):
 
         y = (x - mean) / sqrt(var + 1e-5) * scale[entry] + bias[entry]
 
-    Mean and (biased) variance are those of one channel of one picture, taken in float32.
+    Mean and (biased) variance are those of one channel of one picture, taken in float32. The
+    collection "statistics" holds them when it is mutable; when it is given, they are read from it,
+    so that the tiles of a picture can be normalised alike.
 
     Attributes:
         entries: number of affine maps, or None for a single one (`entry` is then ignored).
@@ -114,8 +116,14 @@ class InstanceNorm(nn.Module):
         if self.entries is not None:
             scale, bias = scale[entry], bias[entry]
         exact = x.astype(jnp.float32)
-        mean = exact.mean((1, 2), keepdims=True)
-        var = jnp.square(exact - mean).mean((1, 2), keepdims=True)
+        if self.has_variable("statistics", "mean"):
+            mean, var = (self.get_variable("statistics", name) for name in ("mean", "var"))
+        else:
+            mean = exact.mean((1, 2), keepdims=True)
+            var = jnp.square(exact - mean).mean((1, 2), keepdims=True)
+            if self.is_mutable_collection("statistics") and not self.is_initializing():
+                self.put_variable("statistics", "mean", mean)
+                self.put_variable("statistics", "var", var)
         gain = jax.lax.rsqrt(var + 1e-5) * scale.reshape(1, 1, 1, channels)
         return ((exact - mean) * gain + bias.reshape(1, 1, 1, channels)).astype(x.dtype)
 

@@ -117,9 +117,8 @@ class ExposureStackModel(nn.Module):
         params = {d: self.param(d, self._init_direction) for d in DIRECTIONS}
         image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
         truth = None if true_stack is None else (2 * true_stack - 1, true_edges)
-        nets = self.networks()
-        states = {name: nets[name].initial_state(*image.shape[:3]) for name in RECURRENT}
-        functions = {name: _function(network) for name, network in nets.items()}
+        states = self.initial_states(*image.shape[:3])
+        functions = {name: _function(network) for name, network in self.networks().items()}
         made = recursion.walk(
             functions, params, states, (2 * image - 1, edge_map), reference_index, truth,
             self.num_exposures, refine=refine, way=gradients, remat=self.remat,
@@ -131,6 +130,49 @@ class ExposureStackModel(nn.Module):
             edges=recursion.place(made.edges, edge_map, order),
             linked_stack=recursion.place((made.linked + 1) / 2, image, order),
         )
+
+    @nn.nowrap
+    def step(
+        self, params: dict, carry: tuple, entries: tuple, statistics: dict | None = None
+    ) -> tuple[tuple, dict]:
+        """One step of the recursion by itself, for pictures that are walked in tiles.
+
+        Args:
+            params: of one direction, `params["up"]` or `params["down"]`.
+            carry: (image [b, h, w, 3] in [-1, 1], edge map [b, h, w, 1], states by network); the
+                states start as `initial_states` says.
+            entries: of the conditional norms, see `hdr_jax.models.networks`.
+            statistics: means and variances for the instance norms, as an earlier call returned
+                them (of the whole picture, say); None takes those of the images at hand.
+
+        Returns:
+            (the next carry, the statistics that were used).
+        """
+        used = {} if statistics is None else statistics
+
+        def measured(name, network):
+            def function(params, state, inputs, entries):
+                variables = {"params": params}
+                if statistics is not None:
+                    variables["statistics"] = statistics[name]
+                    return network.apply(variables, state, inputs, entries)
+                result, found = network.apply(
+                    variables, state, inputs, entries, mutable="statistics"
+                )
+                used[name] = found["statistics"]
+                return result
+
+            return function
+
+        functions = {name: measured(name, network) for name, network in self.networks().items()}
+        carry, _ = recursion.one_step(functions, params, True, "full", *carry, entries)
+        return carry, used
+
+    @nn.nowrap
+    def initial_states(self, batch: int, height: int, width: int) -> dict[str, jax.Array]:
+        """The recurrent networks' states before the first step: zeros."""
+        networks = self.networks()
+        return {name: networks[name].initial_state(batch, height, width) for name in RECURRENT}
 
     @property
     def multiple(self) -> int:

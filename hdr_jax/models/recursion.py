@@ -60,7 +60,7 @@ def walk(
     # twice the steps, one program per reference n compilations.
     def step(params, carry, going_up, entries):
         chosen = jax.tree.map(partial(jnp.where, going_up), params["up"], params["down"])
-        return _step(functions, chosen, refine, way, *carry, entries)
+        return one_step(functions, chosen, refine, way, *carry, entries)
 
     # Kept for the backward pass: the convolutions' outputs, or nothing; all else is recomputed.
     # In a scan nothing merges a recomputation with its original: the guard against that can go.
@@ -85,7 +85,7 @@ def _keep_convolutions(primitive, *_, **__) -> bool:
     return primitive is lax.conv_general_dilated_p
 
 
-def _step(functions, params, refine, way, image, edges, states, entries) -> tuple[tuple, Made]:
+def one_step(functions, params, refine, way, image, edges, states, entries) -> tuple[tuple, Made]:
     """From one exposure to its neighbour: ((image, edges, states) to go on with, what was made)."""
     run = {
         name: partial(routing.run, way, function, params[name])

@@ -1,0 +1,293 @@
+"""From one photograph of any size to an exposure stack and a radiance map.
+
+The networks see a picture whole where it fits into a tile. A larger one is walked in overlapping
+tiles, exposure by exposure: every step starts from the blended picture of the step before, and all
+tiles are normalised by the same means and variances, those of the whole picture reduced to one
+tile. Instance norms are what makes a network's tone depend on the whole picture; with them fixed, a
+tile differs from its neighbour only near its rim, where the blending gives it no weight.
+
+Notation: b photographs of one size, n exposures, r the index of the given one; `carry` as in
+`ExposureStackModel.step`: image in [-1, 1], edge map, recurrent states.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hdr_jax import crf, edges
+from hdr_jax.exposure import as_unit_float, ev_to_log_times
+from hdr_jax.merge import merge
+from hdr_jax.models import ExposureStackModel
+
+Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+Tile = tuple[slice, slice]  # rows and columns
+STRIP_PIXELS = 2**20  # of one exposure, merged at a time
+RESPONSE_SIDE = 1024  # the response is recovered from the stack reduced to this
+
+
+def reconstruct(
+    image: np.ndarray,
+    model: ExposureStackModel,
+    params: Any,
+    *,
+    reference_index: int | None = None,
+    ev_step: float = 1.0,
+    tile: int = 512,
+    overlap: int = 128,
+    progress: Callable[[int, int], None] | None = None,
+    **layer: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph -> exposure stack -> radiance map.
+
+    Args:
+      image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
+      model: as `hdr_jax.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
+      params: its parameters.
+      reference_index: r, which exposure of the stack the photograph is; the middle by default.
+      ev_step: stops between neighbouring exposures, as in the data the model was trained on.
+      tile: side of the largest picture that the networks are given at once, pixels.
+      overlap: of neighbouring tiles, pixels.
+      progress: called with (tiles done, tiles in all).
+      **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
+
+    Returns:
+      radiance: float32 [h, w, 3], linear, relative, > 0.
+      stack: float32 [n, h, w, 3] in [0, 1], darkest first; the photograph at r.
+
+    Raises:
+      ValueError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
+
+    Not differentiable: `ExposureStackModel` and `hdr_jax.merge.synthesize` are.
+    Source: Kim, Lee, Kang 2020, section 3; the tiles are this library's own.
+    Example:
+      >>> model = ExposureStackModel(3, 2, 1, 2, 1, 2, 1)
+      >>> image, edge_map = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 8, 8, 1))
+      >>> params = jax.jit(model.init)(jax.random.key(0), image, edge_map, reference_index=1)
+      >>> photograph = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
+      >>> radiance, stack = reconstruct(photograph, model, params["params"])
+      >>> radiance.shape, stack.shape
+      ((9, 7, 3), (3, 9, 7, 3))
+    """
+    ((radiance, stack),) = reconstruct_batch(
+        [image],
+        model,
+        params,
+        reference_index=reference_index,
+        ev_step=ev_step,
+        tile=tile,
+        overlap=overlap,
+        progress=progress,
+        **layer,
+    )
+    return radiance, stack
+
+
+def reconstruct_batch(
+    images: Sequence[np.ndarray],
+    model: ExposureStackModel,
+    params: Any,
+    *,
+    reference_index: int | None = None,
+    ev_step: float = 1.0,
+    tile: int = 512,
+    overlap: int = 128,
+    progress: Callable[[int, int], None] | None = None,
+    **layer: Any,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`reconstruct` for photographs of one size, spread over all local devices.
+
+    Args:
+      images: photographs of equal size and any of the types of `reconstruct`.
+      model, params, reference_index, ev_step, tile, overlap, progress, **layer: as `reconstruct`.
+
+    Returns:
+      An iterator over (radiance, stack), one pair a photograph, merged when it is asked for.
+
+    Raises:
+      ValueError: as `reconstruct`, and when sizes differ.
+
+    Not differentiable.
+    Example: `for radiance, stack in reconstruct_batch([a, b], model, params): ...`
+    """
+    n = model.num_exposures
+    reference = n // 2 if reference_index is None else reference_index
+    _check(images, model, reference, ev_step, tile, overlap)
+    pictures = np.stack([np.asarray(as_unit_float(np.asarray(image))) for image in images])
+    stacks = _generate(pictures, model, params, reference, tile, overlap, progress)
+    log_times = ev_to_log_times(ev_step * (jnp.arange(n) - n // 2))
+    return ((_merge(stack, log_times, layer), stack) for stack in stacks)
+
+
+def _generate(pictures, model, params, reference, tile, overlap, progress) -> np.ndarray:
+    """Stacks [b, n, h, w, 3] of pictures [b, h, w, 3] in [0, 1]."""
+    (b, h, w, _), n, m = pictures.shape, model.num_exposures, model.multiple
+    tile, overlap = tile // m * m, overlap // m * m
+    padded = np.pad(pictures, ((0, 0), (0, -h % m), (0, -w % m), (0, 0)), _padding(h, w))
+    start, tiles = _start(model, padded), _tiles(padded.shape[1:3], tile, overlap)
+    whole = start if len(tiles) == 1 else _start(model, _reduced(padded, tile, m))
+    stacks = np.empty((b, n, h, w, 3), np.float32)
+    stacks[:, reference] = pictures
+    done, total = 0, (n - 1) * len(tiles)
+    for up, targets in ((True, range(reference + 1, n)), (False, range(reference - 1, -1, -1))):
+        chosen = jax.device_put(params["up" if up else "down"], _replicated())
+        carry, guide = start, whole
+        for target in targets:
+            # As in `recursion.walk`: the step's own entry, and that of the local network's head.
+            entries = (target - 1, 0) if up else (target, target)
+            guide, statistics = _step(model, chosen, _spread(guide), entries, None)
+            if len(tiles) == 1:
+                carry = guide
+            else:
+                network = partial(_step, model, chosen, entries=entries)
+                carry = _walk_tiles(network, carry, statistics, tiles, overlap)
+            stacks[:, target] = np.clip((np.asarray(carry[0])[:, :h, :w] + 1) / 2, 0, 1)
+            done += len(tiles)
+            if progress is not None:
+                progress(done, total)
+    return stacks
+
+
+@partial(jax.jit, static_argnums=0)
+def _step(model, params, carry, entries, statistics):
+    """One step of one direction, compiled once for a size of picture."""
+    return model.step(params, carry, entries, statistics)
+
+
+def _walk_tiles(network, carry: Carry, statistics, tiles: list[Tile], overlap: int) -> Carry:
+    """One step of whole pictures: tiles go through the network, as many at once as there are
+    devices, and are blended."""
+    b, height, width, _ = carry[0].shape
+    at_once = max(1, jax.local_device_count() // b)
+    statistics = jax.tree.map(lambda x: np.concatenate([np.asarray(x)] * at_once), statistics)
+    sums = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), carry)
+    weights = jax.tree.map(lambda x: np.zeros((*x.shape[1:3], 1), np.float32), carry)
+    for first in range(0, len(tiles), at_once):
+        group = tiles[first : first + at_once]
+        filled = group + [group[-1]] * (at_once - len(group))
+        parts = jax.tree.map(
+            lambda x, filled=filled: np.concatenate([x[_window(t, x, height)] for t in filled]),
+            carry,
+        )
+        made = jax.device_get(network(carry=_spread(parts), statistics=_spread(statistics))[0])
+        for i, tile in enumerate(group):
+            ramp = _ramp(tile, (height, width), overlap)
+
+            def add(total, weight, part, tile=tile, ramp=ramp, i=i):
+                window, factor = _window(tile, total, height), height // total.shape[1]
+                share = ramp[factor // 2 :: factor, factor // 2 :: factor, None]
+                total[window] += share * part[i * b : (i + 1) * b]
+                weight[window[1:]] += share
+
+            jax.tree.map(add, sums, weights, made)
+    return jax.tree.map(np.divide, sums, weights)
+
+
+def _window(tile: Tile, x: np.ndarray, height: int) -> tuple:
+    """The tile of an array [b, h, w, c] that may be smaller than the pictures by a factor."""
+    factor = height // x.shape[1]
+    return (slice(None), *(slice(s.start // factor, s.stop // factor) for s in tile))
+
+
+def _ramp(tile: Tile, size: tuple[int, int], overlap: int) -> np.ndarray:
+    """Weights [tile, tile] of a tile: 1 inside and at the picture's rim, and across an overlap
+    0 for a quarter, rising for a half (with the neighbour's they sum to 1), 1 for a quarter."""
+    sides = []
+    for span, length in zip(tile, size, strict=True):
+        position = np.arange(span.stop - span.start) + 0.5
+        before = position if span.start > 0 else np.inf
+        behind = position[::-1] if span.stop < length else np.inf
+        distance = np.minimum(np.minimum(before, behind), overlap + 1.0)
+        rise = np.clip((distance - overlap / 4) / max(overlap / 2, 1e-6), 0, 1)
+        sides.append(np.broadcast_to(0.5 - 0.5 * np.cos(np.pi * rise), position.shape))
+    return np.outer(*sides).astype(np.float32)
+
+
+def _tiles(size: tuple[int, int], tile: int, overlap: int) -> list[Tile]:
+    """Tiles of equal size that cover the picture; the last of a row or column is moved inwards."""
+    axes = []
+    for length in size:
+        side = min(tile, length)
+        starts = [*range(0, length - side, tile - overlap), length - side]
+        axes.append([slice(start, start + side) for start in starts])
+    return [(rows, columns) for rows in axes[0] for columns in axes[1]]
+
+
+def _start(model: ExposureStackModel, pictures: np.ndarray) -> Carry:
+    """The carry of pictures [b, h, w, 3] in [0, 1] before the first step."""
+    edge_maps = np.stack([edges.canny(picture) for picture in pictures])[..., None]
+    states = jax.tree.map(np.asarray, model.initial_states(*pictures.shape[:3]))
+    return 2 * pictures - 1, edge_maps.astype(np.float32), states
+
+
+def _reduced(pictures: np.ndarray, tile: int, multiple: int) -> np.ndarray:
+    """Pictures reduced to the size of one tile, sides being multiples of `multiple`."""
+    longest = max(pictures.shape[1:3])
+    height, width = (
+        max(multiple, round(side * tile / longest / multiple) * multiple)
+        for side in pictures.shape[1:3]
+    )
+    return np.stack(
+        [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in pictures]
+    )
+
+
+def _padding(h: int, w: int) -> str:
+    """How a picture is continued: a single row or column has nothing to reflect."""
+    return "reflect" if min(h, w) > 1 else "edge"
+
+
+def _merge(stack: np.ndarray, log_times, layer: dict[str, Any]) -> np.ndarray:
+    """Radiance map of a stack: one response, then strips of rows."""
+    _, h, w, _ = stack.shape
+    every = -(-max(h, w) // RESPONSE_SIDE)
+    g = crf.recover(stack[:, ::every, ::every], log_times, **layer)
+    rows = max(1, STRIP_PIXELS // w)
+    strips = (stack[:, top : top + rows] for top in range(0, h, rows))
+    return np.concatenate([np.asarray(merge(strip, log_times, g)) for strip in strips])
+
+
+def _spread(tree: Any) -> Any:
+    """Puts the leading axis onto all local devices where it divides evenly, else onto one."""
+    count = jax.local_device_count()
+    even = all(leaf.shape[0] % count == 0 for leaf in jax.tree.leaves(tree))
+    return jax.device_put(tree, _over_devices("device") if even else _replicated())
+
+
+def _replicated() -> NamedSharding:
+    """A copy on every local device."""
+    return _over_devices()
+
+
+def _over_devices(*axes: str) -> NamedSharding:
+    """Arrays whose leading axis lies on the local devices, or none."""
+    return NamedSharding(Mesh(np.asarray(jax.local_devices()), ("device",)), PartitionSpec(*axes))
+
+
+def _check(images, model, reference, ev_step, tile, overlap) -> None:
+    """Refuses what would be misread."""
+    shapes = {np.shape(image) for image in images}
+    n, m = model.num_exposures, model.multiple
+    shape = next(iter(shapes), None)
+    if len(shapes) != 1 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
+        raise ValueError(
+            f"got images of shapes {sorted(shapes)}: expected [h, w, 3], equal in one batch"
+        )
+    if not all(np.isfinite(image).all() for image in images):
+        raise ValueError("got pixels that are not finite: expected display-encoded RGB in [0, 1]")
+    if not 0 <= reference < n:
+        raise ValueError(
+            f"got reference_index {reference}: expected 0 to {n - 1}, of {n} exposures"
+        )
+    if not ev_step > 0:
+        raise ValueError(f"got ev_step {ev_step}: expected stops, above 0")
+    if tile < m or not 0 <= overlap // m < tile // m:
+        raise ValueError(
+            f"got tile {tile} and overlap {overlap}: expected a tile of {m} pixels at least (the "
+            "networks' multiple) and an overlap below it"
+        )

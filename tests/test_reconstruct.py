@@ -1,0 +1,174 @@
+"""Photographs of any size: agreement with the model, tiles, and the command."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import checkpoints, edges, images, reconstruct
+from hdr_jax.cli import main
+from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.merge import synthesize
+from hdr_jax.models import ExposureStackModel
+
+FIELDS = dict(
+    num_exposures=3,
+    global_width=4, global_levels=2,
+    local_width=4, local_levels=1,
+    refinement_width=4, refinement_levels=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small model of random weights, its norms' affine maps drawn too."""
+    model = ExposureStackModel(**FIELDS)
+    inputs = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 8, 8, 1))
+    params = jax.jit(model.init)(jax.random.key(0), *inputs, reference_index=1)["params"]
+    return model, jax.tree.map(lambda x: 1.5 * x, params)
+
+
+def photograph(h, w, seed=0):
+    """Smooth noise over the whole range, float in [0, 1]."""
+    import cv2
+
+    noise = np.random.default_rng(seed).random((h + 16, w + 16, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 3)[8:-8, 8:-8].reshape(h, w, 3)
+    return (smooth - smooth.min()) / np.ptp(smooth)
+
+
+@pytest.mark.parametrize("size", [(24, 20), (21, 18), (7, 1)])
+@pytest.mark.parametrize("reference", [0, 1])
+def test_equals_the_model_on_the_padded_photograph(model, size, reference):
+    net, params = model
+    image = photograph(*size)
+    radiance, stack = reconstruct.reconstruct(image, net, params, reference_index=reference)
+    assert radiance.shape == (*size, 3) and stack.shape == (3, *size, 3)
+
+    mode = "reflect" if min(size) > 1 else "edge"
+    padded = np.pad(image, ((0, -size[0] % 4), (0, -size[1] % 4), (0, 0)), mode)
+    edge_map = edges.canny(padded)[None, ..., None].astype(np.float32)
+    output = net.apply({"params": params}, padded[None], edge_map, reference_index=reference)
+    expected = np.clip(output.stack[0, :, : size[0], : size[1]], 0, 1)
+    np.testing.assert_allclose(stack, expected, atol=2e-6)
+    np.testing.assert_array_equal(stack[reference], image)
+    merged, _ = synthesize(stack, ev_to_log_times(jnp.arange(3) - 1))
+    np.testing.assert_allclose(radiance, merged, rtol=1e-6)
+
+
+def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
+    """The networks see 22 pixels far at these levels; the first 32 of a tile weigh nothing."""
+    net, params = model
+    carry = reconstruct._start(net, photograph(160, 224)[None])
+    whole, statistics = reconstruct._step(net, params["up"], carry, (1, 0), None)
+
+    def network(carry, statistics):
+        return reconstruct._step(net, params["up"], carry, (1, 0), statistics)
+
+    tiles = reconstruct._tiles((160, 224), 144, 128)
+    assert len(tiles) == 2 * 6
+    tiled = reconstruct._walk_tiles(network, carry, statistics, tiles, 128)
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(tiled), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "tile", "overlap"), [((56, 104), 32, 8), ((60, 36), 32, 0)])
+def test_the_weights_of_overlapping_tiles_are_a_partition(size, tile, overlap):
+    total = np.zeros(size)
+    for window in reconstruct._tiles(size, tile, overlap):
+        total[window] += reconstruct._ramp(window, size, overlap)
+    assert total.min() > 0
+    if overlap:  # a size that needs no tile moved inwards
+        np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_large_photograph_is_near_to_the_same_done_whole(model):
+    net, params = model
+    image = photograph(90, 130)
+    whole = reconstruct.reconstruct(image, net, params)[1]
+    calls = []
+    tiled = reconstruct.reconstruct(
+        image, net, params, tile=64, overlap=32, progress=lambda *done: calls.append(done)
+    )[1]
+    assert calls[-1] == (2 * 8, 2 * 8)
+    # Not equal: the statistics are those of the reduced picture.
+    contrast = np.abs(whole - whole.mean((1, 2, 3), keepdims=True)).mean()
+    assert 0 < np.abs(tiled - whole).mean() < 0.3 * contrast
+
+
+def test_a_batch_gives_what_each_photograph_gives(model):
+    net, params = model
+    pictures = [photograph(16, 20, seed) for seed in (1, 2)]
+    together = list(reconstruct.reconstruct_batch(pictures, net, params, tile=16, overlap=4))
+    for picture, (radiance, stack) in zip(pictures, together, strict=True):
+        _, alone = reconstruct.reconstruct(picture, net, params, tile=16, overlap=4)
+        np.testing.assert_allclose(stack, alone, atol=2e-6)
+        merged = reconstruct._merge(stack, ev_to_log_times(jnp.arange(3) - 1), {})
+        np.testing.assert_array_equal(radiance, merged)
+
+
+def test_strips_and_every_kth_pixel_do_not_change_the_merged_map(model, monkeypatch):
+    stack = np.stack([photograph(30, 20) ** power for power in (4, 2, 1)])
+    log_times = np.log([0.25, 0.5, 1])
+    whole = reconstruct._merge(stack, log_times, {})
+    monkeypatch.setattr(reconstruct, "STRIP_PIXELS", 7 * 20)
+    np.testing.assert_allclose(reconstruct._merge(stack, log_times, {}), whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_black_and_white_photographs_give_finite_maps(model, value):
+    radiance, stack = reconstruct.reconstruct(np.full((8, 8, 3), value, np.uint8), *model)
+    assert np.isfinite(radiance).all() and np.isfinite(stack).all() and (radiance > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (np.zeros((8, 8), np.uint8), {}, r"expected \[h, w, 3\]"),
+        (np.full((8, 8, 3), np.nan, np.float32), {}, "not finite"),
+        (np.zeros((8, 8, 3), np.uint8), {"reference_index": 3}, "expected 0 to 2"),
+        (np.zeros((8, 8, 3), np.uint8), {"ev_step": 0.0}, "above 0"),
+        (np.zeros((8, 8, 3), np.uint8), {"tile": 32, "overlap": 32}, "overlap"),
+    ],
+)
+def test_bad_input_is_explained(model, image, options, message):
+    with pytest.raises(ValueError, match=message):
+        reconstruct.reconstruct(image, *model, **options)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "checkpoint"
+    checkpoints.save_model(folder, {**FIELDS, "dtype": "float32"}, model[1])
+    return folder
+
+
+def test_command_writes_map_preview_and_stack(checkpoint, tmp_path, model):
+    picture = np.rint(255 * photograph(19, 22)).astype(np.uint8)
+    images.write(tmp_path / "one.png", picture)
+    images.write(tmp_path / "two.png", picture[::-1])
+    photos = [str(tmp_path / f"{name}.png") for name in ("one", "two")]
+    arguments = ["--checkpoint", str(checkpoint), "-o", str(tmp_path / "out"), "--stack"]
+    assert main(["reconstruct", *photos, *arguments]) == 0
+    radiance, stack = reconstruct.reconstruct(picture, *model)
+    np.testing.assert_allclose(images.read_hdr(tmp_path / "out/one.exr"), radiance, rtol=2e-3)
+    written, times = images.read_stack(tmp_path / "out/two_stack")
+    np.testing.assert_allclose(times, [0.5, 1, 2])
+    np.testing.assert_array_equal(written[1], picture[::-1])
+    assert images.read_photo(tmp_path / "out/one.png").shape == (19, 22, 3)
+
+
+def test_command_explains_what_is_missing(checkpoint, tmp_path, capsys):
+    images.write(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    photo, out = str(tmp_path / "a.png"), str(tmp_path / "out")
+    for arguments, message in (
+        ([photo], "train.py"),
+        ([photo, "--checkpoint", str(tmp_path / "nowhere")], "nowhere"),
+        ([photo, str(tmp_path / "cut.png"), "--checkpoint", str(checkpoint)], "cut.png"),
+        ([photo, photo, "--checkpoint", str(checkpoint)], "named a"),
+        ([photo, "--checkpoint", str(checkpoint), "--reference", "9"], "expected 0 to 2"),
+    ):
+        assert main(["reconstruct", *arguments, "-o", out]) == 2
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/*"))
