@@ -44,7 +44,8 @@ def ours(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     log_times = np.log(times)
     g = crf.recover(stack, log_times)
     # `merge` scales the largest inverse response to 1; undo it to compare with g itself.
-    return np.asarray(merge(stack, log_times, g) * jnp.exp(jnp.max(g))), np.asarray(g)
+    radiance = merge(stack, log_times, g, extremes_once=True) * jnp.exp(jnp.max(g))
+    return np.asarray(radiance), np.asarray(g)
 
 
 def opencv(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 Memory holds one photograph, one strip of all of them and the radiance map, however many
 photographs there are. The strips do not show: every pixel's value is that of `hdr_jax.merge.merge`
-on the whole stack (see GHOST_LINKS for deghosting).
+on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
 """
 
 import pathlib
@@ -210,7 +210,7 @@ def merge_strips(
         trust = None
         if reference is not None:
             trust = deghosting.confidence(stack, log_times, g, reference=reference, radius=radius)
-        strip = merge(stack, log_times, g, confidence=trust)
+        strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
         radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
     return radiance
 

@@ -20,6 +20,8 @@ from hdr_jax.weighting import get as weight_function
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.
 NEGLIGIBLE_WEIGHT = 1e-6
+# Beyond these a stop more or less is white or black: two exposures cannot both be in between.
+NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
 
 
 def merge(
@@ -31,6 +33,7 @@ def merge(
     rounding: bool = False,
     weight_gradient: bool = False,
     confidence: Array | None = None,
+    extremes_once: bool = False,
 ) -> Array:
     """Radiance map of a stack with known response.
 
@@ -53,6 +56,9 @@ def merge(
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
         `hdr_jax.deghosting.confidence` gives it.
+      extremes_once: where a channel is nearly white in several exposures only the shortest of them
+        counts, where it is nearly black only the longest. Noise makes levels of white like 254,
+        of which the longest exposure would make a dark speck in a highlight.
 
     Returns:
       Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
@@ -75,7 +81,8 @@ def merge(
         raise ValueError(
             f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
         )
-    return _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient)
+    options = (weighting, rounding, weight_gradient, extremes_once)
+    return _merge(stack, log_times, g, confidence, *options)
 
 
 def synthesize(
@@ -143,8 +150,8 @@ def synthesize(
     return radiance, g
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6))
-def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient):
+@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))
+def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels]."""
     num_levels = g.shape[-1]
     stack = jnp.clip(stack, 0, 1)
@@ -156,12 +163,27 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     if confidence is not None:
         weights = weights * confidence[..., None]
         log_radiance = _believed(log_radiance, confidence)
+    if extremes_once:
+        weights = weights * _extremes_once(stack, log_times, confidence)
     total = jnp.sum(weights, axis=0)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
     merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
     return jnp.exp(merged - jnp.max(g))
+
+
+def _extremes_once(stack, log_times, confidence):
+    """0 for all but the shortest nearly white and the longest nearly black exposures, else 1."""
+    times = log_times[:, None, None, None]
+    trusted = True if confidence is None else confidence[..., None] >= 0.5
+    white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
+    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0)
+    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0)
+    counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
+        (stack > NEARLY_BLACK) | (times >= longest_black)
+    )
+    return counts.astype(stack.dtype)
 
 
 def _believed(log_radiance, confidence):

@@ -163,3 +163,27 @@ def test_uniform_weights_give_the_plain_mean():
     radiance = merge(stack, LOG_TIMES, g, weighting="uniform")
     x = crf.lookup(stack * 255, g) - LOG_TIMES[:, None, None, None]
     np.testing.assert_allclose(jnp.log(radiance), x.mean(0) - g.max(), atol=1e-4)
+
+
+def test_noise_near_white_and_black_leaves_no_specks():
+    times = np.log(np.array([1 / 16, 1.0, 16.0]))
+    truth = np.full((40, 50, 3), 15.0, np.float32)
+    truth[20:] = 2e-5
+    stack = np.asarray(expose(truth, times, gamma()))
+    # A clipped level is sometimes one less than white, and a black one sometimes one or two more.
+    rng = np.random.default_rng(0)
+    stack = np.clip(np.rint(stack * 255 + rng.normal(0, 0.7, stack.shape)), 0, 255) / 255
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    plain, once = (np.asarray(merge(stack, times, g, extremes_once=flag)) for flag in (False, True))
+    stops = [np.abs(np.log2(radiance / truth)) for radiance in (plain, once)]
+    assert stops[0][:20].max() > 1 and stops[1][:20].max() < 0.1
+    # In the dark the longest exposure alone still has its own noise, but not that of the others.
+    assert stops[1][20:].mean() < 0.9 * stops[0][20:].mean()
+
+
+def test_extremes_once_changes_nothing_where_exposures_agree():
+    stack = np.asarray(expose(random_scene(5), LOG_TIMES, gamma(), num_levels=256))
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    order = np.array([4, 1, 0, 6, 2, 5, 3])
+    once = merge(stack[order], LOG_TIMES[order], g, extremes_once=True)
+    np.testing.assert_allclose(once, merge(stack, LOG_TIMES, g), rtol=1e-4)
