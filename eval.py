@@ -55,9 +55,9 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     source = data.load_source(config.dataset, config.eval_split, *folders)
     out = pathlib.Path(workdir) / "eval"
     out.mkdir(exist_ok=True)
-    generate = jax.jit(
-        functools.partial(training.eval_step, ml_collections.FrozenConfigDict(config))
-    )
+    frozen = ml_collections.FrozenConfigDict(config)
+    refine = step == 0 or step > config.refine_from  # step 0: weights trained elsewhere
+    generate = jax.jit(functools.partial(training.eval_step, frozen, refine=refine))
     score = jax.jit(evaluation.all_scores)
     rows = []
     batches = data.evaluation_batches(source, size=config.size)

@@ -44,13 +44,16 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
+    join_hosts(config.hosts)
+    primary = jax.process_index() == 0  # of several hosts, the one that writes
     training.check_config(config)
     frozen = ml_collections.FrozenConfigDict(config)
     workdir = pathlib.Path(workdir)
     (workdir / "validation").mkdir(parents=True, exist_ok=True)
     vgg_params = vgg_weights.load_vgg19(config.vgg_path) if config.vgg_path else None
     compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
-    print(f"{jax.device_count()} device(s), {jax.devices()[0].device_kind}; CoBi on {compared}")
+    devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"
+    print(f"{devices}, {jax.devices()[0].device_kind}; CoBi on {compared}")
 
     # ---- data
     folders = config.data_dir, config.manual_dir or None
@@ -60,14 +63,15 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
 
     # ---- state, and where to go on
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
-    state = training.create_state(config, jax.random.key(config.seed))
+    state = jax.device_get(training.create_state(config, jax.random.key(config.seed)))
     first = checkpoints.latest_step or 0
     if first:
         params, opt_state = checkpoints.restore(first, state.params, state.opt_state)
         state = state.replace(step=np.int32(first), params=params, opt_state=opt_state)
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")
-    write_text(workdir / "config.json", config.to_json_best_effort(indent=2) + "\n")
+    if primary:
+        write_text(workdir / "config.json", config.to_json_best_effort(indent=2) + "\n")
     state = jax_utils.replicate(state)
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
@@ -81,12 +85,13 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
         )
         for phase in (1, 2)
     }
-    evaluate = jax.jit(functools.partial(training.eval_step, frozen))
+    evaluate = jax.jit(functools.partial(training.eval_step, frozen), static_argnames="refine")
 
     def validate(done: int) -> dict[str, float]:
         """Scores and pictures of the first validation scenes."""
-        params = jax.tree.map(lambda x: x[0], state.params)
-        scores, picture = validation_scores(config, evaluate, params, held_out)
+        params = jax_utils.unreplicate(state.params)
+        step = functools.partial(evaluate, params, refine=done > config.refine_from)
+        scores, picture = validation_scores(config, step, held_out)
         log.write("validation.jsonl", done, scores)
         log.say(
             f"step {done}: stack PSNR {scores['stack_psnr']:.2f} dB, radiance map PSNR-mu "
@@ -104,11 +109,13 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
             seed=config.seed,
             start_step=first,
             metering_stops=config.metering_stops,
+            shard=(jax.process_index(), jax.process_count()),
         )
     )
     scores: dict[str, float] = {}
-    with checkpoints, RunLog(workdir, first, config.steps, config.batch_size) as log:
-        if first == 0:
+    log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
+    with checkpoints, log:
+        if first == 0 and primary:
             scores = validate(0)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
             done, last = step + 1, step + 1 == config.steps
@@ -118,24 +125,36 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
             log.put(done, terms, write=done % config.log_every == 0 or last)
             if done % config.checkpoint_every == 0 or last:
                 log.flush()  # a loss that is not finite stops the run before it is saved
-                host = jax.device_get(jax.tree.map(lambda x: x[0], state))
+                host = jax.device_get(jax_utils.unreplicate(state))
                 checkpoints.save(done, host.params, host.opt_state, config.model.to_dict())
-            if done % config.eval_every == 0 or last:
+            if primary and (done % config.eval_every == 0 or last):
                 scores = validate(done)
                 log.restart_clock()
     batches.close()
     return scores
 
 
+def join_hosts(hosts: ml_collections.ConfigDict) -> None:
+    """Makes one computation of several hosts; does nothing without a coordinator.
+
+    Args:
+      hosts: `coordinator`, address and port of the first host, or "auto" where the cluster tells
+        (Slurm, Kubernetes, Cloud TPU); `count` of the hosts; `index` of this one.
+    """
+    if hosts.coordinator == "auto":
+        jax.distributed.initialize()
+    elif hosts.coordinator:
+        jax.distributed.initialize(hosts.coordinator, hosts.count, hosts.index)
+
+
 def validation_scores(
-    config: ml_collections.ConfigDict, evaluate, params, source
+    config: ml_collections.ConfigDict, evaluate, source
 ) -> tuple[dict[str, float], np.ndarray]:
     """Mean scores over the first `eval_scenes` of a source, and a picture of the first batch.
 
     Args:
       config: with `size`, `batch_size` and `eval_scenes`.
-      evaluate: the compiled `eval_step`.
-      params: of the model.
+      evaluate: the compiled `eval_step` of a batch.
       source: see `hdr_jax.data`.
 
     Returns:
@@ -147,7 +166,7 @@ def validation_scores(
     batch_size = min(config.batch_size, count)
     for batch in data.evaluation_batches(source, batch_size=batch_size, size=config.size):
         arrays = {name: batch[name] for name in data.ARRAYS}
-        outputs = jax.device_get(evaluate(params, arrays))
+        outputs = jax.device_get(evaluate(arrays))
         true_stack = batch["stack"].astype(np.float32) / 255
         scores = jax.device_get(evaluation.scores(outputs, true_stack))
         rows += [

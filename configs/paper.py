@@ -31,6 +31,9 @@ def get_config() -> ConfigDict:
     config.eval_split = "test"  # of eval.py
     config.checkpoint_every = 2_000
     config.keep_checkpoints = 3
+    # Several hosts run the same command with another index each; coordinator: the first one's
+    # address:port, or "auto" where the cluster tells. Data and work directory are shared.
+    config.hosts = ConfigDict(dict(coordinator="", count=1, index=0))
     # The networks: fields of hdr_jax.models.ExposureStackModel.
     config.model = ConfigDict(
         dict(
@@ -76,6 +79,7 @@ def get_config() -> ConfigDict:
     config.max_reference_offset = 1  # of the recursive part, in exposures from the middle
     config.learning_rate = 1e-4
     config.refinement_learning_rate = 1e-4
+    config.cosine_decay = False  # True: both fall to 0 at the last step
     config.b1 = 0.5
     config.b2 = 0.999
     config.weight_decay = 0.0

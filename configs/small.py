@@ -32,4 +32,5 @@ def get_config() -> ConfigDict:
     config.refine_from = 2_000
     config.learning_rate = 5e-4
     config.refinement_learning_rate = 5e-4
+    config.cosine_decay = True
     return config

@@ -145,6 +145,7 @@ def batches(
     metering_stops: float = 0.0,
     sigma: float = 2.0,
     num_threads: int = 2,
+    shard: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Endless training batches, in an order shuffled anew every time through the source.
 
@@ -165,6 +166,7 @@ def batches(
         whose meter errs by up to so many stops; the stored exposures are not used then.
       sigma: of the Canny edges, pixels.
       num_threads: threads that decode, crop and find edges.
+      shard: (i, m), for host i of m: of every batch the scenes i, i + m, ...
 
     Returns:
       An iterator with `close()`, which stops its threads; also done when it is deleted. Errors of
@@ -185,6 +187,12 @@ def batches(
     augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
     augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
     augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
+    index, count = shard
+    augmentation.check(
+        0 <= index < count and batch_size % count == 0,
+        f"shard={shard} of batches of {batch_size}",
+        "(i, m) with i from 0 to m - 1, and a batch size that is a multiple of m",
+    )
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
         scene = augmentation.decode(scene)
@@ -198,7 +206,8 @@ def batches(
         return augmentation.with_edges(scene, sigma)
 
     scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
-    scenes = scenes[start_step * batch_size :]
+    scenes = scenes[start_step * batch_size + index :: count]
+    batch_size //= count
     options = grain.ReadOptions(
         num_threads=num_threads, prefetch_buffer_size=max(2 * batch_size, num_threads)
     )

@@ -29,16 +29,28 @@ class RunLog:
       first: step that the run goes on from.
       last: step that it ends with.
       scenes_per_step: for the speed.
+      quiet: write and show nothing (on all hosts but the first), only watch the terms.
 
     Example: `with RunLog("runs/a", 0, 100, 4) as log: log.put(1, {"loss": 0.5}, write=True)`
     """
 
-    def __init__(self, workdir: pathlib.Path, first: int, last: int, scenes_per_step: int):
-        self._workdir, self._scenes_per_step = workdir, scenes_per_step
-        for name in FILES:
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        first: int,
+        last: int,
+        scenes_per_step: int,
+        *,
+        quiet: bool = False,
+    ):
+        self._workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
+        for name in () if quiet else FILES:
             _drop_lines_beyond(workdir / name, first)
-        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=first + 1)
-        self._bar = tqdm.tqdm(initial=first, total=last, unit="step", dynamic_ncols=True)
+        board = str(workdir / "tensorboard")
+        self._board = SummaryWriter(board, purge_step=first + 1, write_to_disk=not quiet)
+        self._bar = tqdm.tqdm(
+            initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet
+        )
         self._pending: tuple[int, Mapping[str, Any], bool] | None = None
         self._since = (time.perf_counter(), first)
 
@@ -84,7 +96,7 @@ class RunLog:
             )
         self._bar.update(step - self._bar.n)
         self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
-        if write:
+        if write and not self._quiet:
             self._speed(step)
             self.write("metrics.jsonl", step, values)
 

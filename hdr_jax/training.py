@@ -65,13 +65,18 @@ def create_optimizers(
     """One optimiser for each kind of network, so that phase 1 can leave one of them alone.
 
     Args:
-      config: with `learning_rate`, `refinement_learning_rate`, `b1`, `b2` and `weight_decay`.
+      config: with `learning_rate`, `refinement_learning_rate`, `b1`, `b2`, `weight_decay`, and
+        `cosine_decay`: whether the rates fall to 0 over the steps in which a network learns.
 
     Returns:
       {"global", "local", "refinement"} -> optax transformation.
     """
     rates = {name: config.learning_rate for name in NETWORKS}
     rates["refinement"] = config.refinement_learning_rate
+    if config.cosine_decay:
+        steps = {name: config.steps for name in NETWORKS}
+        steps["refinement"] = max(config.steps - config.refine_from, 1)
+        rates = {name: optax.cosine_decay_schedule(rates[name], steps[name]) for name in NETWORKS}
     options = {"b1": config.b1, "b2": config.b2, "weight_decay": config.weight_decay}
     return {name: optim.centralized_adam(rate, **options) for name, rate in rates.items()}
 
@@ -286,7 +291,11 @@ def train_step(
 
 
 def eval_step(
-    config: ml_collections.ConfigDict, params: Any, batch: Mapping[str, Array]
+    config: ml_collections.ConfigDict,
+    params: Any,
+    batch: Mapping[str, Array],
+    *,
+    refine: bool = True,
 ) -> dict[str, Array]:
     """Generates the stack from the middle exposure and merges it, and the true one alike.
 
@@ -294,6 +303,7 @@ def eval_step(
       config: static.
       params: of the model.
       batch: stack, edges, ev_offset.
+      refine: False in phase 1, when the refinement networks have learnt nothing; static.
 
     Returns:
       `stack` [b, n, h, w, 3] in [0, 1]; `radiance`, `true_radiance` [b, h, w, 3] and `g`, `true_g`
@@ -307,6 +317,7 @@ def eval_step(
         true[:, middle],
         batch["edges"][:, middle].astype(jnp.float32),
         reference_index=middle,
+        refine=refine,
     )
     stack = jnp.clip(output.stack, 0, 1)
     log_times = ev_to_log_times(batch["ev_offset"])
