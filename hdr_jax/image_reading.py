@@ -1,11 +1,12 @@
 """How `hdr_jax.images` decodes pictures: OpenCV's and OpenEXR's pixels as RGB arrays."""
 
+import io
 import pathlib
 
 import cv2
 import numpy as np
 import OpenEXR
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 
 def bits(path: pathlib.Path, picture: Image.Image) -> int:
@@ -34,6 +35,23 @@ def rgb(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 2:
         return np.repeat(pixels[..., None], 3, axis=2)
     return np.ascontiguousarray(pixels[..., 2::-1])
+
+
+def in_srgb(path: pathlib.Path, picture: Image.Image) -> Image.Image:
+    """A picture converted from its ICC profile to sRGB, 8 bits, its EXIF data kept."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+    exif = picture.getexif()
+    if picture.format in ("PNG", "TIFF") and bits(path, picture) > 8:
+        # Pillow has no 16-bit RGB.
+        picture = Image.fromarray(np.rint(rgb(decode(path)) / 257).astype(np.uint8))
+        if source.profile.xcolor_space.strip() == "GRAY":
+            picture = picture.convert("L")
+    elif picture.mode not in ("L", "RGB", "CMYK"):
+        picture = picture.convert("L" if picture.mode == "LA" else "RGB")
+    srgb = ImageCms.createProfile("sRGB")
+    picture = ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB")
+    picture.info["exif"] = exif.tobytes()
+    return picture
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -27,13 +27,15 @@ from hdr_jax.exposure_times import exposure_times as exposure_times_of
 HDR_SUFFIXES = image_writing.HDR_SUFFIXES
 
 
-def read_photo(path: PathLike) -> np.ndarray:
+def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
     """Read one photograph, turned upright as its EXIF orientation says.
 
     Gray pictures are repeated to three channels; an alpha channel is dropped.
 
     Args:
       path: a file of any format in `PHOTO_SUFFIXES`, 8 or 16 bits.
+      to_srgb: convert by the file's ICC profile, where it has one, to sRGB with 8 bits. Exposures
+        that are to be merged stay as they are: the camera's response is recovered from them.
 
     Returns:
       uint8 or uint16 [h, w, 3], RGB, display-encoded.
@@ -52,6 +54,8 @@ def read_photo(path: PathLike) -> np.ndarray:
     path = existing(path)
     with named_errors(path, "a photograph"), open_picture(path) as picture:
         exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        if to_srgb and picture.info.get("icc_profile"):
+            return np.array(ImageOps.exif_transpose(image_reading.in_srgb(path, picture)))
         # Pillow has no 16-bit RGB: those files go through OpenCV.
         if picture.format in ("PNG", "TIFF") and image_reading.bits(path, picture) > 8:
             pixels = image_reading.decode(path)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import struct
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from hdr_jax import exposure_times, image_reading, image_writing, images
+from hdr_jax import color, exposure_times, image_reading, image_writing, images
 
 
 @pytest.fixture
@@ -279,3 +280,68 @@ def test_real_radiance_maps(shared):
     for path in sorted((shared / "data/views").glob("*.hdr"))[::60]:
         radiance = images.read_hdr(path)
         assert radiance.shape[-1] == 3 and radiance.min() >= 0 and radiance.max() > 0
+
+
+# Primaries of Adobe RGB (1998) and of sRGB as XYZ under D50, columns R, G, B.
+ADOBE = np.array(
+    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
+)
+SRGB = np.array(
+    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+)
+GAMMA = 563 / 256
+
+
+def adobe_profile():
+    """A matrix profile, ICC.1:2001-04: header, tag table, XYZ and curve tags."""
+
+    def number(x):
+        return struct.pack(">i", round(x * 65536))
+
+    def xyz(values):
+        return b"XYZ \0\0\0\0" + b"".join(map(number, values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(GAMMA * 256)) + b"\0\0"
+    text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"A\0" + b"\0" * 79
+    tags = {b"wtpt": xyz((0.9642, 1, 0.8249)), b"desc": text + b"\0" * (-len(text) % 4)}
+    for i, name in enumerate(b"rgb"):
+        tags[bytes([name]) + b"XYZ"] = xyz(ADOBE[:, i])
+        tags[bytes([name]) + b"TRC"] = curve
+    tags[b"cprt"] = b"text\0\0\0\0none\0\0\0\0"
+    table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    size = struct.pack(">I", offset + len(body))
+    header = size + b"\0\0\0\0" + b"\x02\x10\0\0" + b"mntrRGB XYZ " + b"\0" * 12 + b"acsp"
+    header += b"\0" * 28 + number(0.9642) + number(1) + number(0.8249)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_an_icc_profile_is_converted_to_srgb_on_request(tmp_path, bits):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=adobe_profile(), exif=exif)
+    if bits == 16:  # OpenCV writes 16 bits; the profile is moved over
+        images.write(tmp_path / "b.png", pixels.astype(np.uint16) * 257)
+        eight, sixteen = ((tmp_path / f"{name}.png").read_bytes() for name in "ab")
+        start = eight.index(b"iCCP") - 4
+        stop = start + 12 + int.from_bytes(eight[start : start + 4], "big")
+        (tmp_path / "a.png").write_bytes(sixteen[:33] + eight[start:stop] + sixteen[33:])
+
+    linear = np.linalg.inv(SRGB) @ ADOBE @ ((pixels / 255) ** GAMMA)[..., None]
+    expected = 255 * np.asarray(color.linear_to_srgb(np.clip(linear[..., 0], 0, 1)))
+    if bits == 8:
+        expected = np.rot90(expected, -1)
+    converted = images.read_photo(tmp_path / "a.png", to_srgb=True)
+    np.testing.assert_allclose(converted, expected, atol=1.6)
+    raw = images.read_photo(tmp_path / "a.png")
+    assert np.abs(raw - expected * (257 if bits == 16 else 1)).max() > 10
+
+
+def test_a_damaged_icc_profile_is_named(tmp_path):
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png", icc_profile=b"x" * 99)
+    with pytest.raises(ValueError, match="a.png cannot be read"):
+        images.read_photo(tmp_path / "a.png", to_srgb=True)

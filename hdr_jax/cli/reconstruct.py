@@ -8,6 +8,7 @@ EXAMPLE = """example:
   python train.py --config configs/small.py --workdir runs/small --config.manual_dir=/my/hdr
   hdr-jax reconstruct holiday.jpg --checkpoint runs/small -o out --stack
 
+Photographs are turned upright (EXIF) and converted to sRGB (ICC profile). This
 writes out/holiday.exr, out/holiday.png (tone-mapped, to look at) and, with --stack, the generated
 exposures in out/holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if twice:
         raise ValueError(f"several photographs are named {', '.join(twice)}: one folder for each")
     # All are looked at first: a damaged one must not stop the work half-way.
-    shapes = [images.read_photo(path).shape for path in paths]
+    shapes = [images.read_photo(path, to_srgb=True).shape for path in paths]
     model, params, step = checkpoints.load_model(args.checkpoint, args.step)
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
     print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
@@ -105,7 +106,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
             bar.update(done - bar.n)
 
         results = reconstruct_batch(
-            [images.read_photo(path) for path in group],
+            [images.read_photo(path, to_srgb=True) for path in group],
             model,
             params,
             reference_index=args.reference,
