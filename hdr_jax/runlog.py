@@ -53,6 +53,7 @@ class RunLog:
         )
         self._pending: tuple[int, Mapping[str, Any], bool] | None = None
         self._since = (time.perf_counter(), first)
+        self._shown_speed: dict[str, str] = {}
 
     def __enter__(self) -> "RunLog":
         return self
@@ -95,10 +96,11 @@ class RunLog:
                 "last checkpoint with a lower --config.learning_rate, or look at the data"
             )
         self._bar.update(step - self._bar.n)
-        self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
         if write and not self._quiet:
             self._speed(step)
             self.write("metrics.jsonl", step, values)
+        postfix = {"loss": f"{values['loss']:.4f}", **self._shown_speed}
+        self._bar.set_postfix(postfix, refresh=False)
 
     def write(self, name: str, step: int, values: Mapping[str, float]) -> None:
         """Appends a line to one of the files and to TensorBoard.
@@ -130,7 +132,7 @@ class RunLog:
         now, (then, before) = time.perf_counter(), self._since
         if step > before:
             speed = (step - before) * self._scenes_per_step / (now - then)
-            self._bar.unit = f"step, {speed:.1f} scenes/s"
+            self._shown_speed = {"scenes/s": f"{speed:.1f}"}
             self._board.add_scalar("metrics/scenes_per_second", speed, step)
         self._since = (now, step)
 

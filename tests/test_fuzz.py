@@ -12,11 +12,12 @@ import shutil
 
 import hypothesis
 import hypothesis.strategies as st
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from hdr_jax import cli, images, response_files
+from hdr_jax import checkpoints, cli, images, response_files
 
 SIDES = (24, 32)
 STACK = ("a.jpg", "b.png", "c.tif")
@@ -38,6 +39,13 @@ COMMANDS = {
             ["curve.csv", "curve.npy", "-o", "out/p.png"],
             ["map.exr", "-o", "out/p.png"],
             ["map.hdr", "-o", "out/p.png"],
+        ),
+    ),
+    "reconstruct": (
+        STACK,
+        (
+            [*STACK, "--checkpoint", "model", "-o", "out", "--format", "hdr"],
+            [*STACK, "--checkpoint", "model", "-o", "out", "--tile", "16", "--overlap", "8"],
         ),
     ),
     "score": (
@@ -70,7 +78,17 @@ def originals(tmp_path_factory):
         response_files.write_response(
             good / f"curve.{suffix}", response_files.named_response("srgb")
         )
-    return good, work
+    fields = dict.fromkeys(("global_levels", "local_levels", "refinement_levels"), 1)
+    fields |= dict.fromkeys(("global_width", "local_width", "refinement_width"), 2)
+    fields |= {"num_exposures": 2, "dtype": "float32"}
+    inputs = np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 1))
+    model = checkpoints.model_from_fields(fields)
+    params = jax.jit(model.init)(jax.random.key(0), *inputs, reference_index=0)["params"]
+    checkpoints.save_model(good / "model", fields, params)
+    loaded = checkpoints.load_model(good / "model")
+    with pytest.MonkeyPatch.context() as patch:  # read once: it is not what is damaged here
+        patch.setattr(checkpoints, "load_model", lambda *_: loaded)
+        yield good, work
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
