@@ -72,6 +72,7 @@ def get_config() -> ConfigDict:
     )
     config.mu = 5000.0
     config.hdr_target = "synthesized"  # or "dataset": the radiance map that comes with the data
+    config.hdr_align = False  # True: the synthesized map is first brought to the prediction's scale
     config.end_to_end = True  # False: the HDR loss trains the refinement networks alone
     config.vgg_path = ""
     # The schedule.

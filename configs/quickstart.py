@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
     config.dataset = "synthetic_stacks/64"
     config.size = 64
     config.metering_stops = 0.0
-    config.steps = 350
+    config.steps = 400
     config.batch_size = 2
     config.eval_every = 50
     config.eval_scenes = 8
@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
     config.max_reference_offset = 0  # from the middle exposure, as it is evaluated
     config.model.update(global_levels=3, local_levels=2, refinement_levels=2)
     # At weight 1 the HDR term, in log units of radiance, drowns the others at first.
-    config.loss.hdr = 0.05
+    config.loss.hdr = 0.2
     config.learning_rate = 2e-3
     config.refinement_learning_rate = 4e-3
     return config

@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
         remat=False,
     )
     config.layer.sampling = "quantiles"
+    config.hdr_align = True  # else the term is mostly the scale, which g's last levels decide
     config.refine_from = 2_000
     config.learning_rate = 5e-4
     config.refinement_learning_rate = 5e-4

@@ -198,7 +198,8 @@ def hdr_loss(
 
     Args:
       config: with `hdr_target` ("synthesized": the layer's own map of the true stack; "dataset":
-        the radiance map that comes with the data, brought to the layer's scale), `mu` and `layer`.
+        the radiance map that comes with the data), `hdr_align` (whether the synthesized target is
+        brought to the prediction's scale first; the other always is), `mu` and `layer`.
       generated_stack: [b, n, h, w, 3] in [0, 1] units.
       batch: stack, ev_offset, hdr.
 
@@ -217,11 +218,13 @@ def hdr_loss(
     if config.hdr_target == "synthesized":
         target = layer(batch["stack"].astype(jnp.float32) / 255, log_times)
     elif config.hdr_target == "dataset":
-        target = jax.vmap(losses.align_scale)(jax.lax.stop_gradient(prediction), batch["hdr"])
+        target = batch["hdr"]
     else:
         raise ValueError(
             f"got hdr_target {config.hdr_target!r}: expected 'synthesized' or 'dataset'"
         )
+    if config.hdr_align or config.hdr_target == "dataset":
+        target = jax.vmap(losses.align_scale)(prediction, target)
     return losses.hdr_l1(prediction, jax.lax.stop_gradient(target), config.mu)
 
 
