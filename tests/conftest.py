@@ -3,6 +3,9 @@
 import os
 import pathlib
 
+# Before NumPy: the tests run in several processes, whose BLAS threads would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 

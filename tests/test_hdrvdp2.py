@@ -28,6 +28,13 @@ from hdr_jax.metrics.hdr_vdp2.resize import resize
 
 PPD = 30.0
 PAIRS = ("01", "07", "09", "10", "12", "17", "18")
+# Every size and configuration is compiled anew: the fast tests take one of the pairs in both.
+QUICK = {("07", "a"), ("07", "b"), ("07", "c"), ("01", "b")}
+ROWS = [
+    pytest.param(name, config, marks=() if (name, config) in QUICK else pytest.mark.slow)
+    for name in PAIRS
+    for config in "abc"
+]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -83,8 +90,7 @@ def picture(size=32, seed=0):
 # --- the whole metric -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", ["a", "b", "c"])
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(("name", "config"), ROWS)
 def test_float64_equals_the_original(folder, rows, name, config):
     row = rows[name, config]
     with jax.enable_x64(True):
@@ -317,7 +323,7 @@ def check_statistics(array, expected, tolerance=1e-9):
     assert np.abs(array).sum() == pytest.approx(expected["abs_sum"], rel=tolerance)
 
 
-@pytest.mark.parametrize("name", ["01", "18"])
+@pytest.mark.parametrize("name", ["01", pytest.param("18", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["test", "reference"])
 def test_stages_per_picture(folder, known, name, side):
     expected, found = known[f"pair_{name}"][side], stages(folder, name)
@@ -577,6 +583,7 @@ def test_difference_mask_on_exact_values():
     assert encoding.difference_mask(test, reference).tolist() == [[0, 1, 0, 0, 1]]
 
 
+@pytest.mark.slow
 def test_surround():
     flat = jnp.full((1, 3, 20, 30), 7.0)
     pair = jnp.concatenate([flat, flat])
@@ -596,6 +603,7 @@ def test_surround():
     assert values[0] != values[1]
 
 
+@pytest.mark.slow
 def test_options_change_what_they_should():
     image = picture()
     noise = np.exp(0.02 * np.random.default_rng(0).standard_normal(image.shape))
