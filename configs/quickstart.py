@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config.metering_stops = 0.0
     config.steps = 400
     config.batch_size = 2
-    config.eval_every = 50
+    config.eval_every = 100
     config.eval_scenes = 8
     config.checkpoint_every = 50
     config.refine_from = 200

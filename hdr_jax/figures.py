@@ -110,7 +110,8 @@ def panel(
     curves.legend(fontsize=7)
     title = "   ".join(f"{key} {value:.2f}" for key, value in scores.items())
     figure.suptitle(f"{name}\n{title}", fontsize=9)
-    figure.tight_layout()
+    # Not tight_layout, which takes as long as all the drawing.
+    figure.subplots_adjust(0.01, 0.08, 0.99, 0.85, wspace=0.08, hspace=0.2)
     save(figure, path)
 
 

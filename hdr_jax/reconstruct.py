@@ -27,6 +27,7 @@ from hdr_jax.models import ExposureStackModel
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 Tile = tuple[slice, slice]  # rows and columns
+MARGIN = 32  # pixels reflected beyond each side: the networks' zero padding shows at a rim
 STRIP_PIXELS = 2**20  # of one exposure, merged at a time
 RESPONSE_SIDE = 1024  # the response is recovered from the stack reduced to this
 
@@ -40,6 +41,7 @@ def reconstruct(
     ev_step: float = 1.0,
     tile: int = 512,
     overlap: int = 128,
+    channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
     progress: Callable[[int, int], None] | None = None,
     **layer: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +55,8 @@ def reconstruct(
       ev_step: stops between neighbouring exposures, as in the data the model was trained on.
       tile: side of the largest picture that the networks are given at once, pixels.
       overlap: of neighbouring tiles, pixels.
+      channel_weights: of the gray picture whose edges the local networks are given;
+        `hdr_jax.edges.RELEASED_WEIGHTS` for the authors' released weights.
       progress: called with (tiles done, tiles in all).
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
@@ -82,6 +86,7 @@ def reconstruct(
         ev_step=ev_step,
         tile=tile,
         overlap=overlap,
+        channel_weights=channel_weights,
         progress=progress,
         **layer,
     )
@@ -97,6 +102,7 @@ def reconstruct_batch(
     ev_step: float = 1.0,
     tile: int = 512,
     overlap: int = 128,
+    channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
     progress: Callable[[int, int], None] | None = None,
     **layer: Any,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -104,7 +110,8 @@ def reconstruct_batch(
 
     Args:
       images: photographs of equal size and any of the types of `reconstruct`.
-      model, params, reference_index, ev_step, tile, overlap, progress, **layer: as `reconstruct`.
+      model, params, reference_index, ev_step, tile, overlap, channel_weights, progress, **layer: as
+        `reconstruct`.
 
     Returns:
       An iterator over (radiance, stack), one pair a photograph, merged when it is asked for.
@@ -119,18 +126,22 @@ def reconstruct_batch(
     reference = n // 2 if reference_index is None else reference_index
     _check(images, model, reference, ev_step, tile, overlap)
     pictures = np.stack([np.asarray(as_unit_float(np.asarray(image))) for image in images])
-    stacks = _generate(pictures, model, params, reference, tile, overlap, progress)
+    start = partial(_start, model, channel_weights)
+    stacks = _generate(pictures, model, params, reference, tile, overlap, start, progress)
     log_times = ev_to_log_times(ev_step * (jnp.arange(n) - n // 2))
     return ((_merge(stack, log_times, layer), stack) for stack in stacks)
 
 
-def _generate(pictures, model, params, reference, tile, overlap, progress) -> np.ndarray:
+def _generate(pictures, model, params, reference, tile, overlap, begin, progress) -> np.ndarray:
     """Stacks [b, n, h, w, 3] of pictures [b, h, w, 3] in [0, 1]."""
     (b, h, w, _), n, m = pictures.shape, model.num_exposures, model.multiple
     tile, overlap = tile // m * m, overlap // m * m
-    padded = np.pad(pictures, ((0, 0), (0, -h % m), (0, -w % m), (0, 0)), _padding(h, w))
-    start, tiles = _start(model, padded), _tiles(padded.shape[1:3], tile, overlap)
-    whole = start if len(tiles) == 1 else _start(model, _reduced(padded, tile, m))
+    margin = -(-MARGIN // m) * m
+    sides = [(margin, margin + -length % m) for length in (h, w)]
+    padded = np.pad(pictures, ((0, 0), *sides, (0, 0)), _padding(h, w))
+    inside = (slice(None), slice(margin, margin + h), slice(margin, margin + w))
+    start, tiles = begin(padded), _tiles(padded.shape[1:3], tile, overlap)
+    whole = start if len(tiles) == 1 else begin(_reduced(padded, tile, m))
     stacks = np.empty((b, n, h, w, 3), np.float32)
     stacks[:, reference] = pictures
     done, total = 0, (n - 1) * len(tiles)
@@ -146,7 +157,7 @@ def _generate(pictures, model, params, reference, tile, overlap, progress) -> np
             else:
                 network = partial(_step, model, chosen, entries=entries)
                 carry = _walk_tiles(network, carry, statistics, tiles, overlap)
-            stacks[:, target] = np.clip((np.asarray(carry[0])[:, :h, :w] + 1) / 2, 0, 1)
+            stacks[:, target] = np.clip((np.asarray(carry[0])[inside] + 1) / 2, 0, 1)
             done += len(tiles)
             if progress is not None:
                 progress(done, total)
@@ -218,9 +229,10 @@ def _tiles(size: tuple[int, int], tile: int, overlap: int) -> list[Tile]:
     return [(rows, columns) for rows in axes[0] for columns in axes[1]]
 
 
-def _start(model: ExposureStackModel, pictures: np.ndarray) -> Carry:
+def _start(model: ExposureStackModel, channel_weights: tuple, pictures: np.ndarray) -> Carry:
     """The carry of pictures [b, h, w, 3] in [0, 1] before the first step."""
-    edge_maps = np.stack([edges.canny(picture) for picture in pictures])[..., None]
+    canny = partial(edges.canny, channel_weights=channel_weights)
+    edge_maps = np.stack([canny(picture) for picture in pictures])[..., None]
     states = jax.tree.map(np.asarray, model.initial_states(*pictures.shape[:3]))
     return 2 * pictures - 1, edge_maps.astype(np.float32), states
 

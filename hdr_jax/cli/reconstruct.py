@@ -51,6 +51,11 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
     parser.add_argument(
         "--tile", type=int, default=512, help="largest picture given to the networks, default 512"
     )
+    parser.add_argument(
+        "--released",
+        action="store_true",
+        help="the model is an import of the authors' weights: edges as their program finds them",
+    )
     parser.add_argument("--overlap", type=int, default=128, help="of the tiles, default 128 pixels")
     return parser
 
@@ -95,7 +100,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
     """One group of photographs, with a progress bar over the tiles."""
     import tqdm
 
-    from hdr_jax import images
+    from hdr_jax import edges, images
     from hdr_jax.reconstruct import reconstruct_batch
 
     names = ", ".join(path.name for path in group)
@@ -113,6 +118,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
             ev_step=args.ev_step,
             tile=args.tile,
             overlap=args.overlap,
+            channel_weights=edges.RELEASED_WEIGHTS if args.released else edges.RGB_WEIGHTS,
             progress=progress,
         )
         for path, (radiance, stack) in zip(group, results, strict=True):
