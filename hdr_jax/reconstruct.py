@@ -10,6 +10,7 @@ Notation: b photographs of one size, n exposures, r the index of the given one; 
 `ExposureStackModel.step`: image in [-1, 1], edge map, recurrent states.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ def reconstruct(
     reference_index: int | None = None,
     ev_step: float = 1.0,
     tile: int = 512,
-    overlap: int = 128,
+    overlap: int = 64,
     channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
     progress: Callable[[int, int], None] | None = None,
     **layer: Any,
@@ -101,7 +102,7 @@ def reconstruct_batch(
     reference_index: int | None = None,
     ev_step: float = 1.0,
     tile: int = 512,
-    overlap: int = 128,
+    overlap: int = 64,
     channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
     progress: Callable[[int, int], None] | None = None,
     **layer: Any,
@@ -144,7 +145,8 @@ def _generate(pictures, model, params, reference, tile, overlap, begin, progress
     whole = start if len(tiles) == 1 else begin(_reduced(padded, tile, m))
     stacks = np.empty((b, n, h, w, 3), np.float32)
     stacks[:, reference] = pictures
-    done, total = 0, (n - 1) * len(tiles)
+    done = itertools.count(1)
+    advance = partial(_advance, progress, done, (n - 1) * len(tiles))
     for up, targets in ((True, range(reference + 1, n)), (False, range(reference - 1, -1, -1))):
         chosen = jax.device_put(params["up" if up else "down"], _replicated())
         carry, guide = start, whole
@@ -154,14 +156,19 @@ def _generate(pictures, model, params, reference, tile, overlap, begin, progress
             guide, statistics = _step(model, chosen, _spread(guide), entries, None)
             if len(tiles) == 1:
                 carry = guide
+                advance()
             else:
                 network = partial(_step, model, chosen, entries=entries)
-                carry = _walk_tiles(network, carry, statistics, tiles, overlap)
+                carry = _walk_tiles(network, carry, statistics, tiles, overlap, advance)
             stacks[:, target] = np.clip((np.asarray(carry[0])[inside] + 1) / 2, 0, 1)
-            done += len(tiles)
-            if progress is not None:
-                progress(done, total)
     return stacks
+
+
+def _advance(progress: Callable | None, done: Iterator[int], total: int) -> None:
+    """Counts a tile, and tells."""
+    count = next(done)
+    if progress is not None:
+        progress(count, total)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -170,7 +177,7 @@ def _step(model, params, carry, entries, statistics):
     return model.step(params, carry, entries, statistics)
 
 
-def _walk_tiles(network, carry: Carry, statistics, tiles: list[Tile], overlap: int) -> Carry:
+def _walk_tiles(network, carry: Carry, statistics, tiles, overlap: int, advance) -> Carry:
     """One step of whole pictures: tiles go through the network, as many at once as there are
     devices, and are blended."""
     b, height, width, _ = carry[0].shape
@@ -196,6 +203,7 @@ def _walk_tiles(network, carry: Carry, statistics, tiles: list[Tile], overlap: i
                 weight[window[1:]] += share
 
             jax.tree.map(add, sums, weights, made)
+            advance()
     return jax.tree.map(np.divide, sums, weights)
 
 

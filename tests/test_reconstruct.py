@@ -67,7 +67,7 @@ def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
 
     tiles = reconstruct._tiles((160, 224), 144, 128)
     assert len(tiles) == 2 * 6
-    tiled = reconstruct._walk_tiles(network, carry, statistics, tiles, 128)
+    tiled = reconstruct._walk_tiles(network, carry, statistics, tiles, 128, lambda: None)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(tiled), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 

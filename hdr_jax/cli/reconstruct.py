@@ -56,7 +56,7 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
         action="store_true",
         help="the model is an import of the authors' weights: edges as their program finds them",
     )
-    parser.add_argument("--overlap", type=int, default=128, help="of the tiles, default 128 pixels")
+    parser.add_argument("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
     return parser
 
 
