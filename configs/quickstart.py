@@ -21,8 +21,6 @@ def get_config() -> ConfigDict:
     config.refine_from = 200
     config.max_reference_offset = 0  # from the middle exposure, as it is evaluated
     config.model.update(global_levels=3, local_levels=2, refinement_levels=2)
-    # At weight 1 the HDR term, in log units of radiance, drowns the others at first.
-    config.loss.hdr = 0.2
     config.learning_rate = 2e-3
     config.refinement_learning_rate = 4e-3
     return config

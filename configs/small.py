@@ -30,6 +30,8 @@ def get_config() -> ConfigDict:
     )
     config.layer.sampling = "quantiles"
     config.hdr_align = True  # else the term is mostly the scale, which g's last levels decide
+    # At weight 1 the HDR term, in log units of radiance, drowns the others in phase 2 at first.
+    config.loss.hdr = 0.2
     config.refine_from = 2_000
     config.learning_rate = 5e-4
     config.refinement_learning_rate = 5e-4
