@@ -34,17 +34,7 @@ RESPONSE_SIDE = 1024  # the response is recovered from the stack reduced to this
 
 
 def reconstruct(
-    image: np.ndarray,
-    model: ExposureStackModel,
-    params: Any,
-    *,
-    reference_index: int | None = None,
-    ev_step: float = 1.0,
-    tile: int = 512,
-    overlap: int = 64,
-    channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
-    progress: Callable[[int, int], None] | None = None,
-    **layer: Any,
+    image: np.ndarray, model: ExposureStackModel, params: Any, **options: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """A photograph -> exposure stack -> radiance map.
 
@@ -52,14 +42,8 @@ def reconstruct(
       image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
       model: as `hdr_jax.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
       params: its parameters.
-      reference_index: r, which exposure of the stack the photograph is; the middle by default.
-      ev_step: stops between neighbouring exposures, as in the data the model was trained on.
-      tile: side of the largest picture that the networks are given at once, pixels.
-      overlap: of neighbouring tiles, pixels.
-      channel_weights: of the gray picture whose edges the local networks are given;
-        `hdr_jax.edges.RELEASED_WEIGHTS` for the authors' released weights.
-      progress: called with (tiles done, tiles in all).
-      **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
+      **options: of `reconstruct_batch`: reference_index, ev_step, tile, overlap, channel_weights,
+        progress, and those of the response's recovery.
 
     Returns:
       radiance: float32 [h, w, 3], linear, relative, > 0.
@@ -79,18 +63,7 @@ def reconstruct(
       >>> radiance.shape, stack.shape
       ((9, 7, 3), (3, 9, 7, 3))
     """
-    ((radiance, stack),) = reconstruct_batch(
-        [image],
-        model,
-        params,
-        reference_index=reference_index,
-        ev_step=ev_step,
-        tile=tile,
-        overlap=overlap,
-        channel_weights=channel_weights,
-        progress=progress,
-        **layer,
-    )
+    ((radiance, stack),) = reconstruct_batch([image], model, params, **options)
     return radiance, stack
 
 
@@ -111,8 +84,15 @@ def reconstruct_batch(
 
     Args:
       images: photographs of equal size and any of the types of `reconstruct`.
-      model, params, reference_index, ev_step, tile, overlap, channel_weights, progress, **layer: as
-        `reconstruct`.
+      model, params: as `reconstruct`.
+      reference_index: r, which exposure of the stack the photograph is; the middle by default.
+      ev_step: stops between neighbouring exposures, as in the data the model was trained on.
+      tile: side of the largest picture that the networks are given at once, pixels.
+      overlap: of neighbouring tiles, pixels.
+      channel_weights: of the gray picture whose edges the local networks are given;
+        `hdr_jax.edges.RELEASED_WEIGHTS` for the authors' released weights.
+      progress: called with (tiles done, tiles in all).
+      **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
     Returns:
       An iterator over (radiance, stack), one pair a photograph, merged when it is asked for.
@@ -183,6 +163,7 @@ def _walk_tiles(network, carry: Carry, statistics, tiles, overlap: int, advance)
     b, height, width, _ = carry[0].shape
     at_once = max(1, jax.local_device_count() // b)
     statistics = jax.tree.map(lambda x: np.concatenate([np.asarray(x)] * at_once), statistics)
+    statistics = _spread(statistics)  # the same for all tiles
     sums = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), carry)
     weights = jax.tree.map(lambda x: np.zeros((*x.shape[1:3], 1), np.float32), carry)
     for first in range(0, len(tiles), at_once):
@@ -192,7 +173,7 @@ def _walk_tiles(network, carry: Carry, statistics, tiles, overlap: int, advance)
             lambda x, filled=filled: np.concatenate([x[_window(t, x, height)] for t in filled]),
             carry,
         )
-        made = jax.device_get(network(carry=_spread(parts), statistics=_spread(statistics))[0])
+        made = jax.device_get(network(carry=_spread(parts), statistics=statistics)[0])
         for i, tile in enumerate(group):
             ramp = _ramp(tile, (height, width), overlap)
 

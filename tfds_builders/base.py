@@ -5,6 +5,7 @@ lets `tfds.load` read the same files. `ManualBuilder` adds what folders of the u
 that is expected, scenes that are damaged, options.
 """
 
+import abc
 import pathlib
 import warnings
 from collections.abc import Iterable, Iterator
@@ -106,17 +107,17 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                     "that folder."
                 )
 
+    @abc.abstractmethod
     def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
         """The scenes that a folder holds; none if it is no such folder."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read_files(self, scene: manual.Scene) -> manual.Recording:
         """What the scene's files hold. Raises ValueError if they are damaged."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def examples(self, scene: manual.Scene) -> Iterable[tuple[str, dict]]:
         """Keys and examples of one scene."""
-        raise NotImplementedError
 
     def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
         """The scenes in a manual directory, or in its sub-folder called like the dataset.

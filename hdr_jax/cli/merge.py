@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from hdr_jax.cli.outputs import check
+from hdr_jax.cli.outputs import check, write_preview
 
 EXAMPLE = """examples:
   hdr-jax merge holiday/bridge                     a folder; writes bridge.exr here
@@ -21,7 +21,6 @@ UNITS = (
     "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
     "{at}; not cd/m^2"
 )
-PREVIEW_PIXELS = 2048  # of the longer side
 METHODS = ("debevec", "mitsunaga-nayar")
 
 
@@ -211,17 +210,13 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
 
 def write_map(outputs: dict[str, pathlib.Path], radiance, units: str) -> None:
     """The radiance map, and its picture."""
-    import jax.numpy as jnp
-    import numpy as np
-
-    from hdr_jax import brackets, images, tonemap
+    from hdr_jax import brackets, images
 
     for _ in brackets.progress([0], f"writing {outputs['map'].name}"):
         images.write(outputs["map"], radiance, comment=f"hdr_jax merge: {units}")
     if "preview" in outputs:
-        small = images.reduced(radiance, PREVIEW_PIXELS)
-        images.write(outputs["preview"], np.asarray(tonemap.reinhard(jnp.asarray(small))))
-        print(f"{outputs['preview']}: tone-mapped, {small.shape[1]} x {small.shape[0]}")
+        height, width = write_preview(outputs["preview"], radiance)
+        print(f"{outputs['preview']}: tone-mapped, {width} x {height}")
 
 
 def write_curve(outputs: dict[str, pathlib.Path], g) -> None:

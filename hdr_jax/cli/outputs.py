@@ -8,6 +8,19 @@ SUFFIXES = {
     "curve": (".csv", ".npy"),
     "plot": (".png",),
 }
+PREVIEW_PIXELS = 2048  # of the longer side
+
+
+def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
+    """A radiance map tone-mapped, to look at; returns the picture's (height, width)."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from hdr_jax import images, tonemap
+
+    small = images.reduced(radiance, PREVIEW_PIXELS)
+    images.write(path, np.asarray(tonemap.reinhard(jnp.asarray(small))))
+    return small.shape[:2]
 
 
 def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:

@@ -4,6 +4,8 @@ import argparse
 import itertools
 import pathlib
 
+from hdr_jax.cli.outputs import write_preview
+
 EXAMPLE = """example:
   python train.py --config configs/small.py --workdir runs/small --config.manual_dir=/my/hdr
   hdr-jax reconstruct holiday.jpg --checkpoint runs/small -o out --stack
@@ -12,7 +14,6 @@ Photographs are turned upright (EXIF) and converted to sRGB (ICC profile). This
 writes out/holiday.exr, out/holiday.png (tone-mapped, to look at) and, with --stack, the generated
 exposures in out/holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
 
-PREVIEW_SIDE = 2048
 NO_CHECKPOINT = (
     "no model: pass --checkpoint, the --workdir of a training run (python train.py --config "
     "configs/quickstart.py --workdir runs/quickstart) or what `hdr-jax import` wrote from the "
@@ -129,12 +130,11 @@ def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Name
     """The radiance map, a picture of it, and the stack when it is asked for."""
     import numpy as np
 
-    from hdr_jax import images, tonemap
+    from hdr_jax import images
 
     path = folder / f"{name}.{args.format}"
     images.write(path, radiance)
-    every = -(-max(radiance.shape[:2]) // PREVIEW_SIDE)
-    images.write(folder / f"{name}.png", np.asarray(tonemap.reinhard(radiance[::every, ::every])))
+    write_preview(folder / f"{name}.png", radiance)
     stops = np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20))
     print(f"{path}: linear, relative radiance (no unit), {stops:.1f} stops")
     if args.stack:
