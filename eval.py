@@ -24,10 +24,11 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from hdr_jax import data, evaluation, figures, training
-from hdr_jax.checkpoints import load_model
+from hdr_jax import data, training
 from hdr_jax.cli import flags
-from hdr_jax.runlog import write_text
+from hdr_jax.runs import figures, scores
+from hdr_jax.runs.checkpoints import load_model
+from hdr_jax.runs.log import write_text
 
 SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q")
 
@@ -58,7 +59,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     frozen = ml_collections.FrozenConfigDict(config)
     refine = step == 0 or step > config.refine_from  # step 0: weights trained elsewhere
     generate = jax.jit(functools.partial(training.eval_step, frozen, refine=refine))
-    score = jax.jit(evaluation.all_scores)
+    score = jax.jit(scores.all_scores)
     rows = []
     batches = data.evaluation_batches(source, size=config.size)
     for batch in tqdm.tqdm(batches, total=len(source), unit="scene"):
@@ -76,7 +77,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         "dataset": config.dataset,
         "split": config.eval_split,
         "step": step,
-        "hdrvdp2_protocol": evaluation.HDRVDP2_PROTOCOL,
+        "hdrvdp2_protocol": scores.HDRVDP2_PROTOCOL,
         **_summary(rows),
         "scenes": rows,
     }

@@ -23,10 +23,13 @@ import ml_collections
 import numpy as np
 from flax import jax_utils
 
-from hdr_jax import data, evaluation, figures, images, training, vgg_weights
-from hdr_jax.checkpoints import Checkpoints
+from hdr_jax import data, images, training
 from hdr_jax.cli import flags
-from hdr_jax.runlog import RunLog, write_text
+from hdr_jax.convert import load_vgg19
+from hdr_jax.runs import figures
+from hdr_jax.runs import scores as run_scores
+from hdr_jax.runs.checkpoints import Checkpoints
+from hdr_jax.runs.log import RunLog, write_text
 
 
 def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
@@ -50,7 +53,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
     frozen = ml_collections.FrozenConfigDict(config)
     workdir = pathlib.Path(workdir)
     (workdir / "validation").mkdir(parents=True, exist_ok=True)
-    vgg_params = vgg_weights.load_vgg19(config.vgg_path) if config.vgg_path else None
+    vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
     compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
     devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"
     print(f"{devices}, {jax.devices()[0].device_kind}; CoBi on {compared}")
@@ -168,7 +171,7 @@ def validation_scores(
         arrays = {name: batch[name] for name in data.ARRAYS}
         outputs = jax.device_get(evaluate(arrays))
         true_stack = batch["stack"].astype(np.float32) / 255
-        scores = jax.device_get(evaluation.scores(outputs, true_stack))
+        scores = jax.device_get(run_scores.scores(outputs, true_stack))
         rows += [
             {name: float(value[i]) for name, value in scores.items() if value.ndim == 1}
             for i in np.flatnonzero(batch["mask"])

@@ -13,38 +13,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import color, interpolation
+from hdr_jax import color
+from hdr_jax.levels import invert
 
 Response = Callable[[Array], Array]
 
 LN2 = 0.6931471805599453
-
-
-def as_unit_float(image: Array) -> Array:
-    """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
-
-    Args:
-      image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
-
-    Returns:
-      Float array of the same shape.
-
-    Raises:
-      ValueError: for other types, whose range cannot be known.
-
-    Example:
-      >>> import numpy as np
-      >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
-      [0.0, 1.0]
-    """
-    image = jnp.asarray(image)
-    if jnp.issubdtype(image.dtype, jnp.floating):
-        return image
-    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
-        raise ValueError(
-            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
-        )
-    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
 
 
 def ev_to_log_times(ev_offset: Array) -> Array:
@@ -225,7 +199,7 @@ def _respond_by_table(exposure: Array, g: Array) -> Array:
     # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
     log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
     if g.ndim == 1:
-        levels = interpolation.invert(log_exposure, g)
+        levels = invert(log_exposure, g)
     else:
-        levels = jax.vmap(interpolation.invert, (-1, 0), -1)(log_exposure, g)
+        levels = jax.vmap(invert, (-1, 0), -1)(log_exposure, g)
     return levels / (g.shape[-1] - 1)

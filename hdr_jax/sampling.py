@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import interpolation
-from hdr_jax.exposure import as_unit_float
+from hdr_jax.levels import as_unit_float, left_segment
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
 
@@ -135,7 +134,7 @@ def _pixels_first(stack: Array) -> Array:
 
 def _linear_histogram(levels: Array, num_levels: int) -> Array:
     """Fractions [num_levels] of `levels` [pixels]; a level between integers counts in both."""
-    k, fraction = interpolation.left_segment(levels, num_levels)
+    k, fraction = left_segment(levels, num_levels)
     counts = jnp.zeros(num_levels, levels.dtype).at[k].add(1 - fraction).at[k + 1].add(fraction)
     return counts / levels.size
 

@@ -74,7 +74,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     assert np.isfinite(list(rows[-1].values())).all() and scores["stack_psnr"] > 0
     assert (tmp_path / "whole/validation/step_000006.png").stat().st_size > 1000
 
-    from hdr_jax.runlog import RunLog
+    from hdr_jax.runs.log import RunLog
 
     put = RunLog.put
 

@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     import jax
     import jax.numpy as jnp
 
-    from hdr_jax import checkpoints, convert
+    from hdr_jax import convert
+    from hdr_jax.runs import checkpoints
 
     model, params = convert.load_released(args.directory, args.step)
     names = {field.name for field in dataclasses.fields(model)} - {"parent", "name"}

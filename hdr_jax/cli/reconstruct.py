@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(NO_CHECKPOINT)
     import jax
 
-    from hdr_jax import checkpoints, images
+    from hdr_jax import images
+    from hdr_jax.runs import checkpoints
 
     paths = [pathlib.Path(photo) for photo in args.photos]
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
@@ -101,7 +102,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
     """One group of photographs, with a progress bar over the tiles."""
     import tqdm
 
-    from hdr_jax import edges, images
+    from hdr_jax import images
     from hdr_jax.reconstruct import reconstruct_batch
 
     names = ", ".join(path.name for path in group)
@@ -119,7 +120,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
             ev_step=args.ev_step,
             tile=args.tile,
             overlap=args.overlap,
-            channel_weights=edges.RELEASED_WEIGHTS if args.released else edges.RGB_WEIGHTS,
+            channel_weights=images.RELEASED_WEIGHTS if args.released else images.RGB_WEIGHTS,
             progress=progress,
         )
         for path, (radiance, stack) in zip(group, results, strict=True):
@@ -144,7 +145,7 @@ def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Name
 def _write_stack(folder: pathlib.Path, stack, ev_step: float) -> None:
     """Exposures as PNGs, and the table of exposure times that makes a stack of them."""
     from hdr_jax import images
-    from hdr_jax.runlog import write_text
+    from hdr_jax.runs.log import write_text
 
     folder.mkdir(exist_ok=True)
     rows = ["file,exposure_time_s"]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import interpolation
+from hdr_jax.levels import evaluate, invert
 
 
 def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
@@ -35,9 +35,9 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
     """
     levels = jnp.asarray(levels, g.dtype)
     if g.ndim == 1:
-        return interpolation.evaluate(levels, g, rounding)
+        return evaluate(levels, g, rounding)
     _check_channels(levels, g)
-    table_of = lambda z, table: interpolation.evaluate(z, table, rounding)  # noqa: E731
+    table_of = lambda z, table: evaluate(z, table, rounding)  # noqa: E731
     return jax.vmap(table_of, (-1, 0), -1)(levels, g)
 
 
@@ -60,9 +60,9 @@ def respond(log_exposure: Array, g: Array) -> Array:
     """
     log_exposure = jnp.asarray(log_exposure, g.dtype)
     if g.ndim == 1:
-        return interpolation.invert(log_exposure, g)
+        return invert(log_exposure, g)
     _check_channels(log_exposure, g)
-    return jax.vmap(interpolation.invert, (-1, 0), -1)(log_exposure, g)
+    return jax.vmap(invert, (-1, 0), -1)(log_exposure, g)
 
 
 def monotone(g: Array) -> Array:

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax import interpolation, least_squares
+from hdr_jax.crf._least_squares import ridge
+from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -65,7 +66,7 @@ def debevec(
     basis = basis.astype(w.dtype)
     matrix = _without_radiance(w, _read(basis, levels))
     target = _without_radiance(w, (log_times - _read(line, levels))[..., None])
-    y = least_squares.ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel())
+    y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel())
     return line + basis @ y
 
 
@@ -104,7 +105,7 @@ def _curvature_basis(stiffness: Array) -> Array:
 
 def _read(table: Array, levels: Array) -> Array:
     """Rows of `table` [num_levels, ...] at real levels [p, n], between integers as `lookup`."""
-    k, fraction = interpolation.left_segment(levels, table.shape[0])
+    k, fraction = left_segment(levels, table.shape[0])
     fraction = fraction.reshape(fraction.shape + (1,) * (table.ndim - 1))
     return (1 - fraction) * table[k] + fraction * table[k + 1]
 

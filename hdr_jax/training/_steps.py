@@ -19,11 +19,11 @@ import numpy as np
 import optax
 from jax import Array
 
-from hdr_jax import losses, optim, perceptual
-from hdr_jax.checkpoints import model_from_fields
+from hdr_jax import losses, optim
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.merge import synthesize
 from hdr_jax.models import ExposureStackModel
+from hdr_jax.runs.checkpoints import model_from_fields
 
 NETWORKS = ("global", "local", "refinement")
 DEVICES = "devices"  # the axis of pmap
@@ -244,7 +244,7 @@ def perceptual_loss(prediction: Array, target: Array, vgg_params: Any = None) ->
     """
 
     def one(images):
-        x, y = (perceptual.features(image, vgg_params) for image in images)
+        x, y = (losses.features(image, vgg_params) for image in images)
         return losses.contextual_bilateral(x, jax.lax.stop_gradient(y))
 
     flat = [x.reshape(-1, *x.shape[2:]) for x in (prediction, target)]

@@ -14,17 +14,10 @@ import cv2
 import numpy as np
 from PIL import ExifTags, ImageOps
 
-from hdr_jax import image_reading, image_writing
-from hdr_jax.exposure_times import (
-    PathLike,
-    existing,
-    find_photos,
-    named_errors,
-    open_picture,
-)
-from hdr_jax.exposure_times import exposure_times as exposure_times_of
-
-HDR_SUFFIXES = image_writing.HDR_SUFFIXES
+from hdr_jax.images import _reading, _writing
+from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
+from hdr_jax.images._exposure_times import find_photos
+from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, existing, named_errors, open_picture
 
 
 def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
@@ -55,13 +48,13 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
     with named_errors(path, "a photograph"), open_picture(path) as picture:
         exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         if to_srgb and picture.info.get("icc_profile"):
-            return np.array(ImageOps.exif_transpose(image_reading.in_srgb(path, picture)))
+            return np.array(ImageOps.exif_transpose(_reading.in_srgb(path, picture)))
         # Pillow has no 16-bit RGB: those files go through OpenCV.
-        if picture.format in ("PNG", "TIFF") and image_reading.bits(path, picture) > 8:
-            pixels = image_reading.decode(path)
+        if picture.format in ("PNG", "TIFF") and _reading.bits(path, picture) > 8:
+            pixels = _reading.decode(path)
             if pixels.dtype not in (np.uint8, np.uint16):
                 raise ValueError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
-            return image_reading.upright(image_reading.rgb(pixels), exif_orientation)
+            return _reading.upright(_reading.rgb(pixels), exif_orientation)
         picture.load()
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
 
@@ -153,9 +146,9 @@ def read_hdr(path: PathLike) -> np.ndarray:
         )
     with named_errors(path, "a radiance map"):
         radiance = (
-            image_reading.read_exr(path)
+            _reading.read_exr(path)
             if path.suffix.lower() == ".exr"
-            else image_reading.rgb(image_reading.decode(path))
+            else _reading.rgb(_reading.decode(path))
         )
     if radiance.dtype != np.float32:
         raise ValueError(f"{path} holds {radiance.dtype} pixels; expected a floating-point map.")
@@ -192,18 +185,18 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
     """
     path, image = pathlib.Path(path), np.asarray(image)
     suffix = path.suffix.lower()
-    image_writing.check_writable(path, image)
+    _writing.check_writable(path, image)
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if suffix in HDR_SUFFIXES:
         image = np.ascontiguousarray(image, dtype=np.float32)
     else:
-        image = image_writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
-    with image_writing.replacing(path) as temporary:
+        image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
+    with _writing.replacing(path) as temporary:
         if suffix == ".exr":
-            image_writing.write_exr(temporary, image, comment)
+            _writing.write_exr(temporary, image, comment)
         elif suffix == ".hdr":
-            image_writing.write_radiance(temporary, image, comment)
+            _writing.write_radiance(temporary, image, comment)
         else:
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
             encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
-from hdr_jax.exposure import as_unit_float
+from hdr_jax.levels import as_unit_float
 
 # In levels of 256: how far a level may be off by noise and coding, and the misfit beyond that at
 # which an exposure counts 1/e.

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import OpenEXR
 
-from hdr_jax.exposure_times import PHOTO_SUFFIXES
+from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
 
-HDR_SUFFIXES = (".hdr", ".exr")
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
 

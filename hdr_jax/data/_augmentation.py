@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from hdr_jax import camera, edges
+from hdr_jax import images, synthetic
 
 Scene = dict[str, np.ndarray]
 
@@ -116,8 +116,8 @@ def rephotographed(scene: Scene, metering_stops: float, rng: np.random.Generator
     Not differentiable.
     Example: `scene = rephotographed(scene, 1.0, np.random.default_rng(0))`
     """
-    hdr = camera.meter(scene["hdr"], metering_stops * rng.uniform(-1, 1))
-    return {**scene, "hdr": hdr, "stack": camera.photograph(hdr, scene["ev_offset"], rng)}
+    hdr = synthetic.meter(scene["hdr"], metering_stops * rng.uniform(-1, 1))
+    return {**scene, "hdr": hdr, "stack": synthetic.photograph(hdr, scene["ev_offset"], rng)}
 
 
 def with_edges(scene: Scene, sigma: float = 2.0) -> Scene:
@@ -133,7 +133,7 @@ def with_edges(scene: Scene, sigma: float = 2.0) -> Scene:
     Not differentiable.
     Example: `scene = with_edges({"stack": stack})`
     """
-    maps = np.stack([edges.canny(picture, sigma) for picture in scene["stack"]])
+    maps = np.stack([images.canny(picture, sigma) for picture in scene["stack"]])
     return {**scene, "edges": maps[..., None]}
 
 

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import augmentation
+from hdr_jax.data import _augmentation
 
 Batch = dict[str, np.ndarray]
 ARRAYS = ("stack", "edges", "hdr", "ev_offset")
@@ -182,28 +182,28 @@ def batches(
       >>> next(batches([scene], batch_size=2, size=8, seed=0))["edges"].shape
       (2, 3, 8, 8, 1)
     """
-    augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
-    augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
-    augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
-    augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
-    augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
+    _augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
+    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    _augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
+    _augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
+    _augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
     index, count = shard
-    augmentation.check(
+    _augmentation.check(
         0 <= index < count and batch_size % count == 0,
         f"shard={shard} of batches of {batch_size}",
         "(i, m) with i from 0 to m - 1, and a batch size that is a multiple of m",
     )
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
-        scene = augmentation.decode(scene)
+        scene = _augmentation.decode(scene)
         scene = (
-            augmentation.augmented(scene, size, rng)
+            _augmentation.augmented(scene, size, rng)
             if augment
-            else augmentation.centred(scene, size, size)
+            else _augmentation.centred(scene, size, size)
         )
         if metering_stops > 0:
-            scene = augmentation.rephotographed(scene, metering_stops, rng)
-        return augmentation.with_edges(scene, sigma)
+            scene = _augmentation.rephotographed(scene, metering_stops, rng)
+        return _augmentation.with_edges(scene, sigma)
 
     scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
     scenes = scenes[start_step * batch_size + index :: count]
@@ -222,7 +222,7 @@ def evaluation_batches(
     multiple_of: int = 1,
     sigma: float = 2.0,
 ) -> Iterator[dict[str, Any]]:
-    """Every scene once, in order, without augmentation.
+    """Every scene once, in order, without _augmentation.
 
     Args:
       source: see the head of this module.
@@ -242,21 +242,21 @@ def evaluation_batches(
     Not differentiable.
     Example: `for batch in evaluation_batches(source, batch_size=4, size=256): ...`
     """
-    augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
-    augmentation.check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
+    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    _augmentation.check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
     for start in range(0, len(source), batch_size):
         stop = min(start + batch_size, len(source))
         scenes = []
         for i in range(start, stop):
             scene = source[i]
-            name, scene = augmentation.scene_name(scene["scene"]), augmentation.decode(scene)
+            name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
             scenes.append(
-                (name, augmentation.with_edges(augmentation.centred(scene, height, width), sigma))
+                (name, _augmentation.with_edges(_augmentation.centred(scene, height, width), sigma))
             )
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
-        augmentation.check(
+        _augmentation.check(
             len(shapes) == 1,
             f"stacks of unequal shapes {sorted(shapes)} in one batch",
             "equal ones: pass size=, or batch_size=1",
@@ -297,7 +297,7 @@ def to_devices(
     sharding = NamedSharding(Mesh(np.asarray(devices), ("device",)), PartitionSpec("device"))
 
     def put(array: np.ndarray) -> jax.Array:
-        augmentation.check(
+        _augmentation.check(
             array.shape[0] % len(devices) == 0,
             f"a batch of {array.shape[0]} for {len(devices)} devices",
             "a multiple: change batch_size, or pass fewer devices",
@@ -318,10 +318,10 @@ def to_devices(
             iterator.close()
 
 
-def _whole(scene: augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
+def _whole(scene: _augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
     """Size of a scene, rounded down to a multiple."""
     height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
-    augmentation.check(
+    _augmentation.check(
         min(height, width) > 0,
         f"scene {name} of size {scene['hdr'].shape[:2]}",
         f"at least {multiple_of} pixels: pass size= to enlarge",

@@ -13,18 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.contextual import contextual_bilateral
 from hdr_jax.tonemap import mu_law
-
-__all__ = [
-    "align_scale",
-    "contextual_bilateral",
-    "hdr_l1",
-    "histogram_l1",
-    "l1",
-    "mu_law",
-    "soft_histogram",
-]
 
 
 def l1(prediction: Array, target: Array) -> Array:

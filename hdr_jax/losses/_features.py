@@ -2,7 +2,7 @@
 
 Both take images in [0, 1], display-encoded RGB. Weights come as a dict of NumPy arrays under
 torchvision's names (`features.N.weight` [out, in, 3, 3], `features.N.bias` [out]);
-`hdr_jax.vgg_weights` reads them from a file.
+`hdr_jax.convert` reads them from a file.
 """
 
 from collections.abc import Mapping
@@ -140,7 +140,7 @@ def features(image: Array, vgg_params: Mapping[str, Any] | None = None) -> dict[
 
     Args:
       image: [..., h, w, 3] in [0, 1], sides of 8 pixels or more.
-      vgg_params: from `vgg19_params` or `hdr_jax.vgg_weights.load_vgg19`; None for patches.
+      vgg_params: from `vgg19_params` or `hdr_jax.convert.load_vgg19`; None for patches.
 
     Returns:
       {"relu3_4": ..., "relu4_4": ...} as `VGG19`, or {"rgb_patches": [..., h / 8, w / 8, 192]}.

@@ -2,8 +2,8 @@
 
 The weights are not part of hdr_jax. A smaller file (40 MB instead of 575 MB) with what is needed:
 
-    state = hdr_jax.convert.load_state_dict("vgg19-dcbb9e9d.pth")
-    needed = hdr_jax.perceptual.vgg19_names()
+    state = hdr_jax.load_state_dict("vgg19-dcbb9e9d.pth")
+    needed = hdr_jax.losses.vgg19_names()
     numpy.savez("vgg19.npz", **{name: state[name] for name in needed})
 """
 
@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hdr_jax import convert, perceptual
+from hdr_jax import losses
+from hdr_jax.convert.containers import load_state_dict
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 
@@ -25,7 +26,7 @@ URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 def load_vgg19(
     path: str | os.PathLike, *, report: Callable[[str], None] | None = print
 ) -> dict[str, Any]:
-    """Parameters of `hdr_jax.perceptual.VGG19` from a `.pth` or `.npz` file.
+    """Parameters of `hdr_jax.losses.VGG19` from a `.pth` or `.npz` file.
 
     Nothing in the file is executed: `.pth` goes through the restricted reader of
     `hdr_jax.convert`, `.npz` is read without pickles.
@@ -36,7 +37,7 @@ def load_vgg19(
       report: gets one line with the file's name and SHA-256; None for silence.
 
     Returns:
-      {"params": ...}, float32, as from `hdr_jax.perceptual.vgg19_params`.
+      {"params": ...}, float32, as from `hdr_jax.losses.vgg19_params`.
 
     Raises:
       FileNotFoundError: when there is no such file; the message says where to get it.
@@ -67,8 +68,8 @@ def load_vgg19(
     if report is not None:
         report(f"VGG-19 weights {path}, SHA-256 {checksum}")
     if path.suffix == ".pth":
-        return perceptual.vgg19_params(convert.load_state_dict(path))
-    return perceptual.vgg19_params(_read_npz(path))
+        return losses.vgg19_params(load_state_dict(path))
+    return losses.vgg19_params(_read_npz(path))
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -92,6 +93,6 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays VGG-19 needs, as far as they are there; nothing else is read."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in perceptual.vgg19_names() if name in archive}
+            return {name: archive[name] for name in losses.vgg19_names() if name in archive}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no readable .npz file: {error}") from error

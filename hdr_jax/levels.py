@@ -1,9 +1,9 @@
-"""Piecewise-linear tables over the levels 0, 1, ..., num_levels - 1, and their inverse.
+"""Levels: pixels as floats in [0, 1], piecewise-linear tables over the levels, and their inverse.
 
-`table` [num_levels] holds the value at every integer level. `evaluate` reads it at real-valued
-levels, `invert` finds the level at which an increasing table takes a value. Both work element by
-element on arrays of any shape. The documented public names are `hdr_jax.crf.lookup` and
-`hdr_jax.crf.respond`.
+`table` [num_levels] holds the value at every integer level 0, 1, ..., num_levels - 1. `evaluate`
+reads it at real-valued levels, `invert` finds the level at which an increasing table takes a value.
+Both work element by element on arrays of any shape. The documented public names are
+`hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
 """
 
 from functools import partial
@@ -11,6 +11,33 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+
+def as_unit_float(image: Array) -> Array:
+    """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
+
+    Args:
+      image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
+
+    Returns:
+      Float array of the same shape.
+
+    Raises:
+      ValueError: for other types, whose range cannot be known.
+
+    Example:
+      >>> import numpy as np
+      >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
+      [0.0, 1.0]
+    """
+    image = jnp.asarray(image)
+    if jnp.issubdtype(image.dtype, jnp.floating):
+        return image
+    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
+        raise ValueError(
+            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
+        )
+    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

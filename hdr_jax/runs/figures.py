@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from hdr_jax import color, tonemap
-from hdr_jax.image_writing import replacing
+from hdr_jax.images import replacing
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")

@@ -10,7 +10,7 @@ import functools
 import cv2
 import numpy as np
 
-from hdr_jax.exposure import as_unit_float
+from hdr_jax.levels import as_unit_float
 
 # Registration needs no more pixels than this: a quarter of a pixel at 2 megapixels is still less
 # than a pixel at 24.
@@ -49,7 +49,7 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
     Source: Ward 2003, "Fast, robust image registration for compositing high dynamic range
       photographs from hand-held exposures"; Evangelidis and Psarakis 2008 (ECC).
     Example:
-      >>> from hdr_jax.response_files import named_response
+      >>> from hdr_jax.images import named_response
       >>> picture = np.random.default_rng(0).integers(20, 200, (64, 64, 3)).astype(np.uint8)
       >>> picture = cv2.GaussianBlur(picture, (0, 0), 2)
       >>> warp = register(picture, np.roll(picture, (2, 3), (0, 1)), named_response("srgb"))

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from hdr_jax import figures, tonemap
-from hdr_jax.augmentation import resized, scene_name
+from hdr_jax import tonemap
+from hdr_jax.data import resized, scene_name
+from hdr_jax.runs import figures
 
 HEIGHT, WIDTH = 108, 160  # of a thumbnail
 CAPTION = 14  # height of the line below it

@@ -38,7 +38,7 @@ def contextual_bilateral(
 
     Args:
       x_features: [h, w, d] features of the prediction (VGG-19 maps or `rgb_patches`, see
-        `hdr_jax.perceptual`), or a dict of such maps, whose terms are added.
+        `hdr_jax.losses`), or a dict of such maps, whose terms are added.
       y_features: [h', w', d] features of the target, or a dict with the same keys.
       spatial_weight: w_s, >= 0.
       pairs_per_block: distances held at a time; 2^20 take 4 MB. Per image under `jax.vmap`.

@@ -6,8 +6,8 @@ list of random numbers, none of which depends on the resolution.
 
 import numpy as np
 
-from hdr_jax.scenes.geometry import LATTICE, Ball, Box
-from hdr_jax.scenes.shading import FACADE, PLAIN, STRIPES, TILES, Material, Scene
+from hdr_jax.synthetic._geometry import LATTICE, Ball, Box
+from hdr_jax.synthetic._shading import FACADE, PLAIN, STRIPES, TILES, Material, Scene
 
 Rng = np.random.Generator
 

@@ -12,11 +12,10 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-PathLike = str | os.PathLike
+from hdr_jax.images._paths import PHOTO_SUFFIXES, PathLike, existing, named_errors, open_picture
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 EXPOSURES_FILE = "exposures.csv"
 
 
@@ -160,41 +159,6 @@ def exposure_times(
                 stacklevel=3,
             )
     return np.asarray([tags["exposure_time"] for tags in data], np.float64)
-
-
-def existing(path: PathLike) -> pathlib.Path:
-    """The path, if there is something."""
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise ValueError(f"{path} does not exist; expected a file. Check the name and the folder.")
-    return path
-
-
-@contextlib.contextmanager
-def named_errors(path: pathlib.Path, expected: str):
-    """Turn whatever a decoder raises into a ValueError that names the file."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(path)):
-            raise
-        raise ValueError(
-            f"{path} cannot be read ({_one_line(error)}); expected {expected}, whole and "
-            "undamaged. Open it in a viewer, or copy it again."
-        ) from error
-
-
-def open_picture(path: pathlib.Path) -> Image.Image:
-    """Opens a photograph with Pillow, which refuses more than 179 megapixels."""
-    with warnings.catch_warnings():
-        # From 89 megapixels on it warns, but cameras have more by now.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
-
-
-def _one_line(error: Exception) -> str:
-    """The first line of an error's text, or its type."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _exif(path: PathLike) -> dict[str, float]:

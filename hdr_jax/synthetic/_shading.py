@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hdr_jax.scenes import geometry
-from hdr_jax.scenes.geometry import Ball, Box
+from hdr_jax.synthetic import _geometry
+from hdr_jax.synthetic._geometry import Ball, Box
 
 PLAIN, TILES, STRIPES, FACADE = range(4)
 SUN_RADIUS = 0.025
@@ -66,8 +66,8 @@ def radiance_along(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndar
     Example: `radiance = radiance_along(content.room(rng), direction, 0.01)`
     """
     eye = np.zeros((3, 1), np.float32)
-    _, far = geometry.box_span(eye, 1 / direction, scene.hull)
-    distance, index = geometry.nearest(eye, direction, scene.solids, far)
+    _, far = _geometry.box_span(eye, 1 / direction, scene.hull)
+    distance, index = _geometry.nearest(eye, direction, scene.solids, far)
     position = direction * distance
     side = _hull_side(scene.hull, position)
     open_sky = (index < 0) & np.isin(side, scene.hull_open)
@@ -93,7 +93,7 @@ def _hull_side(hull: Box, position: np.ndarray) -> np.ndarray:
 
 def _length(vector: np.ndarray) -> np.ndarray:
     """Euclidean lengths [p] of vectors [3, p]."""
-    return np.sqrt(geometry.dot(vector, vector))
+    return np.sqrt(_geometry.dot(vector, vector))
 
 
 def _inside(box: Box, position: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def _surface(
     """Reflected and emitted radiance of surface points [3, p]."""
     inward = np.zeros((6, 3), np.float32)
     inward[np.arange(6), np.arange(6) // 2] = [1, -1, 1, -1, 1, -1]
-    normal = geometry.normal_at(position, index, scene.solids)
+    normal = _geometry.normal_at(position, index, scene.solids)
     hull = index >= len(scene.solids)
     normal[:, hull] = inward[index[hull] - len(scene.solids)].T
     # Off the surface by a little, so that it does not shade itself.
@@ -133,14 +133,14 @@ def _light(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray
     light = np.zeros_like(position)
     for lamp, intensity in scene.lamps:
         towards = lamp[:, None] - position
-        squared = geometry.dot(towards, towards)
-        cosine = geometry.dot(normal, towards) / np.sqrt(squared)
+        squared = _geometry.dot(towards, towards)
+        cosine = _geometry.dot(normal, towards) / np.sqrt(squared)
         strength = np.maximum(cosine, 0) / (squared + 0.02)
         _darken(strength, position, towards, casting)
         light += intensity[:, None] * strength
     direction, irradiance = scene.sun
     if irradiance.any():
-        sunlit = np.maximum(geometry.dot(direction, normal), 0)
+        sunlit = np.maximum(_geometry.dot(direction, normal), 0)
         if scene.window is not None:
             sunlit *= _through_window(scene, position, direction)
         towards = np.broadcast_to(direction[:, None] * np.float32(500), position.shape)
@@ -152,12 +152,12 @@ def _light(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray
 def _darken(strength: np.ndarray, position: np.ndarray, towards: np.ndarray, solids: list) -> None:
     """Set the light to zero, in place, where a solid keeps it off."""
     lit = np.flatnonzero(strength)
-    strength[lit[geometry.blocked(position[:, lit], towards[:, lit], solids)]] = 0
+    strength[lit[_geometry.blocked(position[:, lit], towards[:, lit], solids)]] = 0
 
 
 def _through_window(scene: Scene, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Whether the sun reaches points of a room [p]."""
-    _, far = geometry.box_span(position, 1 / direction[:, None], scene.hull)
+    _, far = _geometry.box_span(position, 1 / direction[:, None], scene.hull)
     return _inside(scene.window, position + direction[:, None] * far)
 
 
@@ -187,9 +187,9 @@ def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndar
 
 def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarray, np.ndarray]:
     """Albedo and light of lit windows, both [3, p]."""
-    u, v = geometry.surface_coordinates(position, normal)
+    u, v = _geometry.surface_coordinates(position, normal)
     scale = table["scale"]
-    noise = geometry.texture(
+    noise = _geometry.texture(
         u * scale + np.float32(7) * index.astype(np.float32),
         v * scale,
         footprint * scale,
@@ -199,8 +199,8 @@ def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarr
     cell_u, cell_v = np.floor(u * scale), np.floor(v * scale)
     part_u, part_v = u * scale - cell_u, v * scale - cell_v
     cells = scene.lattices[1][
-        (cell_u + 5 * index).astype(np.int32) % geometry.LATTICE,
-        cell_v.astype(np.int32) % geometry.LATTICE,
+        (cell_u + 5 * index).astype(np.int32) % _geometry.LATTICE,
+        cell_v.astype(np.int32) % _geometry.LATTICE,
     ]
     tiled = table["pattern"] == TILES
     grout = (part_u < 0.06) | (part_v < 0.06)
@@ -221,7 +221,7 @@ def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
     height = np.clip(unit[1], 0, 1)
     sky = horizon[:, None] + (zenith - horizon)[:, None] * np.sqrt(height)
     plane = np.maximum(unit[1], 0) + 0.08
-    noise = geometry.texture(
+    noise = _geometry.texture(
         0.7 * unit[0] / plane, 0.7 * unit[2] / plane, pixel / plane, scene.lattices[2], 6
     )
     cloud = np.clip((noise + cover) * 1.2, 0, 1) * np.clip(unit[1] * 8, 0, 1)
@@ -229,7 +229,7 @@ def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
     sky += cloud * (np.maximum(white, 0.2 * horizon.mean()) - sky)
     to_sun, irradiance = scene.sun
     if irradiance.any():
-        angle = np.arccos(np.clip(geometry.dot(to_sun, unit), -1, 1))
+        angle = np.arccos(np.clip(_geometry.dot(to_sun, unit), -1, 1))
         # The disc has the radiance that its irradiance asks for; the glow is scattered light.
         edge = np.clip(0.5 + (SUN_RADIUS - angle) / 0.004, 0, 1)
         disc = irradiance[:, None] / (np.pi * SUN_RADIUS**2) * edge
@@ -239,7 +239,7 @@ def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
         sky += (disc + glow) * (1 - 0.95 * cloud)
     azimuth = np.arctan2(unit[0], unit[2])
     for layer, (lift, haze) in enumerate([(1.0, 0.6), (0.5, 0.25)]):
-        line = geometry.texture(
+        line = _geometry.texture(
             2 * azimuth + 20, np.full_like(azimuth, 11.0 * layer), pixel, scene.lattices[3], 5
         )
         ridge = hills * lift * (1 + 0.7 * line)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tqdm
 
-from hdr_jax import alignment, crf, deghosting, images
+from hdr_jax import crf, images
+from hdr_jax.brackets import _alignment, _deghosting
 from hdr_jax.merge import merge
 
 # Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
@@ -161,13 +162,13 @@ def align(
     pairs += [(order[k - 1], order[k]) for k in range(middle + 1, n)]
     warps = {reference: np.eye(3)}
     for neighbour, index in bar(pairs, "aligning"):
-        step = alignment.register(brackets.picture(neighbour), brackets.picture(index), g)
+        step = _alignment.register(brackets.picture(neighbour), brackets.picture(index), g)
         warps[index] = step @ warps[neighbour]
     warps = [warps[j] for j in range(n)]
-    crop = alignment.common_area(warps, brackets.shape[1:])
-    moved = [alignment.displacement(warp, brackets.shape[1:]) for warp in warps]
+    crop = _alignment.common_area(warps, brackets.shape[1:])
+    moved = [_alignment.displacement(warp, brackets.shape[1:]) for warp in warps]
     pictures = (
-        alignment.aligned(brackets.picture(j), warps[j], crop) for j in bar(range(n), "warping")
+        _alignment.aligned(brackets.picture(j), warps[j], crop) for j in bar(range(n), "warping")
     )
     return Brackets(pictures), moved
 
@@ -209,7 +210,7 @@ def merge_strips(
         stack = brackets.rows(first, last)
         trust = None
         if reference is not None:
-            trust = deghosting.confidence(stack, log_times, g, reference=reference, radius=radius)
+            trust = _deghosting.confidence(stack, log_times, g, reference=reference, radius=radius)
         strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
         radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
     return radiance
