@@ -1,6 +1,7 @@
-"""The networks that generate an exposure stack from one photograph."""
+"""The networks that tell from one photograph what its other exposures hold."""
 
 from hdr_jax.models.conv_gru import ConvGRUCell
 from hdr_jax.models.exposure_stack import ExposureStackModel, StackOutput
+from hdr_jax.models.highlights import HighlightModel, HighlightOutput
 
-__all__ = ["ConvGRUCell", "ExposureStackModel", "StackOutput"]
+__all__ = ["ConvGRUCell", "ExposureStackModel", "HighlightModel", "HighlightOutput", "StackOutput"]
