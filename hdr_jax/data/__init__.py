@@ -15,19 +15,25 @@ from hdr_jax.data._batches import (
     builder_of,
     evaluation_batches,
     load_source,
+    photographs,
     prepare,
     to_devices,
 )
+from hdr_jax.data._photographs import Photographer, as_jpeg, evaluation_photograph
 
 __all__ = [
     "ARRAYS",
+    "Photographer",
+    "as_jpeg",
     "augmented",
     "batches",
     "builder_of",
     "centred",
     "decode",
+    "evaluation_photograph",
     "evaluation_batches",
     "load_source",
+    "photographs",
     "prepare",
     "rephotographed",
     "resized",

@@ -15,6 +15,7 @@ from hdr_jax.images._response_files import (
     read_response,
     write_response,
 )
+from hdr_jax.images._rim import rim_distance
 from hdr_jax.images._writing import replacing
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "read_stack",
     "reduced",
     "replacing",
+    "rim_distance",
     "write",
     "write_response",
 ]

@@ -54,7 +54,13 @@ def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
     return (radiance * (MIDDLE_GRAY * 2.0**offset / average)).astype(np.float32)
 
 
-def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def photograph(
+    metered: np.ndarray,
+    ev_offset: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    canonical: bool = False,
+) -> np.ndarray:
     """Exposure stack of a metered radiance map by a camera drawn at random.
 
     The response is the sigmoid of HDRCNN (n ~ N(0.9, 0.1), s ~ N(0.6, 0.1); two in three), a gamma
@@ -65,6 +71,7 @@ def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Genera
       metered: [h, w, 3] radiance in units of the clipping exposure at EV 0 (see `meter`).
       ev_offset: [n] stops.
       rng: where response and noise are drawn from.
+      canonical: not any response but the sigmoid of mean parameters, and no noise.
 
     Returns:
       uint8 [n, h, w, 3].
@@ -79,6 +86,8 @@ def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Genera
     n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
     curve = (kind, n, s, rng.uniform(1.8, 2.6))
     noise = (10 ** rng.uniform(-3.7, -2.7), 10 ** rng.uniform(-2.7, -2.0))
+    if canonical:
+        curve, noise = (0, 0.9, 0.6, 2.2), (0.0, 0.0)
     key = jax.random.key(int(rng.integers(2**31)))
     pixels = np.asarray(metered, np.float32).reshape(-1, 3)
     # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
