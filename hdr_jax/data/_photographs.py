@@ -12,7 +12,7 @@ import numpy as np
 
 from hdr_jax.data._augmentation import check, resized
 from hdr_jax.images import rim_distance
-from hdr_jax.synthetic import meter, photograph
+from hdr_jax.synthetic import Camera, meter
 
 Photograph = dict[str, np.ndarray]
 TRIES = 20
@@ -63,7 +63,8 @@ class Photographer:
             if self.clipped[0] <= share <= self.clipped[1]:
                 break
         canonical = bool(rng.random() < self.canonical)
-        image = photograph(scene, np.zeros(1), rng, canonical=canonical)[0]
+        camera = Camera() if canonical else Camera.draw(rng)
+        (image,) = camera.photograph(scene, np.zeros(1), rng)
         if not canonical and rng.random() < self.jpeg:
             image = as_jpeg(image, int(rng.integers(*self.quality)), bool(rng.integers(2)))
         return as_photograph(image, scene)
@@ -79,27 +80,29 @@ class Photographer:
         return np.maximum(part + mix * (part.mean(-1, keepdims=True) - part), 0)
 
 
-def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> Photograph:
-    """The photograph of a whole radiance map that a model is measured on.
+def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> tuple[Photograph, Camera]:
+    """The photograph of a whole radiance map that a model is measured on, and what took it.
 
     Args:
       hdr: float32 [h, w, 3], linear, relative.
       seed: None for the canonical camera; else a random camera drawn by it, and JPEG quality 90.
 
     Returns:
-      A photograph at EV 0, see the head of this module.
+      (photograph at EV 0, camera), see the head of this module.
 
     Raises:
       ValueError: as `hdr_jax.synthetic.meter`.
 
     Not differentiable.
     Example:
-      >>> evaluation_photograph(np.full((8, 8, 3), 7.0, np.float32))["image"][0, 0].tolist()
+      >>> scene = np.full((8, 8, 3), 7.0, np.float32)
+      >>> evaluation_photograph(scene)[0]["image"][0, 0].tolist()
       [107, 107, 107]
     """
     scene, rng = meter(hdr), np.random.default_rng(seed or 0)
-    image = photograph(scene, np.zeros(1), rng, canonical=seed is None)[0]
-    return as_photograph(image if seed is None else as_jpeg(image, 90, False), scene)
+    camera = Camera() if seed is None else Camera.draw(rng)
+    (image,) = camera.photograph(scene, np.zeros(1), rng)
+    return as_photograph(image if seed is None else as_jpeg(image, 90, False), scene), camera
 
 
 def as_photograph(image: np.ndarray, hdr: np.ndarray) -> Photograph:
