@@ -1,6 +1,6 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
-from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
+from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
 from hdr_jax.images._exposure_times import (
     EXPOSURES_FILE,
     exposure_times,
@@ -15,7 +15,6 @@ from hdr_jax.images._response_files import (
     read_response,
     write_response,
 )
-from hdr_jax.images._writing import replacing
 
 __all__ = [
     "CURVE_SUFFIXES",
@@ -25,6 +24,7 @@ __all__ = [
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
     "canny",
+    "edge_weights",
     "equal_photos",
     "exposure_times",
     "find_photos",
@@ -36,7 +36,6 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
-    "replacing",
     "write",
     "write_response",
 ]
