@@ -140,7 +140,7 @@ def test_bad_input_is_explained(model, image, options, message):
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
-    checkpoints.save_model(folder, {**FIELDS, "dtype": "float32"}, model[1])
+    checkpoints.save_model(folder, *model)
     return folder
 
 
@@ -168,7 +168,7 @@ def test_command_takes_imported_weights(shared, tmp_path):
     imported = str(tmp_path / "imported")
     assert main(["import", str(folder), "--step", "narrow", "-o", imported]) == 0
     images.write(tmp_path / "a.png", np.rint(255 * photograph(40, 33)).astype(np.uint8))
-    arguments = ["--checkpoint", imported, "--released", "-o", str(tmp_path / "out")]
+    arguments = ["--checkpoint", imported, "-o", str(tmp_path / "out")]
     assert main(["reconstruct", str(tmp_path / "a.png"), *arguments]) == 0
     radiance = images.read_hdr(tmp_path / "out/a.exr")
     net, params, _ = checkpoints.load_model(imported)

@@ -120,12 +120,17 @@ def rephotographed(scene: Scene, metering_stops: float, rng: np.random.Generator
     return {**scene, "hdr": hdr, "stack": synthetic.photograph(hdr, scene["ev_offset"], rng)}
 
 
-def with_edges(scene: Scene, sigma: float = 2.0) -> Scene:
+def with_edges(
+    scene: Scene,
+    sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+) -> Scene:
     """Add the Canny edge map of every exposure.
 
     Args:
       scene: `stack` uint8 [n, h, w, 3] and whatever else.
       sigma: of the Gaussian, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
       The scene with `edges` uint8 [n, h, w, 1].
@@ -133,8 +138,10 @@ def with_edges(scene: Scene, sigma: float = 2.0) -> Scene:
     Not differentiable.
     Example: `scene = with_edges({"stack": stack})`
     """
-    maps = np.stack([images.canny(picture, sigma) for picture in scene["stack"]])
-    return {**scene, "edges": maps[..., None]}
+    maps = [
+        images.canny(picture, sigma, channel_weights=channel_weights) for picture in scene["stack"]
+    ]
+    return {**scene, "edges": np.stack(maps)[..., None]}
 
 
 def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

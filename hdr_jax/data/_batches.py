@@ -24,6 +24,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from hdr_jax import images
 from hdr_jax.data import _augmentation, _photographs
 
 Batch = dict[str, np.ndarray]
@@ -144,6 +145,7 @@ def batches(
     augment: bool = True,
     metering_stops: float = 0.0,
     sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
     num_threads: int = 2,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
@@ -165,6 +167,7 @@ def batches(
       metering_stops: if > 0, the exposures are made anew from the radiance map by a random camera
         whose meter errs by up to so many stops; the stored exposures are not used then.
       sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
       num_threads: threads that decode, crop and find edges.
       shard: (i, m), for host i of m: of every batch the scenes i, i + m, ...
 
@@ -193,7 +196,7 @@ def batches(
         )
         if metering_stops > 0:
             scene = _augmentation.rephotographed(scene, metering_stops, rng)
-        return _augmentation.with_edges(scene, sigma)
+        return _augmentation.with_edges(scene, sigma, channel_weights)
 
     return endless(
         source,
@@ -282,6 +285,7 @@ def evaluation_batches(
     size: int | None = None,
     multiple_of: int = 1,
     sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
 ) -> Iterator[dict[str, Any]]:
     """Every scene once, in order, without _augmentation.
 
@@ -292,6 +296,7 @@ def evaluation_batches(
         pictures, which need equal sizes within a batch.
       multiple_of: whole pictures are cropped in the middle to a multiple of this.
       sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
       An iterator over batches with two further entries: `mask` bool [b], False for scenes that only
@@ -312,9 +317,8 @@ def evaluation_batches(
             scene = source[i]
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
-            scenes.append(
-                (name, _augmentation.with_edges(_augmentation.centred(scene, height, width), sigma))
-            )
+            scene = _augmentation.centred(scene, height, width)
+            scenes.append((name, _augmentation.with_edges(scene, sigma, channel_weights)))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

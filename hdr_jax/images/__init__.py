@@ -1,6 +1,6 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
-from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
+from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
 from hdr_jax.images._exposure_times import (
     EXPOSURES_FILE,
     exposure_times,
@@ -16,7 +16,6 @@ from hdr_jax.images._response_files import (
     write_response,
 )
 from hdr_jax.images._rim import rim_distance
-from hdr_jax.images._writing import replacing
 
 __all__ = [
     "CURVE_SUFFIXES",
@@ -26,6 +25,7 @@ __all__ = [
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
     "canny",
+    "edge_weights",
     "equal_photos",
     "exposure_times",
     "find_photos",
@@ -37,7 +37,6 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
-    "replacing",
     "rim_distance",
     "write",
     "write_response",

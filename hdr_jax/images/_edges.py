@@ -11,10 +11,37 @@ import functools
 import cv2
 import numpy as np
 
+from hdr_jax.errors import InputError
+
 RGB_WEIGHTS = (0.299, 0.587, 0.114)
 """Luma of ITU-R BT.601, for RGB channel order."""
 RELEASED_WEIGHTS = (0.114, 0.587, 0.299)
 """What the method's released program applied to RGB pictures: the same weights in BGR order."""
+
+
+EDGE_WEIGHTS = {"rgb": RGB_WEIGHTS, "released": RELEASED_WEIGHTS}
+"""By the name that a configuration gives them."""
+
+
+def edge_weights(name: str) -> tuple[float, float, float]:
+    """Channel weights of the gray picture that edges are found in.
+
+    Args:
+      name: "rgb", or "released" as the method's released program has them.
+
+    Returns:
+      Weights of the channels R, G, B.
+
+    Raises:
+      InputError: for another name.
+
+    Example:
+      >>> edge_weights("rgb")
+      (0.299, 0.587, 0.114)
+    """
+    if name not in EDGE_WEIGHTS:
+        raise InputError(f"got edge weights {name!r}: expected one of {', '.join(EDGE_WEIGHTS)}")
+    return EDGE_WEIGHTS[name]
 
 
 def canny(

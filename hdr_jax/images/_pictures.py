@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, ImageOps
 
+from hdr_jax.files import replacing
 from hdr_jax.images import _reading, _writing
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
 from hdr_jax.images._exposure_times import find_photos
@@ -192,7 +193,7 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
         image = np.ascontiguousarray(image, dtype=np.float32)
     else:
         image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
-    with _writing.replacing(path) as temporary:
+    with replacing(path) as temporary:
         if suffix == ".exr":
             _writing.write_exr(temporary, image, comment)
         elif suffix == ".hdr":

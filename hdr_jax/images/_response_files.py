@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color
+from hdr_jax.files import replacing
 from hdr_jax.images._paths import PathLike, existing, named_errors
-from hdr_jax.images._writing import replacing
 
 CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536

@@ -1,10 +1,6 @@
-"""How `hdr_jax.images.write` stores pictures: checks, encoders, files that are whole or absent."""
+"""How `hdr_jax.images.write` stores pictures: checks and encoders."""
 
-import contextlib
-import os
 import pathlib
-import secrets
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -13,32 +9,6 @@ import OpenEXR
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
 
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary name beside a file, which takes the file's place when all went well.
-
-    Args:
-      path: of the file; its folder must exist.
-
-    Yields:
-      A path with the same suffix; what is there afterwards is moved or removed.
-
-    Example:
-      >>> import tempfile
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     with replacing(pathlib.Path(folder) / "a.txt") as temporary:
-      ...         _ = temporary.write_text("whole")
-      ...     os.listdir(folder)
-      ['a.txt']
-    """
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_exr(path: pathlib.Path, image: np.ndarray, comment: str) -> None:

@@ -2,6 +2,24 @@
 
 from hdr_jax.models.conv_gru import ConvGRUCell
 from hdr_jax.models.exposure_stack import ExposureStackModel, StackOutput
+from hdr_jax.models.fields import (
+    architecture,
+    check_same_architecture,
+    fields_of,
+    model_from_fields,
+    parameter_shapes,
+)
 from hdr_jax.models.highlights import HighlightModel, HighlightOutput
 
-__all__ = ["ConvGRUCell", "ExposureStackModel", "HighlightModel", "HighlightOutput", "StackOutput"]
+__all__ = [
+    "ConvGRUCell",
+    "ExposureStackModel",
+    "HighlightModel",
+    "HighlightOutput",
+    "StackOutput",
+    "architecture",
+    "check_same_architecture",
+    "fields_of",
+    "model_from_fields",
+    "parameter_shapes",
+]

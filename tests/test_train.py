@@ -13,6 +13,10 @@ import pytest
 
 from configs import paper, quickstart, released, small
 from hdr_jax import data, training
+from hdr_jax.errors import InputError
+from hdr_jax.models import parameter_shapes
+from hdr_jax.runs import description
+from hdr_jax.runs.checkpoints import Checkpoints, save_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = dict(
@@ -96,16 +100,80 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
 
     import eval as evaluation_program
 
-    result = evaluation_program.evaluate(_with_vdp_size(config), tmp_path / "whole")
+    result = evaluation_program.evaluate(_with_vdp_size(tmp_path / "whole"), tmp_path / "whole")
     assert len(result["scenes"]) == 3 and np.isfinite(result["mean"]["hdrvdp2_q"])
+    assert np.isfinite(result["mean"]["dataset_psnr_mu"])
+    assert result["mean"]["dataset_psnr_mu"] != result["mean"]["psnr_mu"]
     assert (tmp_path / "whole/eval/index.html").exists()
     assert (tmp_path / "whole/eval/s0.png").stat().st_size > 1000
 
 
-def _with_vdp_size(config):
-    """HDR-VDP-2 needs 17 pixels."""
+def _with_vdp_size(workdir):
+    """The configuration of a run, as eval.py finds it; HDR-VDP-2 needs 17 pixels."""
+    config = description.read_config(workdir)
     config.size = 32
     return config
+
+
+@pytest.fixture
+def first_state():
+    """`train.first_state` of a configuration, a work directory and the set-up to start from."""
+    import train as program
+
+    def call(config, workdir):
+        setup = training.Setup.from_config(config)
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            return program.first_state(setup, config, checkpoints, workdir)
+
+    return call
+
+
+def ones(config, **fields):
+    """A model, and parameters that are all 1."""
+    model = training.Setup.from_config(config).model.clone(**fields)
+    return model, jax.tree.map(lambda x: np.ones(x.shape, x.dtype), parameter_shapes(model))
+
+
+def all_ones(state):
+    return all((leaf == 1).all() for leaf in jax.tree.leaves(state.params))
+
+
+def test_a_run_starts_from_the_weights_that_are_named(first_state, tmp_path):
+    config = tiny_config()
+    save_model(tmp_path / "other", *ones(config, remat=True))
+    assert not all_ones(first_state(config, tmp_path / "random"))
+    config.init_from = str(tmp_path / "other")
+    state = first_state(config, tmp_path / "run")
+    assert all_ones(state) and state.step == 0
+    config.model.global_width = 8
+    with pytest.raises(InputError, match="global_width = 4 there, 8 in the configuration"):
+        first_state(config, tmp_path / "run")
+
+
+def test_imported_weights_in_the_work_directory_are_not_ignored(first_state, tmp_path):
+    config = tiny_config()
+    save_model(tmp_path / "checkpoints", *ones(config))
+    state = first_state(config, tmp_path)
+    assert all_ones(state) and state.step == 0
+    assert config.init_from == str(tmp_path / "checkpoints")
+
+
+def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
+    config = tiny_config()
+    state = first_state(config, tmp_path)
+    config.init_from = "elsewhere"
+    description.write_config(tmp_path, config)
+    setup = training.Setup.from_config(config)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(4, setup.model, state.params, state.opt_state)
+    config.init_from = ""
+    assert first_state(config, tmp_path).step == 4
+    assert config.init_from == "elsewhere"  # the run's own past
+    config.b1 = 0.7
+    with pytest.raises(InputError, match="b1 was 0.5, is 0.7"):
+        first_state(config, tmp_path)
+    config.force_resume = True
+    assert first_state(config, tmp_path).step == 4
 
 
 @pytest.mark.slow
@@ -128,7 +196,8 @@ def test_hdr_loss_is_0_for_the_true_stack_and_does_not_see_the_scale_of_the_data
 
     def loss(stack, batch=batch, **fields):
         config.update(fields)
-        return float(training.hdr_loss(config, stack, batch))
+        setup = training.Setup.from_config(config)
+        return float(training.hdr_loss(setup.objective, stack, batch))
 
     for align in (False, True):
         assert loss(true, hdr_target="synthesized", hdr_align=align) < 1e-6
@@ -141,21 +210,21 @@ def test_hdr_loss_is_0_for_the_true_stack_and_does_not_see_the_scale_of_the_data
 
 
 TWO_DEVICES = """
-import functools, jax, numpy as np, ml_collections, sys
+import functools, jax, numpy as np, sys
 from flax import jax_utils
 sys.path.insert(0, "tests")
-from test_training import tiny_config, tiny_source
+from test_train import tiny_config, tiny_source
 from hdr_jax import data, training
 config = tiny_config()
 config.learning_rate = config.refinement_learning_rate = 1e-4  # the paper's
-config = ml_collections.FrozenConfigDict(config)
+setup = training.Setup.from_config(config)
 batch = next(data.batches(tiny_source(), batch_size=2, size=16, seed=0))
-state = training.create_state(config, jax.random.key(0))
+state = training.create_state(setup, jax.random.key(0))
 for phase in (1, 2):
     results = []
     for count in (1, 2):
         devices = jax.local_devices()[:count]
-        step = jax.pmap(functools.partial(training.train_step, config, phase), in_axes=(0, 0, None),
+        step = jax.pmap(functools.partial(training.train_step, setup, phase), in_axes=(0, 0, None),
                         axis_name=training.DEVICES, devices=devices)
         placed = next(data.to_devices([batch], devices))
         new, terms = step(jax_utils.replicate(state, devices), placed, (1, 3))
@@ -220,10 +289,9 @@ def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_pat
 
 def test_parameter_counts_of_the_configurations():
     for module, most in ((small, 5e6), (quickstart, 5e6), (paper, None), (released, None)):
-        config = module.get_config()
-        training.check_config(config)
+        setup = training.Setup.from_config(module.get_config())
         state = jax.eval_shape(
-            lambda key, c=config: training.create_state(c, key), jax.random.key(0)
+            lambda key, setup=setup: training.create_state(setup, key), jax.random.key(0)
         )
         counts = {
             name: sum(leaf.size for leaf in jax.tree.leaves(tree["up"]))
@@ -237,24 +305,55 @@ def test_parameter_counts_of_the_configurations():
 
 
 def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
-    config = paper.get_config()
-    drawn = [training.draw_references(config, step) for step in range(200)]
+    setup = training.Setup.from_config(paper.get_config())
+    drawn = [training.draw_references(setup, step) for step in range(200)]
     assert {a for a, _ in drawn} == set(range(7)) and {b for _, b in drawn} == {2, 3, 4}
-    assert drawn[17] == training.draw_references(config, 17)
+    assert drawn[17] == training.draw_references(setup, 17)
 
 
 def test_bad_configurations_are_refused():
-    for field, value in (("batch_size", 0), ("hdr_target", "x"), ("max_reference_offset", 4)):
+    for field, value in (
+        ("batch_size", 0),
+        ("hdr_target", "x"),
+        ("max_reference_offset", 4),
+        ("model.dtype", "float33"),
+        ("layer.sampling", "nowhere"),
+        ("layer.weighting", "top hat"),
+    ):
         config = quickstart.get_config()
-        config[field] = value
-        with pytest.raises(ValueError, match=field):
-            training.check_config(config)
+        config.update_from_flattened_dict({field: value})
+        with pytest.raises(InputError, match=field.split(".")[-1]):
+            training.Setup.from_config(config)
+
+
+@pytest.mark.parametrize("room", ["model", "layer", "loss"])
+def test_unknown_fields_are_named(room):
+    config = quickstart.get_config()
+    with config.unlocked():
+        config[room].no_such_thing = 1
+    with pytest.raises(InputError, match="no_such_thing"):
+        training.Setup.from_config(config)
+
+
+def test_a_missing_field_is_named():
+    config = quickstart.get_config()
+    del config.edge_weights
+    with pytest.raises(InputError, match="edge_weights"):
+        training.Setup.from_config(config)
+
+
+def test_data_of_another_number_of_exposures_is_refused():
+    config = tiny_config()
+    config.model.num_exposures = 3
+    setup = training.Setup.from_config(config)
+    with pytest.raises(InputError, match="config.model.num_exposures=7"):
+        setup.check_example(tiny_source(1)[0])
 
 
 HOST = """
 import sys
 sys.path.insert(0, "tests")
-import test_training as tiny
+import test_train as tiny
 from hdr_jax import data
 import train
 data.load_source = lambda *_: tiny.tiny_source(5)
