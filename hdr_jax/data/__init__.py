@@ -11,6 +11,7 @@ from hdr_jax.data._augmentation import (
 )
 from hdr_jax.data._batches import (
     ARRAYS,
+    Batch,
     batches,
     builder_of,
     evaluation_batches,
@@ -19,11 +20,18 @@ from hdr_jax.data._batches import (
     prepare,
     to_devices,
 )
-from hdr_jax.data._photographs import Photographer, as_jpeg, evaluation_photograph
+from hdr_jax.data._photographs import (
+    Photographer,
+    RadianceMaps,
+    as_jpeg,
+    evaluation_photograph,
+)
 
 __all__ = [
     "ARRAYS",
+    "Batch",
     "Photographer",
+    "RadianceMaps",
     "as_jpeg",
     "augmented",
     "batches",

@@ -28,7 +28,7 @@ from hdr_jax import images
 from hdr_jax.data import _augmentation, _photographs
 
 Batch = dict[str, np.ndarray]
-ARRAYS = ("stack", "edges", "hdr", "ev_offset")
+ARRAYS = ("stack", "edges", "hdr", "ev_offset", "rim_distance")
 
 
 def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
@@ -299,8 +299,9 @@ def evaluation_batches(
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
-      An iterator over batches with two further entries: `mask` bool [b], False for scenes that only
-      fill up, and `scene`, a list of names.
+      An iterator over batches with three further entries: `rim_distance` float32 [b, h, w, 3] of
+      the middle exposure (see `hdr_jax.images`), `mask` bool [b], False for scenes that only fill
+      up, and `scene`, a list of names.
 
     Raises:
       ValueError: if batch_size is below 1, or whole pictures of a batch differ in size.
@@ -318,7 +319,9 @@ def evaluation_batches(
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
             scene = _augmentation.centred(scene, height, width)
-            scenes.append((name, _augmentation.with_edges(scene, sigma, channel_weights)))
+            scene = _augmentation.with_edges(scene, sigma, channel_weights)
+            middle = scene["stack"][len(scene["stack"]) // 2]
+            scenes.append((name, {**scene, "rim_distance": images.rim_distance(middle)}))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

@@ -6,11 +6,14 @@ exposure that clips, the truth that a model is to find.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
 from hdr_jax.data._augmentation import check, resized
+from hdr_jax.errors import InputError
 from hdr_jax.images import rim_distance
 from hdr_jax.synthetic import Camera, meter
 
@@ -41,6 +44,25 @@ class Photographer:
     white_balance: float = 0.08
     hue: float = 0.08
     crop: tuple[float, float] = (0.55, 1.0)
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Photographer":
+        """From the fields of a configuration.
+
+        Args:
+          fields: some of the attributes.
+
+        Returns:
+          A photographer.
+
+        Raises:
+          InputError: naming a field that there is not.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(fields) - set(known))
+        if unknown:
+            raise InputError(f"unknown fields {unknown} of photographs: expected some of {known}")
+        return cls(**fields)
 
     def take(self, hdr: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Photograph:
         """A photograph of a part of a radiance map.
@@ -78,6 +100,35 @@ class Photographer:
         part = part * np.exp(rng.normal(0, self.white_balance, 3)).astype(np.float32)
         mix = np.float32(rng.uniform(-self.hue, self.hue))
         return np.maximum(part + mix * (part.mean(-1, keepdims=True) - part), 0)
+
+
+class RadianceMaps:
+    """The radiance maps of a source, each decoded once and kept while memory for it lasts.
+
+    Args:
+      source: see `hdr_jax.data`.
+      limit: bytes that are kept at most.
+
+    Example:
+      >>> maps = RadianceMaps([{"hdr": np.ones((2, 2, 3)), "stack": ...}])
+      >>> len(maps), sorted(maps[0])
+      (1, ['hdr'])
+    """
+
+    def __init__(self, source: Sequence[dict], limit: int = 4 << 30):
+        self._source, self._left, self._kept = source, limit, {}
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+        if i in self._kept:
+            return self._kept[i]
+        item = {"hdr": np.asarray(self._source[i]["hdr"], np.float32)}
+        if item["hdr"].nbytes <= self._left:  # threads may count one twice: it is a bound on memory
+            self._left -= item["hdr"].nbytes
+            self._kept[i] = item
+        return item
 
 
 def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> tuple[Photograph, Camera]:

@@ -3,9 +3,11 @@
 from hdr_jax.models.conv_gru import ConvGRUCell
 from hdr_jax.models.exposure_stack import ExposureStackModel, StackOutput
 from hdr_jax.models.fields import (
+    Model,
     architecture,
     check_same_architecture,
     fields_of,
+    initial_parameters,
     model_from_fields,
     parameter_shapes,
 )
@@ -16,10 +18,12 @@ __all__ = [
     "ExposureStackModel",
     "HighlightModel",
     "HighlightOutput",
+    "Model",
     "StackOutput",
     "architecture",
     "check_same_architecture",
     "fields_of",
+    "initial_parameters",
     "model_from_fields",
     "parameter_shapes",
 ]

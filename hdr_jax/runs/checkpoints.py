@@ -17,7 +17,7 @@ import orbax.checkpoint as ocp
 
 from hdr_jax.errors import InputError
 from hdr_jax.models import (
-    ExposureStackModel,
+    Model,
     check_same_architecture,
     fields_of,
     model_from_fields,
@@ -54,7 +54,7 @@ class Checkpoints:
     def save(
         self,
         step: int,
-        model: ExposureStackModel,
+        model: Model,
         params: Any,
         optimizer: Any = None,
         config: Mapping[str, Any] | None = None,
@@ -79,9 +79,7 @@ class Checkpoints:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
         self._manager.save(step, args=ocp.args.Composite(**items))
 
-    def restore(
-        self, step: int, model: ExposureStackModel, params: Any, optimizer: Any
-    ) -> tuple[Any, Any]:
+    def restore(self, step: int, model: Model, params: Any, optimizer: Any) -> tuple[Any, Any]:
         """Parameters and optimiser of a step.
 
         Args:
@@ -114,7 +112,7 @@ class Checkpoints:
                 raise InputError(f"{place}: its {name} have other shapes than this configuration's")
         return restored["params"], restored.get("optimizer", optimizer)
 
-    def restore_model(self, step: int) -> tuple[ExposureStackModel, Any]:
+    def restore_model(self, step: int) -> tuple[Model, Any]:
         """The model and the parameters of a step; no template needed.
 
         Args:
@@ -160,7 +158,7 @@ class Checkpoints:
 
 def save_model(
     directory: str | pathlib.Path,
-    model: ExposureStackModel,
+    model: Model,
     params: Any,
     config: Mapping[str, Any] | None = None,
 ) -> None:
@@ -186,9 +184,7 @@ def save_model(
         checkpoints.save(0, model, params, config=config)
 
 
-def load_model(
-    directory: str | pathlib.Path, step: int | None = None
-) -> tuple[ExposureStackModel, Any, int]:
+def load_model(directory: str | pathlib.Path, step: int | None = None) -> tuple[Model, Any, int]:
     """Reads a model from a run's work directory or from a checkpoint directory.
 
     Args:
