@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
+
 Weighting = Callable[[Array, int], Array]
 
 

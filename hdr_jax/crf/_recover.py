@@ -135,5 +135,5 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
             raise ValueError(f"log exposure times must be finite, got {values}; are all times > 0?")
         if np.ptp(values) == 0:
             raise ValueError(f"all exposure times are equal ({values}): nothing to compare")
-    stack = as_unit_float(stack)
+    stack = as_unit_float(jnp.asarray(stack))
     return stack, jnp.asarray(log_times, stack.dtype)

@@ -7,6 +7,7 @@ import warnings
 
 from PIL import Image
 
+
 PathLike = str | os.PathLike
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -23,7 +24,7 @@ def existing(path: PathLike) -> pathlib.Path:
 
 @contextlib.contextmanager
 def named_errors(path: pathlib.Path, expected: str):
-    """Turn whatever a decoder raises into a ValueError that names the file."""
+    """Turn whatever a decoder raises into an InputError that names the file."""
     try:
         yield
     except Exception as error:

@@ -2,8 +2,8 @@
 
 Photographs are uint8 or uint16 `[h, w, 3]` RGB as the file holds them (display-encoded); radiance
 maps are float32 `[h, w, 3]` linear RGB. Formats: `.hdr` (Radiance RGBE), `.exr` (OpenEXR), and
-every photograph format that OpenCV or Pillow reads. Whatever is wrong with a file is a
-`ValueError` that names the file. Files are written under a temporary name and then renamed, so
+every photograph format that OpenCV or Pillow reads. Whatever is wrong with a file is an
+`InputError` that names the file. Files are written under a temporary name and then renamed, so
 that there is never half a file.
 """
 
@@ -202,25 +202,3 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
             encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]
             temporary.write_bytes(encoded.tobytes())
-
-
-def reduced(image: np.ndarray, longest: int) -> np.ndarray:
-    """A picture scaled down, by averaging, until its longer side has at most so many pixels.
-
-    Args:
-      image: [h, w, 3].
-      longest: pixels.
-
-    Returns:
-      [h', w', 3] of the same type; the image itself if it is small enough.
-
-    Not differentiable.
-    Example:
-      >>> reduced(np.zeros((40, 80, 3), np.float32), 20).shape
-      (10, 20, 3)
-    """
-    scale = longest / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -7,6 +7,7 @@ import numpy as np
 import OpenEXR
 
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
+from hdr_jax.levels import as_unit_float
 
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
@@ -65,7 +66,7 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
 def to_levels(image: np.ndarray, keep_16_bits: bool) -> np.ndarray:
     """Integer levels for a picture file."""
     if image.dtype == np.uint16 and not keep_16_bits:
-        image = image / 65535.0
+        image = as_unit_float(image)
     if np.issubdtype(image.dtype, np.floating):
         return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
     return image

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+
 # Features whose distance from the mean is below this share of the features' own size are noise.
 _NOISE_FLOOR = 1e-3
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+
 # Convolutions as torchvision numbers them in `features`, up to relu4_4, with their output widths.
 # A step of three in the numbering is a 2 x 2 max pooling between them.
 CONVOLUTIONS = {

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax import color
 from hdr_jax.tonemap import mu_law
 
 
@@ -172,12 +173,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
       [1.0, 2.0, 3.0]
     """
     _check_same_shape(prediction, target)
-    prediction, constant = jax.lax.stop_gradient((prediction, target))
-    valid = (prediction > 0) & (constant > 0) & jnp.isfinite(prediction) & jnp.isfinite(constant)
-    log_ratio = jnp.log(jnp.where(valid, prediction, 1)) - jnp.log(jnp.where(valid, constant, 1))
-    median = jnp.nanmedian(jnp.where(valid, log_ratio, jnp.nan))
-    factor = jnp.exp(jnp.where(jnp.any(valid), median, 0))
-    return factor * target
+    return color.median_scale(target, prediction) * target
 
 
 def _abs(x: Array) -> Array:
