@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hdr_jax.errors import InputError
 
 
 def as_unit_float(image: Array) -> Array:
@@ -25,7 +26,7 @@ def as_unit_float(image: Array) -> Array:
       Float array of the same shape; of NumPy for an array of NumPy, which stays on the host.
 
     Raises:
-      ValueError: for other types, whose range cannot be known.
+      InputError: for other types, whose range cannot be known.
 
     Example:
       >>> import numpy as np
@@ -37,7 +38,7 @@ def as_unit_float(image: Array) -> Array:
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image
     if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
-        raise ValueError(
+        raise InputError(
             f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
         )
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)

@@ -7,6 +7,7 @@ import warnings
 
 from PIL import Image
 
+from hdr_jax.errors import InputError
 
 PathLike = str | os.PathLike
 
@@ -18,7 +19,7 @@ def existing(path: PathLike) -> pathlib.Path:
     """The path, if there is something."""
     path = pathlib.Path(path)
     if not path.exists():
-        raise ValueError(f"{path} does not exist; expected a file. Check the name and the folder.")
+        raise InputError(f"{path} does not exist; expected a file. Check the name and the folder.")
     return path
 
 
@@ -30,7 +31,7 @@ def named_errors(path: pathlib.Path, expected: str):
     except Exception as error:
         if isinstance(error, ValueError) and str(error).startswith(str(path)):
             raise
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read ({_one_line(error)}); expected {expected}, whole and "
             "undamaged. Open it in a viewer, or copy it again."
         ) from error

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
+from hdr_jax.errors import InputError
 from hdr_jax.tonemap import mu_law
 
 
@@ -28,7 +29,7 @@ def l1(prediction: Array, target: Array) -> Array:
       Scalar, >= 0; the gradient where both are equal is 0.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both.
     Source: Kim, Lee, Kang 2020, Eq. 4-6, first terms.
@@ -66,7 +67,7 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
       [[0.0, 1.0, 2.0]]
     """
     if image.ndim < 3 or num_levels < 2:
-        raise ValueError(
+        raise InputError(
             f"expected an image [..., h, w, c] and num_levels >= 2, got {image.shape} and "
             f"{num_levels}"
         )
@@ -107,7 +108,7 @@ def histogram_l1(prediction: Array, target: Array, num_levels: int = 256) -> Arr
       Scalar, >= 0; 0 for equal images.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both: a pixel of level l gets +-1 / (max(l, 1) * number of counts), by the
     sign of cnt(I') - cnt(I) in its bin.
@@ -138,7 +139,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       Scalar, >= 0.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both; the gradient where they are equal is 0.
     Source: Kim, Lee, Kang 2020, Eq. 6, second term.
@@ -165,7 +166,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
       none left the factor is 1.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in `target`; the factor is a constant.
     Example:
@@ -184,7 +185,7 @@ def _abs(x: Array) -> Array:
 def _check_same_shape(prediction: Array, target: Array) -> None:
     """Equal shapes, since broadcasting would hide a mistake."""
     if jnp.shape(prediction) != jnp.shape(target):
-        raise ValueError(
+        raise InputError(
             f"expected prediction and target of one shape, got {jnp.shape(prediction)} and "
             f"{jnp.shape(target)}; use jax.vmap for batches"
         )
