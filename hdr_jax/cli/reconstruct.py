@@ -3,87 +3,68 @@
 import argparse
 import itertools
 import pathlib
+from collections.abc import Iterable
 
+import jax
+import numpy as np
+
+from hdr_jax import images, progress, weights
 from hdr_jax.cli.outputs import write_preview
-
-EXAMPLE = """example:
-  python train.py --config configs/small.py --workdir runs/small --config.manual_dir=/my/hdr
-  hdr-jax reconstruct holiday.jpg --checkpoint runs/small -o out --stack
-
-Photographs are turned upright (EXIF) and converted to sRGB (ICC profile). This
-writes out/holiday.exr, out/holiday.png (tone-mapped, to look at) and, with --stack, the generated
-exposures in out/holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
-
-NO_CHECKPOINT = (
-    "no model: pass --checkpoint, the --workdir of a training run (python train.py --config "
-    "configs/quickstart.py --workdir runs/quickstart) or what `hdr-jax import` wrote from the "
-    "authors' released weights; none is shipped"
-)
-
-
-def add_parser(subparsers) -> argparse.ArgumentParser:
-    """Adds the subcommand to the parsers of `hdr-jax`."""
-    parser = subparsers.add_parser(
-        "reconstruct",
-        help="turn single photographs into radiance maps",
-        description="Generates the other exposures of a photograph, then merges them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG or TIFF, any size")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", required=True, help="folder for the results"
-    )
-    parser.add_argument(
-        "--checkpoint", metavar="DIR", help="a run's work directory, or a checkpoint"
-    )
-    parser.add_argument("--step", type=int, help="which checkpoint, the newest by default")
-    parser.add_argument("--format", choices=("exr", "hdr"), default="exr", help="default exr")
-    parser.add_argument("--stack", action="store_true", help="write the generated exposures too")
-    parser.add_argument(
-        "--reference",
-        type=int,
-        metavar="INDEX",
-        help="which exposure of the stack the photograph is, 0 the darkest; default the middle",
-    )
-    parser.add_argument(
-        "--ev-step", type=float, default=1.0, help="stops between exposures, default 1"
-    )
-    parser.add_argument(
-        "--tile", type=int, default=512, help="largest picture given to the networks, default 512"
-    )
-    parser.add_argument(
-        "--released",
-        action="store_true",
-        help="edges as the authors' program finds them; by default as the checkpoint says",
-    )
-    parser.add_argument("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
-    return parser
+from hdr_jax.errors import InputError
+from hdr_jax.files import write_text
+from hdr_jax.models import HighlightModel
+from hdr_jax.reconstruct import exposure, highlights, reconstruct_batch
+from hdr_jax.runs import checkpoints
 
 
 def run(args: argparse.Namespace) -> int:
     """Reconstructs every photograph; returns the exit code."""
-    if args.checkpoint is None:
-        raise ValueError(NO_CHECKPOINT)
-    import jax
-
-    from hdr_jax import images
-    from hdr_jax.runs import checkpoints
-
     paths = [pathlib.Path(photo) for photo in args.photos]
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
     if twice:
-        raise ValueError(f"several photographs are named {', '.join(twice)}: one folder for each")
+        raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
+    if args.checkpoint is None:
+        model, params = weights.load()
+        print(f"model {weights.DEFAULT}, which comes with the program")
+    else:
+        model, params, step = checkpoints.load_model(args.checkpoint, args.step)
+        print(f"model of {args.checkpoint}, step {step}")
+    if isinstance(model, HighlightModel):
+        _predict_all(paths, model, params, args)
+    else:
+        _paint_all(paths, model, params, checkpoints.load_config(args.checkpoint, step), args)
+    return 0
+
+
+def _predict_all(paths, model, params, args: argparse.Namespace) -> None:
+    """Photographs by a model that predicts their clipped pixels."""
+    low, high = args.ev_range
+    if not low <= 0 <= high:
+        raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
+    g = images.camera_response(args.response) if args.response else None
+    if len(paths) > 1:  # all are looked at first: a damaged one must not stop the work half-way
+        for path in paths:
+            images.read_photo(path, to_srgb=True)
+    folder = pathlib.Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        with progress.bar(path.name):
+            log_radiance = highlights(images.read_photo(path, to_srgb=True), model, params, g=g)
+            stops = range(low, high + 1)
+            stack = ((ev, exposure(log_radiance, ev, g)) for ev in stops) if args.stack else ()
+            _write_stack(folder / f"{path.stem}_stack", stack)
+        np.exp(log_radiance, out=log_radiance)
+        _write_map(folder, path.stem, log_radiance, args.format)
+
+
+def _paint_all(paths, model, params, config, args: argparse.Namespace) -> None:
+    """Photographs by networks that paint every exposure."""
     # All are looked at first: a damaged one must not stop the work half-way.
     shapes = [images.read_photo(path, to_srgb=True).shape for path in paths]
-    model, params, step = checkpoints.load_model(args.checkpoint, args.step)
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
-    print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
-    trained_with = checkpoints.load_config(args.checkpoint, step)
-    edges = "released" if args.released else trained_with.get("edge_weights", "rgb")
+    edges = "released" if args.released else config.get("edge_weights", "rgb")
     for group in _groups(paths, shapes, args.tile, jax.local_device_count()):
-        _reconstruct(group, model, params, images.edge_weights(edges), args)
-    return 0
+        _paint(group, model, params, images.edge_weights(edges), args)
 
 
 def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
@@ -100,59 +81,44 @@ def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
     return groups
 
 
-def _reconstruct(group, model, params, channel_weights, args: argparse.Namespace) -> None:
+def _paint(group, model, params, channel_weights, args: argparse.Namespace) -> None:
     """One group of photographs, with a progress bar over the tiles."""
-    import tqdm
-
-    from hdr_jax import images
-    from hdr_jax.reconstruct import reconstruct_batch
-
     names = ", ".join(path.name for path in group)
-    with tqdm.tqdm(unit="tile", desc=names, dynamic_ncols=True) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        results = reconstruct_batch(
-            [images.read_photo(path, to_srgb=True) for path in group],
-            model,
-            params,
-            reference_index=args.reference,
-            ev_step=args.ev_step,
-            tile=args.tile,
-            overlap=args.overlap,
-            channel_weights=channel_weights,
-            progress=progress,
+    results = reconstruct_batch(
+        [images.read_photo(path, to_srgb=True) for path in group],
+        model,
+        params,
+        reference_index=args.reference,
+        ev_step=args.ev_step,
+        tile=args.tile,
+        overlap=args.overlap,
+        channel_weights=channel_weights,
+        progress=lambda _, total: progress.bar(names, total),
+    )
+    folder = pathlib.Path(args.output)
+    for path, (radiance, stack) in zip(group, results, strict=True):
+        _write_map(folder, path.stem, radiance, args.format)
+        stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
+        _write_stack(
+            folder / f"{path.stem}_stack", zip(stops, stack, strict=True) if args.stack else ()
         )
-        for path, (radiance, stack) in zip(group, results, strict=True):
-            _write(pathlib.Path(args.output), path.stem, radiance, stack, args)
 
 
-def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Namespace) -> None:
-    """The radiance map, a picture of it, and the stack when it is asked for."""
-    import numpy as np
-
-    from hdr_jax import images
-
-    path = folder / f"{name}.{args.format}"
+def _write_map(folder: pathlib.Path, name: str, radiance: np.ndarray, suffix: str) -> None:
+    """The radiance map and a picture of it."""
+    path = folder / f"{name}.{suffix}"
     images.write(path, radiance)
     write_preview(folder / f"{name}.png", radiance)
     stops = np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20))
     print(f"{path}: linear, relative radiance (no unit), {stops:.1f} stops")
-    if args.stack:
-        _write_stack(folder / f"{name}_stack", stack, args.ev_step)
 
 
-def _write_stack(folder: pathlib.Path, stack, ev_step: float) -> None:
-    """Exposures as PNGs, and the table of exposure times that makes a stack of them."""
-    from hdr_jax import images
-    from hdr_jax.files import write_text
-
-    folder.mkdir(exist_ok=True)
+def _write_stack(folder: pathlib.Path, stack: Iterable[tuple[float, np.ndarray]]) -> None:
+    """(stops, exposure) as PNGs, and the table of exposure times that makes a stack of them."""
     rows = ["file,exposure_time_s"]
-    for i, exposure in enumerate(stack):
-        stops = ev_step * (i - len(stack) // 2)
-        images.write(folder / f"exposure_{i}_ev{stops:+g}.png", exposure)
+    for i, (stops, exposed) in enumerate(stack):
+        folder.mkdir(exist_ok=True)
+        images.write(folder / f"exposure_{i}_ev{stops:+g}.png", exposed)
         rows.append(f"exposure_{i}_ev{stops:+g}.png,{2.0**stops:.9g}")
-    write_text(folder / "exposures.csv", "\n".join(rows) + "\n")
+    if rows[1:]:
+        write_text(folder / "exposures.csv", "\n".join(rows) + "\n")

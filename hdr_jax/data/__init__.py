@@ -1,11 +1,23 @@
-"""From a TFDS dataset to batches on the devices."""
+"""From a TFDS dataset to batches on the devices.
+
+A *source* is anything with `len` and `source[i]` -> a dict of `stack` (uint8 [n, h, w, 3] or n
+pictures), `ev_offset` ([n] stops), `hdr` (float32 [h, w, 3]) and `scene`. A *batch* is a dict of
+NumPy arrays:
+
+    stack      uint8   [b, n, h, w, 3]  exposures, RGB
+    edges      uint8   [b, n, h, w, 1]  1 on Canny edges of the exposure
+    hdr        float32 [b, h, w, 3]     radiance, linear, relative
+    ev_offset  float32 [b, n]           stops
+
+Training order and augmentation depend on the seed and the position in the run alone: a run that is
+resumed at step k sees the batches that it would have seen.
+"""
 
 from hdr_jax.data._augmentation import (
     augmented,
     centred,
     decode,
     rephotographed,
-    resized,
     scene_name,
     with_edges,
 )
@@ -13,11 +25,8 @@ from hdr_jax.data._batches import (
     ARRAYS,
     Batch,
     batches,
-    builder_of,
     evaluation_batches,
-    load_source,
     photographs,
-    prepare,
     to_devices,
 )
 from hdr_jax.data._photographs import (
@@ -26,9 +35,11 @@ from hdr_jax.data._photographs import (
     as_jpeg,
     evaluation_photograph,
 )
+from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
 
 __all__ = [
     "ARRAYS",
+    "BUILDERS",
     "Batch",
     "Photographer",
     "RadianceMaps",
@@ -44,7 +55,6 @@ __all__ = [
     "photographs",
     "prepare",
     "rephotographed",
-    "resized",
     "scene_name",
     "to_devices",
     "with_edges",

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hdr_jax.data._augmentation import check, resized
+from hdr_jax.data._augmentation import check
 from hdr_jax.errors import InputError
-from hdr_jax.images import rim_distance
+from hdr_jax.images import resized, rim_distance
 from hdr_jax.synthetic import Camera, meter
 
 Photograph = dict[str, np.ndarray]

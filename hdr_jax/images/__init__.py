@@ -8,9 +8,11 @@ from hdr_jax.images._exposure_times import (
     read_exposure_time,
 )
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, reduced, write
+from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
+from hdr_jax.images._resizing import reduced, resized
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,
+    camera_response,
     named_response,
     read_response,
     write_response,
@@ -24,6 +26,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
+    "camera_response",
     "canny",
     "edge_weights",
     "equal_photos",
@@ -37,6 +40,7 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
+    "resized",
     "rim_distance",
     "write",
     "write_response",

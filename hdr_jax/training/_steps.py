@@ -14,6 +14,7 @@ import optax
 from jax import Array
 
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel
 from hdr_jax.training._highlights import highlight_stack, highlight_terms
@@ -106,7 +107,7 @@ def eval_step(
       `stack` [b, n, h, w, 3] in [0, 1]; `radiance`, `true_radiance` [b, h, w, 3] and `g`, `true_g`
       [b, 3, num_levels] of the generated and of the true stack.
     """
-    true = batch["stack"].astype(jnp.float32) / 255
+    true = as_unit_float(batch["stack"])
     if isinstance(setup.model, HighlightModel):
         stack = highlight_stack(setup, params, batch)
     else:
