@@ -80,6 +80,12 @@ def _scores(radiance, truth):
     return metrics.hdrvdp2_by_protocol(radiance, truth).Q, metrics.pu21_psnr(*shown)
 
 
+def scored(radiance: np.ndarray, truth: np.ndarray, jod: Callable | None) -> list[float]:
+    """Q, PU21-PSNR and, with a `jod_of`, JOD of a map."""
+    values = [float(x) for x in _scores(radiance, truth)]
+    return values + ([jod(radiance, truth)] if jod else [])
+
+
 def jod_of() -> Callable | None:
     """ColorVideoVDP as a function (radiance, truth) -> JOD, or None where it is not installed."""
     try:
@@ -128,8 +134,7 @@ def main() -> None:
         photograph, camera = evaluation_photograph(images.read_hdr(path), seed=seed)
         exposures.append(stack_psnr(photograph, camera, model, params))
         for way, radiance in ways(photograph, camera, model, params):
-            values = [float(x) for x in _scores(radiance, photograph["hdr"])]
-            values += [jod(radiance, photograph["hdr"])] if jod else []
+            values = scored(radiance, photograph["hdr"], jod)
             rows.append((path.stem, way, *values))
             print(f"{path.stem:32s} {way:9s}" + "".join(f"{x:8.2f}" for x in values), flush=True)
     _report(rows, names, np.stack(exposures))
