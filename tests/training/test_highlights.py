@@ -11,6 +11,8 @@ from hdr_jax import data, training
 from hdr_jax.errors import InputError
 from hdr_jax.models.gain import MAX_GAIN
 from hdr_jax.models.highlights import clip_mask, linearised
+from hdr_jax.runs.checkpoints import load_model
+from hdr_jax.runs.log import RunLog
 
 
 def small_config(**changes) -> ConfigDict:
@@ -134,6 +136,52 @@ def test_each_phase_has_a_rate_of_its_own():
         moved.append(-float(updates["w"]))
     assert moved[0] == 0 and abs(moved[5] - 1) < 0.01 and moved[99] < 0.01
     assert abs(max(moved[100:]) - 0.5) < 0.01 and moved[199] < 0.01
+
+
+def run_config() -> ConfigDict:
+    """Six steps, three in each phase."""
+    config = small_config(data_dir="", batch_size=2, log_every=1, eval_every=6, eval_scenes=2)
+    config.update(steps=6, refine_from=3, checkpoint_every=2)
+    return config
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """`train_and_evaluate` on a few made scenes."""
+    import train as program
+
+    rng = np.random.default_rng(0)
+    scenes = []
+    for i in range(3):
+        hdr = np.exp(rng.uniform(-4, 2, (40, 40, 3))).astype(np.float32)
+        exposures = np.clip(hdr * np.exp2(np.arange(-1.0, 2.0))[:, None, None, None], 0, 1)
+        stack = np.round(255 * exposures ** (1 / 2.2)).astype(np.uint8)
+        stops = np.arange(-1, 2, dtype=np.float32)
+        scenes.append({"stack": stack, "ev_offset": stops, "hdr": hdr, "scene": f"s{i}"})
+    monkeypatch.setattr(data, "load_source", lambda *_: scenes)
+    return program.train_and_evaluate
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
+    train(run_config(), tmp_path / "whole")
+    expected = (tmp_path / "whole" / "metrics.jsonl").read_text()
+    assert len(expected.splitlines()) == 6
+    stop = RunLog.put
+
+    def killed(log, step, terms, *, write):
+        if step == 5:
+            raise KeyboardInterrupt
+        stop(log, step, terms, write=write)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, "put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(run_config(), tmp_path / "killed")
+    train(run_config(), tmp_path / "killed")
+    assert (tmp_path / "killed" / "metrics.jsonl").read_text() == expected
+    model, _, step = load_model(tmp_path / "killed")
+    assert step == 6 and model.widths == (8, 8)
 
 
 def test_losses_of_weight_zero_are_left_out():
