@@ -179,8 +179,8 @@ def expose(
     Args:
       radiance: [h, w, c] float, linear, >= 0; a response function clips at E t = 1.
       log_times: [n] natural logs of exposure times.
-      response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels] or
-        [c, num_levels].
+      response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels],
+        [1, num_levels] or [c, num_levels].
       key: random key; without it there is no noise.
       read_noise: standard deviation of signal-independent noise, in units of the clipping exposure.
       shot_noise: standard deviation of shot noise at full exposure, same unit.
@@ -192,7 +192,8 @@ def expose(
     Raises:
       ValueError: when shapes do not fit, or noise is asked for without a key.
 
-    Differentiable in `radiance` and `log_times` where nothing clips, and `num_levels` is None.
+    Differentiable in `radiance` and `log_times` if `num_levels` is None; the slope is 0 beyond the
+    clipping exposure and below black, not at them.
     Source: Debevec and Malik 1997, Eq. 1.
     Example:
       >>> log_times = ev_to_log_times(jnp.array([0.0, 1.0]))
@@ -207,12 +208,15 @@ def expose(
         )
     if key is None and (read_noise or shot_noise):
         raise ValueError("noise needs a random key: pass key=jax.random.key(...)")
-    exposure = radiance * jnp.exp(log_times)[:, None, None, None]
+    exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]
     if key is not None:
-        deviation = jnp.sqrt(read_noise**2 + shot_noise**2 * jnp.clip(exposure, 0, 1))
+        variance = read_noise**2 + shot_noise**2 * interpolation.clamp(exposure, 0, 1)
+        # Double where: the slope of a root is infinite at 0.
+        noisy = variance > 0
+        deviation = jnp.where(noisy, jnp.sqrt(jnp.where(noisy, variance, 1)), 0)
         exposure += deviation * jax.random.normal(key, exposure.shape, exposure.dtype)
     if callable(response):
-        stack = jnp.clip(response(jnp.clip(exposure, 0, 1)), 0, 1)
+        stack = interpolation.clamp(response(interpolation.clamp(exposure, 0, 1)), 0, 1)
     else:
         stack = _respond_by_table(exposure, jnp.asarray(response))
     if num_levels is not None:
@@ -221,11 +225,7 @@ def expose(
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:
-    """Pixel values in [0, 1] of exposures, by the inverse of g [num_levels] or [c, num_levels]."""
+    """Pixel values in [0, 1] of exposures, by the inverse of g [num_levels] or [1 or c, num_levels]."""
     # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
     log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
-    if g.ndim == 1:
-        levels = interpolation.invert(log_exposure, g)
-    else:
-        levels = jax.vmap(interpolation.invert, (-1, 0), -1)(log_exposure, g)
-    return levels / (g.shape[-1] - 1)
+    return interpolation.by_channel(interpolation.invert, log_exposure, g) / (g.shape[-1] - 1)

@@ -130,7 +130,7 @@ def _pixels_first(stack: Array) -> Array:
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
     thinned = as_unit_float(stack[:, ::step, ::step])
-    return jnp.clip(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    return interpolation.clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
 
 
 def _linear_histogram(levels: Array, num_levels: int) -> Array:
