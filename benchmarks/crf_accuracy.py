@@ -3,9 +3,9 @@
   pip install colour-hdri      # not needed by anything else; without it its column stays empty
   python benchmarks/crf_accuracy.py [--stacks 50] [--size 256]
 
-Every stack is a procedural scene (`hdr_jax.scenes`), metered, photographed at EV -3..+3 in 8 bits
-by a camera with a random response and random noise. All methods get the same pictures. Printed is
-the RMS difference of ln f^-1 from the truth over levels 5..250 and the three channels, after
+Every stack is a procedural scene (`hdr_jax.synthetic`), metered, photographed at EV -3..+3 in 8
+bits by a camera with a random response and random noise. All methods get the same pictures. Printed
+is the RMS difference of ln f^-1 from the truth over levels 5..250 and the three channels, after
 the mean difference of each channel, which no method can know, is taken away; and for the first
 stacks the spread: the standard deviation of g, RMS over the levels, when the samples are redrawn
 by cropping the pictures at random to 3/4 of their sides.
@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import tqdm
 
-from hdr_jax import camera, crf, exposure, scenes
+from hdr_jax import crf, exposure, synthetic
 
 EV_OFFSET = np.arange(-3, 4)
 LEVELS = slice(5, 251)
@@ -40,7 +40,8 @@ def photograph(number: int, size: int) -> tuple[np.ndarray, exposure.Response]:
     """Stack uint8 [7, h, w, 3] of scene `number` and the response that it was taken with."""
     rng = np.random.default_rng(number)
     response = random_response(rng)
-    metered = camera.meter(scenes.render_scene(number, size, size * 4 // 3), rng.uniform(-0.5, 0.5))
+    radiance = synthetic.render_scene(number, size, size * 4 // 3)
+    metered = synthetic.meter(radiance, rng.uniform(-0.5, 0.5))
     stack = exposure.expose(
         jnp.asarray(metered),
         exposure.ev_to_log_times(EV_OFFSET),

@@ -18,7 +18,7 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 
-from hdr_jax import brackets, crf, deghosting, images
+from hdr_jax import brackets, crf, images
 from hdr_jax.merge import merge
 
 
@@ -61,7 +61,7 @@ def aligned(stack: np.ndarray, log_times: np.ndarray) -> np.ndarray:
     """The exposures as the best exposed one was taken, cropped to what all of them show."""
     with brackets.Brackets(stack) as kept:
         g = brackets.response(kept, log_times)
-        moved, _ = brackets.align(kept, log_times, g, deghosting.reference_index(stack))
+        moved, _ = brackets.align(kept, log_times, g, brackets.reference_index(stack))
         with moved:
             return moved.rows(0, moved.shape[1])
 
@@ -106,7 +106,8 @@ def main() -> None:
 
 def _draw(out: pathlib.Path, name: str, results: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Response curves of both, and our map tone-mapped."""
-    from hdr_jax import figures, tonemap
+    from hdr_jax import tonemap
+    from hdr_jax.runs import figures
 
     out.mkdir(parents=True, exist_ok=True)
     figures.response_curves(

@@ -16,7 +16,7 @@ import time
 import numpy as np
 import tensorflow_datasets as tfds
 
-from hdr_jax import augmentation, data, edges
+from hdr_jax import data, images
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
 
 
@@ -47,13 +47,10 @@ def pipeline(source, arguments: argparse.Namespace) -> None:
 
 def edge_maps(source, size: int) -> None:
     """Milliseconds of one edge map, ours and scikit-image's, on the same pictures."""
-    scenes = [
-        augmentation.centred(augmentation.decode(source[i]), size, size)
-        for i in range(min(4, len(source)))
-    ]
+    scenes = [data.centred(data.decode(source[i]), size, size) for i in range(min(4, len(source)))]
     pictures = [picture for scene in scenes for picture in scene["stack"]]
-    grays = [(picture / 255.0) @ np.array(edges.RGB_WEIGHTS) for picture in pictures]
-    detectors = {"edges.canny": (edges.canny, pictures)}
+    grays = [(picture / 255.0) @ np.array(images.RGB_WEIGHTS) for picture in pictures]
+    detectors = {"images.canny": (images.canny, pictures)}
     try:
         from skimage.feature import canny
 
@@ -95,7 +92,7 @@ def main() -> None:
         print(f"prepare              {per_second(scenes, start)}", flush=True)
         start = time.perf_counter()
         for i in range(len(source)):
-            augmentation.decode(source[i])
+            data.decode(source[i])
         print(f"read                 {per_second(len(source), start)}", flush=True)
         pipeline(source, arguments)
         edge_maps(source, arguments.size)

@@ -13,38 +13,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import color, interpolation
+from hdr_jax import color
+from hdr_jax.levels import by_channel, clamp, invert
 
 Response = Callable[[Array], Array]
 
 LN2 = 0.6931471805599453
-
-
-def as_unit_float(image: Array) -> Array:
-    """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
-
-    Args:
-      image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
-
-    Returns:
-      Float array of the same shape.
-
-    Raises:
-      ValueError: for other types, whose range cannot be known.
-
-    Example:
-      >>> import numpy as np
-      >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
-      [0.0, 1.0]
-    """
-    image = jnp.asarray(image)
-    if jnp.issubdtype(image.dtype, jnp.floating):
-        return image
-    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
-        raise ValueError(
-            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
-        )
-    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
 
 
 def ev_to_log_times(ev_offset: Array) -> Array:
@@ -210,13 +184,13 @@ def expose(
         raise ValueError("noise needs a random key: pass key=jax.random.key(...)")
     exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]
     if key is not None:
-        variance = read_noise**2 + shot_noise**2 * interpolation.clamp(exposure, 0, 1)
+        variance = read_noise**2 + shot_noise**2 * clamp(exposure, 0, 1)
         # Double where: the slope of a root is infinite at 0.
         noisy = variance > 0
         deviation = jnp.where(noisy, jnp.sqrt(jnp.where(noisy, variance, 1)), 0)
         exposure += deviation * jax.random.normal(key, exposure.shape, exposure.dtype)
     if callable(response):
-        stack = interpolation.clamp(response(interpolation.clamp(exposure, 0, 1)), 0, 1)
+        stack = clamp(response(clamp(exposure, 0, 1)), 0, 1)
     else:
         stack = _respond_by_table(exposure, jnp.asarray(response))
     if num_levels is not None:
@@ -225,7 +199,7 @@ def expose(
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:
-    """Pixel values in [0, 1] of exposures, by the inverse of g [num_levels] or [1 or c, num_levels]."""
+    """Pixel values in [0, 1] of exposures, by the inverse of g [..., num_levels]."""
     # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
     log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
-    return interpolation.by_channel(interpolation.invert, log_exposure, g) / (g.shape[-1] - 1)
+    return by_channel(invert, log_exposure, g) / (g.shape[-1] - 1)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
-from hdr_jax.interpolation import clamp
+from hdr_jax.levels import clamp
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -57,7 +57,7 @@ def merge(
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
-        `hdr_jax.deghosting.confidence` gives it.
+        `hdr_jax.brackets.confidence` gives it.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
         of which the longest exposure would make a dark speck in a highlight.

@@ -21,8 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import crf, edges
-from hdr_jax.exposure import as_unit_float, ev_to_log_times
+from hdr_jax import crf
+from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.images import RGB_WEIGHTS, canny
+from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import merge
 from hdr_jax.models import ExposureStackModel
 
@@ -40,7 +42,7 @@ def reconstruct(
 
     Args:
       image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
-      model: as `hdr_jax.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
+      model: as `hdr_jax.runs.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
       params: its parameters.
       **options: of `reconstruct_batch`: reference_index, ev_step, tile, overlap, channel_weights,
         progress, and those of the response's recovery.
@@ -76,7 +78,7 @@ def reconstruct_batch(
     ev_step: float = 1.0,
     tile: int = 512,
     overlap: int = 64,
-    channel_weights: tuple[float, float, float] = edges.RGB_WEIGHTS,
+    channel_weights: tuple[float, float, float] = RGB_WEIGHTS,
     progress: Callable[[int, int], None] | None = None,
     **layer: Any,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -90,7 +92,7 @@ def reconstruct_batch(
       tile: side of the largest picture that the networks are given at once, pixels.
       overlap: of neighbouring tiles, pixels.
       channel_weights: of the gray picture whose edges the local networks are given;
-        `hdr_jax.edges.RELEASED_WEIGHTS` for the authors' released weights.
+        `hdr_jax.images.RELEASED_WEIGHTS` for the authors' released weights.
       progress: called with (tiles done, tiles in all).
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
@@ -220,8 +222,8 @@ def _tiles(size: tuple[int, int], tile: int, overlap: int) -> list[Tile]:
 
 def _start(model: ExposureStackModel, channel_weights: tuple, pictures: np.ndarray) -> Carry:
     """The carry of pictures [b, h, w, 3] in [0, 1] before the first step."""
-    canny = partial(edges.canny, channel_weights=channel_weights)
-    edge_maps = np.stack([canny(picture) for picture in pictures])[..., None]
+    edges_of = partial(canny, channel_weights=channel_weights)
+    edge_maps = np.stack([edges_of(picture) for picture in pictures])[..., None]
     states = jax.tree.map(np.asarray, model.initial_states(*pictures.shape[:3]))
     return 2 * pictures - 1, edge_maps.astype(np.float32), states
 

@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import interpolation
-from hdr_jax.exposure import as_unit_float
+from hdr_jax.levels import as_unit_float, clamp, left_segment
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
 
@@ -130,12 +129,12 @@ def _pixels_first(stack: Array) -> Array:
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
     thinned = as_unit_float(stack[:, ::step, ::step])
-    return interpolation.clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    return clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
 
 
 def _linear_histogram(levels: Array, num_levels: int) -> Array:
     """Fractions [num_levels] of `levels` [pixels]; a level between integers counts in both."""
-    k, fraction = interpolation.left_segment(levels, num_levels)
+    k, fraction = left_segment(levels, num_levels)
     counts = jnp.zeros(num_levels, levels.dtype).at[k].add(1 - fraction).at[k + 1].add(fraction)
     return counts / levels.size
 

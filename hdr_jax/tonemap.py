@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
-from hdr_jax.interpolation import clamp
+from hdr_jax.levels import clamp
 
 # Of the brightest pixel, far below anything visible: the logarithm must exist at 0.
 DARKEST = 1e-6

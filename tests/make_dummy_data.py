@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 from PIL import ExifTags, Image
 
-from hdr_jax import images, scenes
+from hdr_jax import images, synthetic
 
 BUILDERS = pathlib.Path(__file__).resolve().parents[1] / "tfds_builders"
 SIZE = 16, 24  # height, width of the pictures
@@ -97,7 +97,7 @@ def synthetic_stacks(folder: pathlib.Path) -> None:
 
 def light(number: int) -> np.ndarray:
     """A procedural scene whose median is middle gray."""
-    radiance = scenes.render_scene(number, *SIZE)
+    radiance = synthetic.render_scene(number, *SIZE)
     return (0.18 * radiance / np.median(radiance)).astype(np.float32)
 
 

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from hdr_jax import alignment, brackets, exposure_times
+from hdr_jax import brackets, images
+from hdr_jax.brackets import _alignment as alignment
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
-from hdr_jax.response_files import named_response
+from hdr_jax.images import named_response
 
 G = named_response("srgb")
 
@@ -108,8 +109,8 @@ def tile_shifts(reference, picture, g, side=128):
 
 
 def test_real_hand_held_brackets(shared):
-    paths = exposure_times.find_photos(shared / "data/stacks/hdrtoolbox_alignment")
-    log_times = np.log(exposure_times.exposure_times(paths))
+    paths = images.find_photos(shared / "data/stacks/hdrtoolbox_alignment")
+    log_times = np.log(images.exposure_times(paths))
     order = np.argsort(log_times)
     with brackets.load(paths) as loaded:
         g = brackets.response(loaded, log_times)

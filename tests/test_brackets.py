@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import brackets, deghosting, images
+from hdr_jax import brackets, images
+from hdr_jax.brackets import _brackets
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
+from hdr_jax.images import named_response
 from hdr_jax.merge import merge
-from hdr_jax.response_files import named_response
 
 G = named_response("srgb")
 EV = np.array([-2.0, 0, 2])
@@ -37,9 +38,9 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
     g = np.broadcast_to(G, (3, 256))
     trust = None
     if reference is not None:
-        trust = deghosting.confidence(stack, LOG_TIMES, jnp.asarray(g), reference=1)
+        trust = brackets.confidence(stack, LOG_TIMES, jnp.asarray(g), reference=1)
     expected = merge(stack, LOG_TIMES, jnp.asarray(g), confidence=trust, extremes_once=True)
-    monkeypatch.setattr(brackets, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    monkeypatch.setattr(_brackets, "STRIP_VALUES", 7 * 3 * 90 * 3)
     with brackets.Brackets(stack) as kept:
         radiance = brackets.merge_strips(kept, LOG_TIMES, G, reference=reference)
         np.testing.assert_array_equal(kept.picture(2), stack[2])
@@ -50,7 +51,7 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
 
 def test_response_of_thinned_brackets_is_increasing(monkeypatch):
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
-    monkeypatch.setattr(brackets, "RESPONSE_PIXELS", 1200)
+    monkeypatch.setattr(_brackets, "RESPONSE_PIXELS", 1200)
     with brackets.Brackets(stack) as kept:  # noise: a response that needs `monotone`
         g = brackets.response(kept, LOG_TIMES)
     assert g.shape == (3, 256) and np.isfinite(g).all() and (np.diff(g, axis=1) >= 0).all()
@@ -59,7 +60,7 @@ def test_response_of_thinned_brackets_is_increasing(monkeypatch):
 def test_deghosting_keeps_the_reference():
     stack, truth = moving_scene()
     g = jnp.broadcast_to(jnp.asarray(G), (3, 256))
-    trust = deghosting.confidence(stack, LOG_TIMES, g, reference=1)
+    trust = brackets.confidence(stack, LOG_TIMES, g, reference=1)
     ghosted = np.asarray(merge(stack, LOG_TIMES, g))
     clean = np.asarray(merge(stack, LOG_TIMES, g, confidence=trust))
     errors = [np.abs(np.log(np.asarray(radiance) / truth)) for radiance in (ghosted, clean)]
@@ -76,12 +77,12 @@ def test_clipped_references_are_completed_by_the_others():
     radiance = np.broadcast_to(radiance[:, None], (60, 90, 3)[:2] + (3,))
     stack = np.asarray(expose(jnp.asarray(radiance), LOG_TIMES, srgb(), num_levels=256))
     g = jnp.broadcast_to(jnp.asarray(G), (3, 256))
-    trust = deghosting.confidence(stack, LOG_TIMES, g, reference=1)
+    trust = brackets.confidence(stack, LOG_TIMES, g, reference=1)
     np.testing.assert_allclose(trust, 1, atol=1e-3)
     # A dark thing before the sun of the reference is no part of it.
     covered = stack.copy()
     covered[0, 20:40, 76:90] = 0.1
-    trust = np.asarray(deghosting.confidence(covered, LOG_TIMES, g, reference=1))
+    trust = np.asarray(brackets.confidence(covered, LOG_TIMES, g, reference=1))
     assert (trust[0, 22:38, 79:] < 0.01).all() and (trust[2] > 0.99).all()
     merged = np.asarray(merge(covered, LOG_TIMES, g, confidence=jnp.asarray(trust)))
     assert (merged[22:38, 80:] > 0.9).all()  # at least what the reference records
@@ -90,7 +91,7 @@ def test_clipped_references_are_completed_by_the_others():
 def test_wrong_shapes_are_refused():
     stack, _ = moving_scene()
     with pytest.raises(ValueError, match="reference 3"):
-        deghosting.confidence(stack, LOG_TIMES, jnp.asarray(G), reference=3)
+        brackets.confidence(stack, LOG_TIMES, jnp.asarray(G), reference=3)
     with pytest.raises(ValueError, match="confidence"):
         merge(stack, LOG_TIMES, jnp.asarray(G[0]), confidence=jnp.ones((3, 4, 4)))
 

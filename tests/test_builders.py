@@ -1,5 +1,6 @@
 """tfds_builders without TensorFlow: prepare, read, splits, panoramas, and what goes wrong."""
 
+import csv
 import importlib.util
 import pathlib
 import re
@@ -12,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_builders
-from hdr_jax import camera, data, images
+from hdr_jax import data, images, synthetic
 from tfds_builders import common, panorama, sizes, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
@@ -104,7 +105,7 @@ def test_radiance_maps(tmp_path):
     ratio = garden["hdr"] / truth
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
     # Metered: the log average is 0.18, within half a stop.
-    average = np.exp(np.log(garden["hdr"] @ np.array(camera.LUMINANCE_WEIGHTS)).mean())
+    average = np.exp(np.log(garden["hdr"] @ np.array(synthetic.LUMINANCE_WEIGHTS)).mean())
     assert abs(np.log2(average / 0.18)) <= 0.51
     for split, count in {"train": 7, "val": 1, "test": 1}.items():
         square = data.load_source("radiance_maps/256", split, tmp_path, DUMMY)
@@ -418,8 +419,11 @@ def test_documented_code_prints_what_the_page_says(tmp_path, monkeypatch, capsys
 def test_real_views(shared):
     folder = shared / "data/views"
     files = sorted(folder.glob("*.hdr"))
+    with (shared / "data/manifest.csv").open(newline="") as file:
+        listed = {row["view"]: row["split"] for row in csv.DictReader(file)}
     split_of = radiance_maps.assign_splits(folder, files)
-    assert len(files) == len(split_of) == 317
+    assert split_of == {path: listed[path.name] for path in files}
+    assert {path.name for path in files} == set(listed)
     assert set(split_of.values()) == {"train", "val"}
     radiance = images.read_hdr(files[0])
     example = common.photographed(radiance, files[0].stem, radiance_maps.Builder.BUILDER_CONFIGS[0])

@@ -6,8 +6,9 @@ import make_dummy_data
 import numpy as np
 import pytest
 
-from hdr_jax import contact_sheet, figures, images
+from hdr_jax import images
 from hdr_jax.cli import main
+from hdr_jax.runs import contact_sheet, figures
 
 
 def test_check_of_a_good_folder(tmp_path, capsys):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from hdr_jax import data, images, scenes
+from hdr_jax import data, images, synthetic
 from tfds_builders import exposures, manual
 from tfds_builders.hdr_eye import hdr_eye_dataset_builder as hdr_eye
 from tfds_builders.vds import vds_dataset_builder as vds
@@ -231,7 +231,7 @@ def test_brackets_by_exif_table_and_spacing(tmp_path):
 
 
 def test_merged_map_is_in_units_of_the_exposure_that_clips_at_ev_0(tmp_path):
-    truth = scenes.render_scene(0, 96, 128)
+    truth = synthetic.render_scene(0, 96, 128)
     truth *= 0.18 / np.median(truth)
     (tmp_path / "hall").mkdir()
     rows = ["file,exposure_time_s"]

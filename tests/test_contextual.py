@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from hdr_jax.losses import contextual_bilateral
-from hdr_jax.perceptual import rgb_patches
+from hdr_jax.losses import contextual_bilateral, rgb_patches
 
 loss = jax.jit(contextual_bilateral, static_argnames="pairs_per_block")
 loss_and_gradients = jax.jit(jax.value_and_grad(contextual_bilateral, (0, 1)))

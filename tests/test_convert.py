@@ -485,7 +485,7 @@ def test_files_that_do_not_belong_together_are_refused(tiny_files, tmp_path):
 def test_import_command_writes_a_checkpoint(tiny_files, tmp_path, capsys):
     import argparse
 
-    from hdr_jax import checkpoints
+    from hdr_jax.runs import checkpoints
 
     parser = argparse.ArgumentParser()
     import_.add_parser(parser.add_subparsers())

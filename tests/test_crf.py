@@ -8,7 +8,8 @@ import pytest
 import reference
 from jax.test_util import check_grads
 
-from hdr_jax import crf, least_squares
+from hdr_jax import crf
+from hdr_jax.crf import _least_squares
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
 from hdr_jax.merge import synthesize
 from hdr_jax.sampling import grossberg_nayar, quantiles
@@ -111,7 +112,7 @@ def test_a_weighting_may_be_zero_at_inner_levels():
 @pytest.mark.parametrize("platform", ["cpu", "tpu"])
 def test_channels_are_factorised_one_by_one_on_a_cpu_alone(platform):
     """The dead-lock of batched LAPACK is a CPU's; accelerators have batched kernels."""
-    solve = jax.jit(jax.vmap(least_squares.ridge))
+    solve = jax.jit(jax.vmap(_least_squares.ridge))
     traced = solve.trace(jnp.zeros((3, 9, 4)), jnp.zeros((3, 9)))
     program = traced.lower(lowering_platforms=(platform,)).as_text()
     assert ("stablehlo.while" in program) == (platform == "cpu")
@@ -120,9 +121,9 @@ def test_channels_are_factorised_one_by_one_on_a_cpu_alone(platform):
 def test_batches_of_batches_are_solved():
     rng = np.random.default_rng(10)
     matrix, target = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((2, 3, 9, 4), (3, 9)))
-    both = jax.vmap(jax.vmap(least_squares.ridge), (0, None))(matrix, target)
+    both = jax.vmap(jax.vmap(_least_squares.ridge), (0, None))(matrix, target)
     for i, j in np.ndindex(2, 3):
-        one = least_squares.ridge(matrix[i, j], target[j])
+        one = _least_squares.ridge(matrix[i, j], target[j])
         np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
 
 
@@ -299,8 +300,8 @@ def test_ridge_and_its_gradient():
         matrix, target = jnp.asarray(rng.normal(size=(9, 4))), jnp.asarray(rng.normal(size=9))
         rows, zeros = np.concatenate([matrix, np.eye(4)]), np.zeros(4)
         expected = np.linalg.lstsq(rows, np.concatenate([target, zeros]), rcond=None)[0]
-        np.testing.assert_allclose(least_squares.ridge(matrix, target), expected, rtol=1e-10)
-        check_grads(least_squares.ridge, (matrix, target), order=1, modes=["rev"])
+        np.testing.assert_allclose(_least_squares.ridge(matrix, target), expected, rtol=1e-10)
+        check_grads(_least_squares.ridge, (matrix, target), order=1, modes=["rev"])
 
 
 def test_gradient_through_the_solve():

@@ -13,7 +13,9 @@ import jax
 import numpy as np
 import pytest
 
-from hdr_jax import augmentation, camera, data, edges, exposure
+from hdr_jax import data, exposure, images
+from hdr_jax.data import _augmentation as augmentation
+from hdr_jax.synthetic import _camera as camera
 
 EV = np.array([-1.0, 0.0, 1.0], np.float32)
 
@@ -57,7 +59,7 @@ def test_batch_form(source):
     for i in range(2):
         for j in range(3):
             np.testing.assert_array_equal(
-                batch["edges"][i, j, ..., 0], edges.canny(batch["stack"][i, j])
+                batch["edges"][i, j, ..., 0], images.canny(batch["stack"][i, j])
             )
 
 

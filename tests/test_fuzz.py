@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdr_jax import checkpoints, cli, images, response_files
+from hdr_jax import cli, images
+from hdr_jax.models import model_from_fields
+from hdr_jax.runs import checkpoints
 
 SIDES = (24, 32)
 STACK = ("a.jpg", "b.png", "c.tif")
@@ -75,19 +77,18 @@ def originals(tmp_path_factory):
     for suffix in ("exr", "hdr"):
         images.write(good / f"map.{suffix}", radiance)
     for suffix in ("csv", "npy"):
-        response_files.write_response(
-            good / f"curve.{suffix}", response_files.named_response("srgb")
-        )
+        images.write_response(good / f"curve.{suffix}", images.named_response("srgb"))
     fields = dict.fromkeys(("global_levels", "local_levels", "refinement_levels"), 1)
     fields |= dict.fromkeys(("global_width", "local_width", "refinement_width"), 2)
     fields |= {"num_exposures": 2, "dtype": "float32"}
     inputs = np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 1))
-    model = checkpoints.model_from_fields(fields)
+    model = model_from_fields(fields)
     params = jax.jit(model.init)(jax.random.key(0), *inputs, reference_index=0)["params"]
-    checkpoints.save_model(good / "model", fields, params)
+    checkpoints.save_model(good / "model", model, params)
     loaded = checkpoints.load_model(good / "model")
     with pytest.MonkeyPatch.context() as patch:  # read once: it is not what is damaged here
         patch.setattr(checkpoints, "load_model", lambda *_: loaded)
+        patch.setattr(checkpoints, "load_config", lambda *_: {})
         yield good, work
 
 
@@ -155,7 +156,7 @@ def call(folder: pathlib.Path, arguments: list[str], errors: io.StringIO) -> int
 
 def whole(folder: pathlib.Path) -> None:
     """Reads everything that a command wrote."""
-    readers = {".csv": response_files.read_response}
+    readers = {".csv": images.read_response}
     readers |= dict.fromkeys(images.HDR_SUFFIXES, images.read_hdr)
     for path in folder.iterdir():
         assert not path.name.startswith("."), "a temporary file was left"
@@ -200,7 +201,7 @@ def test_damaged_photographs_of_real_cameras(shared, tmp_path):
             assert written == {"g.csv"} and (tmp_path / "g.csv").read_bytes() == b"old"
         else:
             assert written == {"g.csv", "g.png"}
-            response_files.read_response(tmp_path / "g.csv")
+            images.read_response(tmp_path / "g.csv")
             (tmp_path / "g.png").unlink()
     assert 0 in codes and 2 in codes
 

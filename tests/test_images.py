@@ -10,7 +10,8 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from hdr_jax import color, exposure_times, image_reading, image_writing, images
+from hdr_jax import color, images
+from hdr_jax.images import _reading, _writing
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_orientation(tmp_path, orientation):
         expected = expected.transpose(Image.Transpose(undo[orientation]))
     assert np.abs(turned.astype(int) - np.asarray(expected)).max() < 40
     # The 16-bit path turns in NumPy: it must agree.
-    np.testing.assert_array_equal(image_reading.upright(picture, orientation), np.asarray(expected))
+    np.testing.assert_array_equal(_reading.upright(picture, orientation), np.asarray(expected))
 
 
 @pytest.mark.parametrize("suffix", [".hdr", ".exr"])
@@ -149,7 +150,7 @@ def test_truncated_files(tmp_path, name, kept):
 
 
 def test_missing_and_wrong_files(tmp_path):
-    for read in (images.read_photo, images.read_hdr, exposure_times.read_exposure_time):
+    for read in (images.read_photo, images.read_hdr, images.read_exposure_time):
         with pytest.raises(ValueError, match="nothing.hdr does not exist"):
             read(tmp_path / "nothing.hdr")
     (tmp_path / "a.png").write_text("no picture")
@@ -183,7 +184,7 @@ def test_write_refuses(tmp_path, name, image):
 
 @pytest.mark.parametrize("width", [5, 40])
 def test_long_maps_and_comments(tmp_path, width):
-    height = 2 * image_writing.STRIP_ROWS + 7
+    height = 2 * _writing.STRIP_ROWS + 7
     radiance = np.exp(np.random.default_rng(6).normal(size=(height, width, 3)))
     images.write(tmp_path / "a.hdr", radiance, comment="linear, relative")
     whole = cv2.imencode(".hdr", radiance[..., ::-1].astype(np.float32))[1]
@@ -264,10 +265,10 @@ def test_changed_sensitivity_warns(tmp_path, picture):
 def test_real_stacks(shared):
     for folder in sorted((shared / "data/stacks").iterdir()):
         if folder.is_dir():
-            paths = exposure_times.find_photos(folder)
-            times = exposure_times.exposure_times(paths)
+            paths = images.find_photos(folder)
+            times = images.exposure_times(paths)
             assert len(paths) >= 3 and all(path.is_file() for path in paths)
-            read = [exposure_times.read_exposure_time(path) for path in paths]
+            read = [images.read_exposure_time(path) for path in paths]
             for table, exif in zip(times, read, strict=True):
                 # The table and the camera agree to the camera's rounding (1/3 stops).
                 assert exif is None or abs(np.log2(table / exif)) < 0.1

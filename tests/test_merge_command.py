@@ -9,7 +9,7 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from hdr_jax import cli, images, response_files
+from hdr_jax import cli, images
 from hdr_jax.cli import merge, plot, reconstruct
 from hdr_jax.exposure import expose, srgb
 
@@ -65,7 +65,7 @@ def test_a_folder_merges_without_options(folder, radiance, capsys):
     assert "1.0 is the radiance that gives the largest exposure the camera records in 1 s" in said
     with OpenEXR.File("scene.exr") as file:
         assert "largest exposure the camera records in 1 s" in file.header()["comments"]
-    assert response_files.read_response("scene_response.csv").shape == (3, 256)
+    assert images.read_response("scene_response.csv").shape == (3, 256)
 
 
 def test_units_known_response_and_16_bits(folder, radiance):
@@ -93,8 +93,8 @@ def test_srgb_and_a_saved_response_agree(folder, radiance):
 def test_crf_only(folder):
     for method in ("debevec", "mitsunaga-nayar"):
         assert call("merge", "scene", "--crf-only", "--method", method, "-o", f"{method}.csv") == 0
-        g = response_files.read_response(f"{method}.csv")
-        truth = response_files.named_response("srgb")
+        g = images.read_response(f"{method}.csv")
+        truth = images.named_response("srgb")
         difference = (g - truth)[:, 20:235]
         assert np.abs(difference - difference.mean(1, keepdims=True)).max() < 0.1
     assert not list(folder.glob("*.exr"))
@@ -158,8 +158,8 @@ def test_suspicious_order_warns(folder, capsys):
 
 
 def test_plot(folder, capsys):
-    response_files.write_response("a_response.csv", response_files.named_response("srgb"))
-    response_files.write_response("b.npy", np.repeat(response_files.named_response("linear"), 3, 0))
+    images.write_response("a_response.csv", images.named_response("srgb"))
+    images.write_response("b.npy", np.repeat(images.named_response("linear"), 3, 0))
     assert call("plot", "a_response.csv", "b.npy", "-o", "curves.png") == 0
     assert images.read_photo("curves.png").std() > 5
     ramp = np.repeat(np.geomspace(0.01, 100, 64, dtype=np.float32)[None, :, None], 3, 2)
@@ -199,8 +199,8 @@ def test_the_commands_of_the_page_exist(monkeypatch):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_responses_come_back(tmp_path, suffix, channels):
     g = np.sort(np.random.default_rng(0).normal(size=(channels, 256)), axis=1).astype(np.float32)
-    response_files.write_response(tmp_path / f"g.{suffix}", g)
-    np.testing.assert_allclose(response_files.read_response(tmp_path / f"g.{suffix}"), g, rtol=1e-6)
+    images.write_response(tmp_path / f"g.{suffix}", g)
+    np.testing.assert_allclose(images.read_response(tmp_path / f"g.{suffix}"), g, rtol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == [f"g.{suffix}"]
 
 
@@ -211,4 +211,4 @@ def test_responses_come_back(tmp_path, suffix, channels):
 def test_damaged_tables_are_refused(tmp_path, text):
     (tmp_path / "g.csv").write_text(text)
     with pytest.raises(ValueError, match=r"g\.csv"):
-        response_files.read_response(tmp_path / "g.csv")
+        images.read_response(tmp_path / "g.csv")

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import convert, perceptual, vgg_weights
+from hdr_jax import losses
+from hdr_jax.convert import vgg_weights
 from hdr_jax.losses import contextual_bilateral
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -51,7 +52,7 @@ def _reference(image, state):
 
 def test_features_equal_the_reference(state):
     image = np.random.default_rng(1).uniform(-0.1, 1.1, (2, 27, 16, 3))
-    maps = perceptual.features(jnp.asarray(image, jnp.float32), perceptual.vgg19_params(state))
+    maps = losses.features(jnp.asarray(image, jnp.float32), losses.vgg19_params(state))
     assert set(maps) == {"relu3_4", "relu4_4"}
     assert maps["relu3_4"].shape == (2, 6, 4, 256)
     assert maps["relu4_4"].shape == (2, 3, 2, 512)
@@ -63,20 +64,20 @@ def test_features_equal_the_reference(state):
 
 
 def test_one_image_and_a_batch_agree(state):
-    params = perceptual.vgg19_params(state)
+    params = losses.vgg19_params(state)
     images = jnp.asarray(np.random.default_rng(1).random((2, 16, 16, 3)), jnp.float32)
-    features = jax.jit(perceptual.features)
+    features = jax.jit(losses.features)
     batch, one = (features(x, params)["relu4_4"] for x in (images, images[1]))
     np.testing.assert_allclose(batch[1], one, atol=1e-5 * np.max(batch))
 
 
 def test_loss_on_features_is_zero_and_flat_for_equal_images(state):
-    params = perceptual.vgg19_params(state)
+    params = losses.vgg19_params(state)
 
     @jax.jit
     @jax.value_and_grad
     def loss(image, target):
-        return contextual_bilateral(*(perceptual.features(x, params) for x in (image, target)))
+        return contextual_bilateral(*(losses.features(x, params) for x in (image, target)))
 
     for level in (0.0, 0.5, 1.0, 2.0):
         target = jnp.full((16, 16, 3), level)
@@ -88,8 +89,8 @@ def test_loss_on_features_is_zero_and_flat_for_equal_images(state):
 
 def test_module_and_converted_parameters_have_one_structure(state):
     image = jnp.zeros((8, 8, 3))
-    initial = jax.eval_shape(perceptual.VGG19().init, jax.random.key(0), image)
-    shapes = jax.tree.map(jnp.shape, perceptual.vgg19_params(state))
+    initial = jax.eval_shape(losses.VGG19().init, jax.random.key(0), image)
+    shapes = jax.tree.map(jnp.shape, losses.vgg19_params(state))
     assert shapes == jax.tree.map(jnp.shape, initial)
 
 
@@ -97,13 +98,13 @@ def test_faulty_states_are_refused_with_all_faults(state):
     faulty = {**state, "features.5.bias": np.zeros(7), "classifier.0.bias": np.zeros(4096)}
     del faulty["features.25.weight"]
     with pytest.raises(ValueError, match=r"features.5.bias is \(7,\) .*missing features.25.weight"):
-        perceptual.vgg19_params(faulty)
+        losses.vgg19_params(faulty)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 16, 1), (7, 16, 3)])
 def test_unfit_images_are_refused(state, shape):
     with pytest.raises(ValueError, match="sides of 8 pixels"):
-        perceptual.features(jnp.zeros(shape), perceptual.vgg19_params(state))
+        losses.features(jnp.zeros(shape), losses.vgg19_params(state))
 
 
 # ---------------------------------------------------------------- RGB patches
@@ -112,7 +113,7 @@ def test_unfit_images_are_refused(state, shape):
 @pytest.mark.parametrize("shape", [(16, 24, 3), (2, 9, 20, 3), (3, 5, 1)])
 def test_patches_hold_the_pixels_of_their_place(shape):
     image = np.random.default_rng(0).random(shape).astype(np.float32)
-    patches = np.asarray(perceptual.rgb_patches(jnp.asarray(image)))
+    patches = np.asarray(losses.rgb_patches(jnp.asarray(image)))
     *leading, height, width, channels = shape
     rows, columns = -(-height // 8), -(-width // 8)
     assert patches.shape == (*leading, rows, columns, 64 * channels)
@@ -124,29 +125,29 @@ def test_patches_hold_the_pixels_of_their_place(shape):
 
 
 def test_every_pixel_reaches_the_patches():
-    gradient = jax.grad(lambda x: jnp.sum(perceptual.rgb_patches(x)))(jnp.zeros((9, 10, 3)))
+    gradient = jax.grad(lambda x: jnp.sum(losses.rgb_patches(x)))(jnp.zeros((9, 10, 3)))
     assert float(jnp.min(gradient)) == 1
     assert float(jnp.sum(gradient)) == 16 * 16 * 3
 
 
 def test_patches_are_the_features_without_weights():
     image = jnp.asarray(np.random.default_rng(0).random((16, 16, 3)), jnp.float32)
-    maps = perceptual.features(image)
+    maps = losses.features(image)
     assert set(maps) == {"rgb_patches"}
-    np.testing.assert_array_equal(maps["rgb_patches"], perceptual.rgb_patches(image))
+    np.testing.assert_array_equal(maps["rgb_patches"], losses.rgb_patches(image))
 
 
 @pytest.mark.parametrize(("shape", "size"), [((16, 16), 8), ((16, 16, 3), 0), ((0, 16, 3), 8)])
 def test_unfit_patches_are_refused(shape, size):
     with pytest.raises(ValueError, match="size >= 1"):
-        perceptual.rgb_patches(jnp.zeros(shape), size)
+        losses.rgb_patches(jnp.zeros(shape), size)
 
 
 # ---------------------------------------------------------------- files
 
 
 def _same(params, state):
-    return jax.tree.all(jax.tree.map(np.array_equal, params, perceptual.vgg19_params(state)))
+    return jax.tree.all(jax.tree.map(np.array_equal, params, losses.vgg19_params(state)))
 
 
 def test_reads_npz_and_reports_the_checksum(state, tmp_path):
@@ -163,9 +164,7 @@ def test_reads_pth_through_the_restricted_reader(state, tmp_path, monkeypatch):
     path = tmp_path / "vgg19.pth"
     path.write_bytes(b"weights")
     seen = []
-    monkeypatch.setattr(
-        convert, "load_state_dict", lambda path: seen.append(path) or state, raising=False
-    )
+    monkeypatch.setattr(vgg_weights, "load_state_dict", lambda path: seen.append(path) or state)
     assert _same(vgg_weights.load_vgg19(path, report=None), state)
     assert seen == [path]
 

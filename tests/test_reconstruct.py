@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import checkpoints, edges, images, reconstruct
+from hdr_jax import images, reconstruct
 from hdr_jax.cli import main
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.merge import synthesize
 from hdr_jax.models import ExposureStackModel
+from hdr_jax.runs import checkpoints
 
 FIELDS = dict(
     num_exposures=3,
@@ -47,7 +48,7 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
     mode = "reflect" if min(size) > 1 else "edge"
     sides = [(32, 32 + -length % 4) for length in size]
     padded = np.pad(image, (*sides, (0, 0)), mode)
-    edge_map = edges.canny(padded)[None, ..., None].astype(np.float32)
+    edge_map = images.canny(padded)[None, ..., None].astype(np.float32)
     output = net.apply({"params": params}, padded[None], edge_map, reference_index=reference)
     expected = np.clip(output.stack[0, :, 32 : 32 + size[0], 32 : 32 + size[1]], 0, 1)
     np.testing.assert_allclose(stack, expected, atol=2e-6)
@@ -59,7 +60,7 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
 def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
     """The networks see 22 pixels far at these levels; the first 32 of a tile weigh nothing."""
     net, params = model
-    carry = reconstruct._start(net, edges.RGB_WEIGHTS, photograph(160, 224)[None])
+    carry = reconstruct._start(net, images.RGB_WEIGHTS, photograph(160, 224)[None])
     whole, statistics = reconstruct._step(net, params["up"], carry, (1, 0), None)
 
     def network(carry, statistics):
@@ -139,7 +140,7 @@ def test_bad_input_is_explained(model, image, options, message):
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
-    checkpoints.save_model(folder, {**FIELDS, "dtype": "float32"}, model[1])
+    checkpoints.save_model(folder, *model)
     return folder
 
 
@@ -167,12 +168,12 @@ def test_command_takes_imported_weights(shared, tmp_path):
     imported = str(tmp_path / "imported")
     assert main(["import", str(folder), "--step", "narrow", "-o", imported]) == 0
     images.write(tmp_path / "a.png", np.rint(255 * photograph(40, 33)).astype(np.uint8))
-    arguments = ["--checkpoint", imported, "--released", "-o", str(tmp_path / "out")]
+    arguments = ["--checkpoint", imported, "-o", str(tmp_path / "out")]
     assert main(["reconstruct", str(tmp_path / "a.png"), *arguments]) == 0
     radiance = images.read_hdr(tmp_path / "out/a.exr")
     net, params, _ = checkpoints.load_model(imported)
     photo = images.read_photo(tmp_path / "a.png")
-    weights = edges.RELEASED_WEIGHTS
+    weights = images.RELEASED_WEIGHTS
     expected, _ = reconstruct.reconstruct(photo, net, params, channel_weights=weights)
     np.testing.assert_allclose(radiance, expected, rtol=2e-3)
 

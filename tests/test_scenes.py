@@ -1,11 +1,14 @@
-"""hdr_jax.scenes: geometry against plain loops, light against its laws, and what scenes promise."""
+"""Made scenes: geometry against plain loops, light against its laws, and what they promise."""
 
 import numpy as np
 import pytest
 
-from hdr_jax import scenes
-from hdr_jax.scenes import content, geometry, shading
-from hdr_jax.scenes.geometry import Ball, Box
+from hdr_jax import synthetic
+from hdr_jax.synthetic import _content as content
+from hdr_jax.synthetic import _geometry as geometry
+from hdr_jax.synthetic import _render
+from hdr_jax.synthetic import _shading as shading
+from hdr_jax.synthetic._geometry import Ball, Box
 
 
 def luminance(radiance):
@@ -122,36 +125,36 @@ def test_sun_disc_has_the_radiance_that_its_light_asks_for():
 
 
 def test_same_scene_every_time_and_another_for_another_id():
-    first = scenes.render_scene(12, 40, 56)
+    first = synthetic.render_scene(12, 40, 56)
     assert first.dtype == np.float32 and first.shape == (40, 56, 3)
-    np.testing.assert_array_equal(first, scenes.render_scene(12, 40, 56))
+    np.testing.assert_array_equal(first, synthetic.render_scene(12, 40, 56))
     for other in (10, 13, 1_000_012):
-        assert np.abs(np.log(scenes.render_scene(other, 40, 56) / first)).mean() > 0.1
+        assert np.abs(np.log(synthetic.render_scene(other, 40, 56) / first)).mean() > 0.1
 
 
 @pytest.mark.parametrize("scene_id", [0, 1, 4, 7, 20, 33])
 def test_content_does_not_depend_on_the_resolution(scene_id):
-    small = scenes.render_scene(scene_id, 64, 64)
-    large = scenes.render_scene(scene_id, 128, 128).reshape(64, 2, 64, 2, 3).mean((1, 3))
+    small = synthetic.render_scene(scene_id, 64, 64)
+    large = synthetic.render_scene(scene_id, 128, 128).reshape(64, 2, 64, 2, 3).mean((1, 3))
     stops = np.log2(luminance(large) / luminance(small))
     assert np.median(np.abs(stops)) < 0.1
     # Edges against lamps and windows may differ by stops; another scene is at 0.25 at most.
     assert (np.abs(stops) < 0.5).mean() > 0.9
     # A wider picture holds the same square in its middle.
-    wide = scenes.render_scene(scene_id, 64, 80)
+    wide = synthetic.render_scene(scene_id, 64, 80)
     np.testing.assert_allclose(wide[:, 8:72], small, rtol=1e-3, atol=1e-6)
 
 
 def test_chunks_do_not_show(monkeypatch):
-    whole = scenes.render_scene(5, 32, 32)
-    monkeypatch.setattr(scenes, "CHUNK", 100)
-    np.testing.assert_allclose(scenes.render_scene(5, 32, 32), whole, rtol=1e-5)
+    whole = synthetic.render_scene(5, 32, 32)
+    monkeypatch.setattr(_render, "CHUNK", 100)
+    np.testing.assert_allclose(synthetic.render_scene(5, 32, 32), whole, rtol=1e-5)
 
 
 def test_dynamic_range_and_finite_values():
     total = []
     for scene_id in range(24):
-        radiance = scenes.render_scene(scene_id, 48, 48)
+        radiance = synthetic.render_scene(scene_id, 48, 48)
         assert np.isfinite(radiance).all() and radiance.min() > 0
         values = luminance(radiance)
         total.append(np.log2(values.max() / values.min()))
@@ -162,4 +165,4 @@ def test_dynamic_range_and_finite_values():
 @pytest.mark.parametrize("arguments", [(-1, 8, 8), (0, 0, 8), (0, 8, 0)])
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match="expected scene_id >= 0"):
-        scenes.render_scene(*arguments)
+        synthetic.render_scene(*arguments)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from hdr_jax import camera
+from hdr_jax import synthetic
 from tfds_builders import sizes
 
 EV_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -175,13 +175,13 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
       ValueError: naming the scene, if the map is black or not finite.
     """
     radiance = sizes.middle_radiance(radiance, config.size)
-    rng = camera.seeded_by_name(scene, "camera")
+    rng = synthetic.seeded_by_name(scene, "camera")
     try:
-        metered = camera.meter(radiance, rng.uniform(-1, 1) * config.metering_stops)
+        metered = synthetic.meter(radiance, rng.uniform(-1, 1) * config.metering_stops)
     except ValueError as error:
         raise ValueError(f"scene {scene}: {error}") from error
     return example(
-        camera.photograph(metered, config.ev_offset, rng), config.ev_offset, metered, scene
+        synthetic.photograph(metered, config.ev_offset, rng), config.ev_offset, metered, scene
     )
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from hdr_jax import exposure_times, images
+from hdr_jax import images
 
 SAME_SHAPE = 0.01
 """Relative difference of aspect ratios up to which pictures are taken to show the same."""
@@ -42,7 +42,7 @@ def times_if_known(paths: Sequence[pathlib.Path]) -> np.ndarray | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return exposure_times.exposure_times(paths)
+            return images.exposure_times(paths)
     except ValueError:
         return None
 

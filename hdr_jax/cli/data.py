@@ -87,7 +87,8 @@ def preview(args: argparse.Namespace) -> int:
     """Writes a contact sheet of scenes spread evenly over a split."""
     import numpy as np
 
-    from hdr_jax import contact_sheet, data, images
+    from hdr_jax import data, images
+    from hdr_jax.runs import contact_sheet
 
     path = pathlib.Path(args.output or f"{args.name.split('/')[0]}.png")
     if args.scenes < 1 or path.suffix.lower() != ".png":

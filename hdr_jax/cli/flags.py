@@ -1,9 +1,12 @@
 """How train.py and eval.py are called: `--config FILE --workdir DIR --config.field=value`.
 
+Without --config the configuration is the one that lies in the work directory.
+
 Wrong flags, wrong fields and bad data give one clear message and exit code 2.
 """
 
 import difflib
+import pathlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +14,8 @@ from collections.abc import Callable, Iterator
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
+
+from hdr_jax.runs import description
 
 
 def run(main: Callable[[ml_collections.ConfigDict, str], object], description: str) -> None:
@@ -47,9 +52,9 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
       (config, workdir). Leaves with exit code 2 when anything is wrong with them.
     """
     values = flags.FlagValues()
-    config = config_flags.DEFINE_config_file("config", flag_values=values, lock_config=True)
     workdir = flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
     try:
+        config = _config_flag(arguments, values)
         remaining = values(arguments)
         missing = [flag.name for flag in (config, workdir) if flag.value is None]
         if config.value is not None:
@@ -76,16 +81,37 @@ def leave(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def _config_flag(arguments: list[str], values: flags.FlagValues) -> flags.FlagHolder:
+    """The flag --config FILE; without it the configuration that lies in the work directory."""
+    options = {"flag_values": values, "lock_config": True, "sys_argv": arguments}
+    workdir = _given(arguments, "workdir")
+    if workdir and _given(arguments, "config") is None:
+        config = description.read_config(workdir)
+        if config is not None:
+            return config_flags.DEFINE_config_dict("config", config, **options)
+    return config_flags.DEFINE_config_file("config", **options)
+
+
+def _given(arguments: list[str], name: str) -> str | None:
+    """The value of a flag on the command line."""
+    for i, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag in (f"--{name}", f"-{name}"):
+            return value if equals else next(iter(arguments[i + 1 :]), None)
+    return None
+
+
 def _unknown_field(arguments: list[str]) -> str:
     """Says which override names no field of the configuration, and which fields are near."""
-    given, path = [], None
-    for i, argument in enumerate(arguments):
-        name, _, value = argument.lstrip("-").partition("=")
-        if name == "config":
-            path = value or arguments[i + 1]
-        elif name.startswith("config."):
-            given.append(name.removeprefix("config."))
-    known = list(_field_names(runpy.run_path(path)["get_config"]()))
+    path = _given(arguments, "config")
+    if path is None:
+        path = pathlib.Path(_given(arguments, "workdir")) / description.FILE
+        config = description.read_config(path.parent)
+    else:
+        config = runpy.run_path(path)["get_config"]()
+    names = [argument.lstrip("-").partition("=")[0] for argument in arguments]
+    given = [name.removeprefix("config.") for name in names if name.startswith("config.")]
+    known = list(_field_names(config))
     unknown = next((name for name in given if name not in known), given[-1] if given else "?")
     near = difflib.get_close_matches(unknown, known, n=5, cutoff=0.4) or known
     return f"the configuration {path} has no field {unknown!r}; near names: {', '.join(near)}"

@@ -1,7 +1,6 @@
 """hdr-jax import DIR: the authors' released PyTorch weights as a checkpoint of this program."""
 
 import argparse
-import dataclasses
 
 EXAMPLE = """example:
   hdr-jax import weights/ --step 80000 -o runs/released
@@ -30,15 +29,12 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Converts, writes and says what was written; returns the exit code."""
     import jax
-    import jax.numpy as jnp
 
-    from hdr_jax import checkpoints, convert
+    from hdr_jax import convert
+    from hdr_jax.runs import checkpoints
 
     model, params = convert.load_released(args.directory, args.step)
-    names = {field.name for field in dataclasses.fields(model)} - {"parent", "name"}
-    fields = {name: getattr(model, name) for name in sorted(names)}
-    fields["dtype"] = jnp.dtype(model.dtype).name
-    checkpoints.save_model(args.output, fields, params)
+    checkpoints.save_model(args.output, model, params, {"edge_weights": "released"})
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     print(
         f"{args.output}: {count:,} parameters, {model.num_exposures} exposures, widths "

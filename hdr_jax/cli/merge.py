@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
     """Merges, writes and says what was written; returns the exit code."""
     import numpy as np
 
-    from hdr_jax import brackets, deghosting, exposure_times
+    from hdr_jax import brackets, images
 
     one_folder = len(args.pictures) == 1
-    paths = exposure_times.find_photos(args.pictures[0] if one_folder else args.pictures)
+    paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
     if len(paths) < 2:
         raise ValueError(
             f"got one picture, {paths[0]}; expected at least two exposures of a scene, or a folder."
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             write_curve(outputs, g)
             return 0
         if reference is None:
-            reference = deghosting.reference_index(loaded.thinned(2**18))
+            reference = brackets.reference_index(loaded.thinned(2**18))
         merged = loaded
         if args.align:
             merged, moved = brackets.align(loaded, log_times, g, reference)
@@ -98,7 +98,7 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     """Natural logs of the exposure times [n], as the options or the files say."""
     import numpy as np
 
-    from hdr_jax import exposure_times
+    from hdr_jax import images
 
     if args.times and args.ev:
         raise ValueError("got both --times and --ev; expected one of them")
@@ -116,7 +116,7 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
         log_times = np.log(2) * ev
     else:
         times = _words(args.times) if args.times else None
-        log_times = np.log(exposure_times.exposure_times(paths, times))
+        log_times = np.log(images.exposure_times(paths, times))
     if np.ptp(log_times) < 1e-6:
         raise ValueError(
             "all exposure times are equal: nothing tells how the camera responds. Give the true "
@@ -129,14 +129,14 @@ def camera_response(loaded, log_times, args: argparse.Namespace):
     """g [1 or 3, num_levels]: given or recovered; says which."""
     import numpy as np
 
-    from hdr_jax import brackets, response_files
+    from hdr_jax import brackets, images
 
     if args.response in ("srgb", "linear"):
         # 16 bits hold more than 256 levels can tell apart in the dark.
         num_levels = 256 if loaded.dtype == np.uint8 else 4096
-        return response_files.named_response(args.response, num_levels)
+        return images.named_response(args.response, num_levels)
     if args.response:
-        return response_files.read_response(args.response)
+        return images.read_response(args.response)
     method = args.method.replace("-", "_")
     for _ in brackets.progress([0], "recovering the response"):
         g = brackets.response(loaded, log_times, method=method, smoothness=args.smoothness)
@@ -221,10 +221,11 @@ def write_map(outputs: dict[str, pathlib.Path], radiance, units: str) -> None:
 
 def write_curve(outputs: dict[str, pathlib.Path], g) -> None:
     """The response as numbers and as a plot."""
-    from hdr_jax import figures, response_files
+    from hdr_jax import images
+    from hdr_jax.runs import figures
 
     if "curve" in outputs:
-        response_files.write_response(outputs["curve"], g)
+        images.write_response(outputs["curve"], g)
         figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
         print(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")
 

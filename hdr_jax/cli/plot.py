@@ -28,7 +28,8 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Draws and says what was written; returns the exit code."""
-    from hdr_jax import brackets, figures, images, response_files
+    from hdr_jax import brackets, images
+    from hdr_jax.runs import figures
 
     paths = [pathlib.Path(path) for path in args.files]
     maps = [path for path in paths if path.suffix.lower() in images.HDR_SUFFIXES]
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         labels = [path.stem.removesuffix("_response") for path in paths]
         if len(set(labels)) < len(labels):
             labels = [str(path) for path in paths]
-        curves = [response_files.read_response(path) for path in paths]
+        curves = [images.read_response(path) for path in paths]
         figures.response_curves(output, dict(zip(labels, curves, strict=True)))
         print(f"{output}: {len(curves)} response curves")
     return 0

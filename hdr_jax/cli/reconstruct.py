@@ -55,7 +55,7 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
     parser.add_argument(
         "--released",
         action="store_true",
-        help="the model is an import of the authors' weights: edges as their program finds them",
+        help="edges as the authors' program finds them; by default as the checkpoint says",
     )
     parser.add_argument("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
     return parser
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(NO_CHECKPOINT)
     import jax
 
-    from hdr_jax import checkpoints, images
+    from hdr_jax import images
+    from hdr_jax.runs import checkpoints
 
     paths = [pathlib.Path(photo) for photo in args.photos]
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
@@ -78,8 +79,10 @@ def run(args: argparse.Namespace) -> int:
     model, params, step = checkpoints.load_model(args.checkpoint, args.step)
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
     print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
+    trained_with = checkpoints.load_config(args.checkpoint, step)
+    edges = "released" if args.released else trained_with.get("edge_weights", "rgb")
     for group in _groups(paths, shapes, args.tile, jax.local_device_count()):
-        _reconstruct(group, model, params, args)
+        _reconstruct(group, model, params, images.edge_weights(edges), args)
     return 0
 
 
@@ -97,11 +100,11 @@ def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
     return groups
 
 
-def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namespace) -> None:
+def _reconstruct(group, model, params, channel_weights, args: argparse.Namespace) -> None:
     """One group of photographs, with a progress bar over the tiles."""
     import tqdm
 
-    from hdr_jax import edges, images
+    from hdr_jax import images
     from hdr_jax.reconstruct import reconstruct_batch
 
     names = ", ".join(path.name for path in group)
@@ -119,7 +122,7 @@ def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namesp
             ev_step=args.ev_step,
             tile=args.tile,
             overlap=args.overlap,
-            channel_weights=edges.RELEASED_WEIGHTS if args.released else edges.RGB_WEIGHTS,
+            channel_weights=channel_weights,
             progress=progress,
         )
         for path, (radiance, stack) in zip(group, results, strict=True):
@@ -144,7 +147,7 @@ def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Name
 def _write_stack(folder: pathlib.Path, stack, ev_step: float) -> None:
     """Exposures as PNGs, and the table of exposure times that makes a stack of them."""
     from hdr_jax import images
-    from hdr_jax.runlog import write_text
+    from hdr_jax.files import write_text
 
     folder.mkdir(exist_ok=True)
     rows = ["file,exposure_time_s"]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import interpolation
+from hdr_jax.levels import by_channel, evaluate, invert
 
 
 def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
@@ -34,9 +34,7 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
       [-3.0, 2.0, 1.0]
     """
     levels = jnp.asarray(levels, g.dtype)
-    return interpolation.by_channel(
-        lambda z, table: interpolation.evaluate(z, table, rounding), levels, g
-    )
+    return by_channel(lambda z, table: evaluate(z, table, rounding), levels, g)
 
 
 def respond(log_exposure: Array, g: Array) -> Array:
@@ -58,7 +56,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
       [0.0, 0.5, 2.5, 3.0]
     """
     log_exposure = jnp.asarray(log_exposure, g.dtype)
-    return interpolation.by_channel(interpolation.invert, log_exposure, g)
+    return by_channel(invert, log_exposure, g)
 
 
 def monotone(g: Array) -> Array:

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax import interpolation, least_squares
+from hdr_jax.crf._least_squares import SOLVERS, ridge
+from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -59,19 +60,19 @@ def debevec(
       0.69
     """
     levels, log_times = check_samples(levels, log_times, smoothness)
-    if solver not in least_squares.SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}: expected one of {least_squares.SOLVERS}")
+    if solver not in SOLVERS:
+        raise ValueError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
     line = (jnp.arange(num_levels, dtype=w.dtype) - num_levels // 2) * _prior_slope(num_levels)
     inner = weight(jnp.arange(1, num_levels - 1), num_levels)
-    # A weighting may be 0 at inner levels; half of what Debevec's hat gives the level next to an end
-    # makes g go on straight where nothing is known.
+    # A weighting may be 0 at inner levels; half of what Debevec's hat gives the level next to an
+    # end makes g go on straight where nothing is known.
     basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels))
     basis = basis.astype(w.dtype)
     matrix = _without_radiance(w, _read(basis, levels))
     target = _without_radiance(w, (log_times[None] - _read(line, levels))[..., None])
-    y = least_squares.ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel(), solver)
+    y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel(), solver)
     return line + basis @ y
 
 
@@ -115,7 +116,7 @@ def _curvature_basis(stiffness: Array) -> Array:
 
 def _read(table: Array, levels: Array) -> Array:
     """Rows of `table` [num_levels, ...] at real levels [p, n], between integers as `lookup`."""
-    k, fraction = interpolation.left_segment(levels, table.shape[0])
+    k, fraction = left_segment(levels, table.shape[0])
     fraction = fraction.reshape(fraction.shape + (1,) * (table.ndim - 1))
     return (1 - fraction) * table[k] + fraction * table[k + 1]
 

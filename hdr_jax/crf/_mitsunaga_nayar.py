@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import least_squares
 from hdr_jax.crf._curve import monotone
 from hdr_jax.crf._debevec import check_samples
+from hdr_jax.crf._least_squares import ridge
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -66,7 +66,7 @@ def mitsunaga_nayar(
 
     matrix = pair_difference(_polynomial_basis(x, powers)).reshape(-1, len(powers))
     # A faint ridge decides where there is no usable pair: then f^-1(x) = x.
-    coefficients = 1e3 * least_squares.ridge(1e3 * matrix, -pair_difference(x).ravel())
+    coefficients = 1e3 * ridge(1e3 * matrix, -pair_difference(x).ravel())
     z = jnp.linspace(0, 1, num_levels, dtype=matrix.dtype)
     inverse_response = z + _polynomial_basis(z, powers) @ coefficients
     g = jnp.log(monotone(jnp.maximum(inverse_response, 0.01 / (num_levels - 1))))

@@ -11,7 +11,7 @@ from jax import Array
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
-from hdr_jax.exposure import as_unit_float
+from hdr_jax.levels import as_unit_float
 from hdr_jax.sampling import get as sampling_function
 from hdr_jax.weighting import Weighting
 

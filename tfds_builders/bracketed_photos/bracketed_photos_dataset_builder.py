@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
-from hdr_jax.exposure_times import EXPOSURES_FILE, PHOTO_SUFFIXES
+from hdr_jax.images import EXPOSURES_FILE, PHOTO_SUFFIXES
 from hdr_jax.merge import synthesize
 from tfds_builders import base, common, exposures, manual, splits
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
-from hdr_jax.exposure_times import PHOTO_SUFFIXES
+from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, exposures, manual
 
 EV_OFFSETS = (-2.7, -2.0, -1.3, -0.7, 0.0, 0.7, 1.3, 2.0, 2.7)

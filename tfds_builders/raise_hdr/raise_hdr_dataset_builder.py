@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
-from hdr_jax.exposure_times import named_errors
+from hdr_jax.images import named_errors
 from tfds_builders import base, common, manual, splits
 
 RAW_SUFFIXES = (".nef", ".dng")

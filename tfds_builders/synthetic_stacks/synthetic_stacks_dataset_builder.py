@@ -2,7 +2,7 @@
 
 import tensorflow_datasets as tfds
 
-from hdr_jax import scenes
+from hdr_jax import synthetic
 from tfds_builders import base, common
 
 # First scene of each split: far apart, so that a split can grow without touching another.
@@ -29,5 +29,5 @@ class Builder(base.StackBuilder):
         size = self.builder_config.size
         for scene_id in scene_ids:
             name = f"synthetic_{scene_id:07d}"
-            radiance = scenes.render_scene(scene_id, size, size)
+            radiance = synthetic.render_scene(scene_id, size, size)
             yield scene_id, common.photographed(radiance, name, self.builder_config)

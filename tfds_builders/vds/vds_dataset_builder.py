@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
-from hdr_jax.exposure_times import PHOTO_SUFFIXES
+from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, manual
 
 # The release's split, for layouts that do not say it: these of t1 .. t96, the other 48 train.

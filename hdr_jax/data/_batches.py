@@ -1,0 +1,333 @@
+"""From a TFDS dataset to batches on the devices.
+
+A *source* is anything with `len` and `source[i]` -> a dict of `stack` (uint8 [n, h, w, 3] or n
+pictures), `ev_offset` ([n] stops), `hdr` (float32 [h, w, 3]) and `scene`. A *batch* is a dict of
+NumPy arrays:
+
+    stack      uint8   [b, n, h, w, 3]  exposures, RGB
+    edges      uint8   [b, n, h, w, 1]  1 on Canny edges of the exposure
+    hdr        float32 [b, h, w, 3]     radiance, linear, relative
+    ev_offset  float32 [b, n]           stops
+
+Training order and augmentation depend on the seed and the position in the run alone: a run that is
+resumed at step k sees the batches that it would have seen.
+"""
+
+import collections
+import contextlib
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hdr_jax import images
+from hdr_jax.data import _augmentation
+
+Batch = dict[str, np.ndarray]
+ARRAYS = ("stack", "edges", "hdr", "ev_offset")
+
+
+def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
+    """The TFDS builder of a dataset.
+
+    Args:
+      dataset: TFDS name with an optional config and builder arguments, for instance
+        "synthetic_stacks/64" or "vds/256/skip_bad=True".
+      data_dir: where prepared datasets lie; TFDS's own folder by default.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`.
+
+    Raises:
+      ValueError: for an unknown dataset, config or argument.
+
+    Not differentiable.
+    Example: `configs = builder_of("vds").builder_configs`
+    """
+    # Imported here: whoever brings a source of their own needs no TFDS.
+    import tensorflow_datasets as tfds
+
+    import tfds_builders
+
+    name = dataset.split("/")[0].split(":")[0]
+    if name not in tfds_builders.BUILDERS:
+        raise ValueError(
+            f"got dataset {dataset!r}; expected one of "
+            f"{', '.join(sorted(tfds_builders.BUILDERS))}, with an optional /config."
+        )
+    config = dataset.partition("/")[2].split("/")[0].split(":")[0]
+    known = [config.name for config in tfds_builders.BUILDERS[name].BUILDER_CONFIGS]
+    if config and "=" not in config and config not in known:
+        raise ValueError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
+    return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
+
+
+def prepare(
+    dataset: str,
+    data_dir: str | pathlib.Path | None = None,
+    manual_dir: str | pathlib.Path | None = None,
+) -> Any:
+    """The TFDS builder of a dataset, which is prepared first where it is not yet.
+
+    Args:
+      dataset: see `builder_of`.
+      data_dir: see `builder_of`.
+      manual_dir: where the files lie that a dataset needs from the user.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`, its files in the array_record format. Needs no TensorFlow.
+
+    Raises:
+      ValueError: for an unknown dataset or config, for missing or damaged files, or if it was
+        prepared before from other files than those in `manual_dir`.
+
+    Not differentiable.
+    Example: `splits = prepare("synthetic_stacks/64", "/tmp/data").info.splits`
+    """
+    import tensorflow_datasets as tfds
+
+    from tfds_builders import manual
+
+    builder = builder_of(dataset, data_dir)
+    builder.download_and_prepare(
+        file_format="array_record",
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
+    )
+    if manual_dir is not None:
+        manual.check_same_files(builder, pathlib.Path(manual_dir))
+    return builder
+
+
+def load_source(
+    dataset: str,
+    split: str,
+    data_dir: str | pathlib.Path | None = None,
+    manual_dir: str | pathlib.Path | None = None,
+) -> Sequence[dict]:
+    """Random access to one split of a dataset, which is prepared first where it is not yet.
+
+    Args:
+      dataset: see `prepare`.
+      split: "train", "val" or "test", or a TFDS slice such as "train[:10%]".
+      data_dir: see `prepare`.
+      manual_dir: see `prepare`.
+
+    Returns:
+      A source (see the head of this module). Needs no TensorFlow.
+
+    Raises:
+      ValueError: as `prepare`, or for an unknown split or one without scenes.
+
+    Not differentiable.
+    Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
+    """
+    builder = prepare(dataset, data_dir, manual_dir)
+    known = sorted(builder.info.splits)
+    if split.split("[")[0] not in known:
+        raise ValueError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")
+    source = builder.as_data_source(split)
+    if not len(source):
+        raise ValueError(f"{dataset} has no scenes in split {split!r}. Choose another split.")
+    return source
+
+
+def batches(
+    source: Sequence[dict],
+    *,
+    batch_size: int,
+    size: int,
+    seed: int,
+    start_step: int = 0,
+    augment: bool = True,
+    metering_stops: float = 0.0,
+    sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+    num_threads: int = 2,
+    shard: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Endless training batches, in an order shuffled anew every time through the source.
+
+    Batch k depends on `seed` and k alone. The source is run through as one endless list, so that a
+    batch may hold the end of one round and the start of the next; a source of fewer scenes than
+    `batch_size` repeats scenes within a batch. With `augment`, each scene is cropped at a random
+    scale, flipped and turned by quarters, all exposures and the radiance map alike; else it is
+    cropped in the middle.
+
+    Args:
+      source: see the head of this module.
+      batch_size: scenes in a batch, over all devices.
+      size: height and width of what is cropped, pixels. Smaller pictures are enlarged.
+      seed: in [0, 2^32).
+      start_step: number of the first batch.
+      augment: whether to crop, flip and turn at random.
+      metering_stops: if > 0, the exposures are made anew from the radiance map by a random camera
+        whose meter errs by up to so many stops; the stored exposures are not used then.
+      sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
+      num_threads: threads that decode, crop and find edges.
+      shard: (i, m), for host i of m: of every batch the scenes i, i + m, ...
+
+    Returns:
+      An iterator with `close()`, which stops its threads; also done when it is deleted. Errors of
+      the threads are raised where the batch is asked for.
+
+    Raises:
+      ValueError: for an empty source, or sizes, seed or step out of range.
+
+    Not differentiable.
+    Example:
+      >>> scene = {"stack": np.zeros((3, 9, 9, 3), np.uint8), "ev_offset": np.arange(3.0),
+      ...          "hdr": np.ones((9, 9, 3), np.float32), "scene": "one"}
+      >>> next(batches([scene], batch_size=2, size=8, seed=0))["edges"].shape
+      (2, 3, 8, 8, 1)
+    """
+    _augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
+    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    _augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
+    _augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
+    _augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
+    index, count = shard
+    _augmentation.check(
+        0 <= index < count and batch_size % count == 0,
+        f"shard={shard} of batches of {batch_size}",
+        "(i, m) with i from 0 to m - 1, and a batch size that is a multiple of m",
+    )
+
+    def prepare(scene: dict, rng: np.random.Generator) -> Batch:
+        scene = _augmentation.decode(scene)
+        scene = (
+            _augmentation.augmented(scene, size, rng)
+            if augment
+            else _augmentation.centred(scene, size, size)
+        )
+        if metering_stops > 0:
+            scene = _augmentation.rephotographed(scene, metering_stops, rng)
+        return _augmentation.with_edges(scene, sigma, channel_weights)
+
+    scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
+    scenes = scenes[start_step * batch_size + index :: count]
+    batch_size //= count
+    options = grain.ReadOptions(
+        num_threads=num_threads, prefetch_buffer_size=max(2 * batch_size, num_threads)
+    )
+    return iter(scenes.to_iter_dataset(options).batch(batch_size, drop_remainder=True))
+
+
+def evaluation_batches(
+    source: Sequence[dict],
+    *,
+    batch_size: int = 1,
+    size: int | None = None,
+    multiple_of: int = 1,
+    sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+) -> Iterator[dict[str, Any]]:
+    """Every scene once, in order, without _augmentation.
+
+    Args:
+      source: see the head of this module.
+      batch_size: scenes in a batch. The last batch is filled up with its last scene.
+      size: crop to so many pixels in the middle, smaller pictures being enlarged; None for whole
+        pictures, which need equal sizes within a batch.
+      multiple_of: whole pictures are cropped in the middle to a multiple of this.
+      sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
+
+    Returns:
+      An iterator over batches with two further entries: `mask` bool [b], False for scenes that only
+      fill up, and `scene`, a list of names.
+
+    Raises:
+      ValueError: if batch_size is below 1, or whole pictures of a batch differ in size.
+
+    Not differentiable.
+    Example: `for batch in evaluation_batches(source, batch_size=4, size=256): ...`
+    """
+    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    _augmentation.check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
+    for start in range(0, len(source), batch_size):
+        stop = min(start + batch_size, len(source))
+        scenes = []
+        for i in range(start, stop):
+            scene = source[i]
+            name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
+            height, width = (size, size) if size else _whole(scene, multiple_of, name)
+            scene = _augmentation.centred(scene, height, width)
+            scenes.append((name, _augmentation.with_edges(scene, sigma, channel_weights)))
+        scenes += [scenes[-1]] * (batch_size - len(scenes))
+        shapes = {scene["stack"].shape for _, scene in scenes}
+        _augmentation.check(
+            len(shapes) == 1,
+            f"stacks of unequal shapes {sorted(shapes)} in one batch",
+            "equal ones: pass size=, or batch_size=1",
+        )
+        batch = {name: np.stack([scene[name] for _, scene in scenes]) for name in ARRAYS}
+        yield {
+            **batch,
+            "mask": np.arange(batch_size) < stop - start,
+            "scene": [name for name, _ in scenes],
+        }
+
+
+def to_devices(
+    batches: Iterable[Batch], devices: Sequence[jax.Device] | None = None, ahead: int = 2
+) -> Iterator[dict[str, jax.Array]]:
+    """Split batches over devices and copy them there while the devices still work.
+
+    Args:
+      batches: dicts of arrays [b, ...], b a multiple of the number of devices. Entries that are no
+        arrays are left out.
+      devices: where to; all local devices by default.
+      ahead: how many batches are copied in advance.
+
+    Returns:
+      An iterator over dicts of arrays [d, b / d, ...], entry i of axis 0 on device i, as `jax.pmap`
+      takes them. Closing it closes `batches`.
+
+    Raises:
+      ValueError: if b is not a multiple of the number of devices.
+
+    Not differentiable.
+    Example:
+      >>> batch = next(to_devices([{"hdr": np.zeros((4, 8, 8, 3))}], jax.local_devices()[:1]))
+      >>> batch["hdr"].shape
+      (1, 4, 8, 8, 3)
+    """
+    devices = list(devices or jax.local_devices())
+    sharding = NamedSharding(Mesh(np.asarray(devices), ("device",)), PartitionSpec("device"))
+
+    def put(array: np.ndarray) -> jax.Array:
+        _augmentation.check(
+            array.shape[0] % len(devices) == 0,
+            f"a batch of {array.shape[0]} for {len(devices)} devices",
+            "a multiple: change batch_size, or pass fewer devices",
+        )
+        return jax.device_put(array.reshape(len(devices), -1, *array.shape[1:]), sharding)
+
+    iterator, queue = iter(batches), collections.deque()
+    try:
+        # Copies are asynchronous: the queue only keeps them a few batches ahead.
+        for batch in iterator:
+            queue.append({k: put(v) for k, v in batch.items() if isinstance(v, np.ndarray)})
+            if len(queue) > ahead:
+                yield queue.popleft()
+        while queue:
+            yield queue.popleft()
+    finally:
+        with contextlib.suppress(AttributeError):
+            iterator.close()
+
+
+def _whole(scene: _augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
+    """Size of a scene, rounded down to a multiple."""
+    height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
+    _augmentation.check(
+        min(height, width) > 0,
+        f"scene {name} of size {scene['hdr'].shape[:2]}",
+        f"at least {multiple_of} pixels: pass size= to enlarge",
+    )
+    return height, width

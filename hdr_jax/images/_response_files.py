@@ -1,0 +1,139 @@
+"""Response curves on disk, and those that have a name.
+
+A curve is a log inverse response g [c, num_levels], ln exposure over the level, natural logarithm.
+`.csv` has a first line `level,g_red,g_green,g_blue` (or `level,g`) and one line for each level from
+0 on; `.npy` is the array.
+"""
+
+import io
+import pathlib
+
+import jax.numpy as jnp
+import numpy as np
+
+from hdr_jax import color
+from hdr_jax.files import replacing
+from hdr_jax.images._paths import PathLike, existing, named_errors
+
+CURVE_SUFFIXES = (".csv", ".npy")
+MAX_LEVELS = 65536
+
+
+def named_response(name: str, num_levels: int = 256) -> np.ndarray:
+    """Log inverse response of a standard encoding: g(z) = ln f^-1(z / (num_levels - 1)).
+
+    Level 0, which stands for everything down to nothing, is read at half a level.
+
+    Args:
+      name: "srgb", or "linear" for developed raw files.
+      num_levels: length of g.
+
+    Returns:
+      float32 [1, num_levels], increasing, 0 at num_levels // 2.
+
+    Raises:
+      ValueError: for another name.
+
+    Not differentiable.
+    Source: IEC 61966-2-1.
+    Example:
+      >>> g = named_response("linear")
+      >>> round(float(np.exp(g[0, 200] - g[0, 100])), 3)
+      2.0
+    """
+    if name not in ("srgb", "linear"):
+        raise ValueError(f"unknown response {name!r}: expected srgb or linear")
+    values = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
+    if name == "srgb":
+        values = np.asarray(color.srgb_to_linear(jnp.asarray(values)))
+    g = np.log(values)
+    return (g - g[num_levels // 2]).astype(np.float32)[None]
+
+
+def read_response(path: PathLike) -> np.ndarray:
+    """Read a response curve.
+
+    Args:
+      path: `.csv` or `.npy`, see the head of this module.
+
+    Returns:
+      float32 [c, num_levels], c 1 or 3, non-decreasing.
+
+    Raises:
+      ValueError: if the file is missing, damaged, no table of 1 or 3 curves, not finite, or a curve
+        falls from one level to the next.
+
+    Not differentiable.
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_response(folder + "/g.csv", named_response("srgb"))
+      ...     read_response(folder + "/g.csv").shape
+      (1, 256)
+    """
+    path = existing(path)
+    if path.suffix.lower() not in CURVE_SUFFIXES:
+        raise ValueError(f"got {path}; expected a response curve ending in .csv or .npy")
+    with named_errors(path, "a response curve (level,g_red,g_green,g_blue)"):
+        if path.suffix.lower() == ".npy":
+            g = np.atleast_2d(np.load(path, allow_pickle=False))
+        else:
+            g = _read_csv(path)
+    if g.ndim != 2 or g.shape[0] not in (1, 3) or not 2 <= g.shape[1] <= MAX_LEVELS:
+        raise ValueError(
+            f"{path} holds an array of shape {g.shape}; expected [3, levels], [1, levels] or "
+            "[levels], with 256 levels for instance."
+        )
+    if g.dtype.kind not in "fiu" or not np.isfinite(g).all():
+        raise ValueError(f"{path} holds values that are no finite numbers; expected ln exposure.")
+    # What falls by rounding in a file of few digits is no fall.
+    falls = np.diff(g, axis=1) < -1e-5
+    if falls.any() or not (g[:, -1] > g[:, 0]).all():
+        level = int(np.argmax(falls.any(0))) if falls.any() else 0
+        raise ValueError(
+            f"{path} holds a curve that does not increase (at level {level}); expected ln exposure "
+            "over the level, which more light never lowers. Repair it with hdr_jax.crf.monotone."
+        )
+    return np.maximum.accumulate(g, axis=1).astype(np.float32)
+
+
+def write_response(path: PathLike, g: np.ndarray) -> None:
+    """Write a response curve in the format that its name ends in.
+
+    Args:
+      path: `.csv` or `.npy`; the folder must exist.
+      g: log inverse response [c, num_levels], c 1 or 3.
+
+    Raises:
+      ValueError: for another suffix or shape.
+
+    Not differentiable.
+    Example: `write_response("canon.csv", g)`
+    """
+    path, g = pathlib.Path(path), np.asarray(g, np.float32)
+    if path.suffix.lower() not in CURVE_SUFFIXES or g.ndim != 2 or g.shape[0] not in (1, 3):
+        raise ValueError(
+            f"got {path} for g of shape {g.shape}; expected a name ending in .csv or .npy and "
+            "[1 or 3, num_levels]"
+        )
+    if path.suffix.lower() == ".npy":
+        file = io.BytesIO()
+        np.save(file, g)
+        data = file.getvalue()
+    else:
+        header = "level,g" if len(g) == 1 else "level,g_red,g_green,g_blue"
+        lines = [",".join([str(z), *(f"{x:.7g}" for x in row)]) for z, row in enumerate(g.T)]
+        data = "\n".join([header, *lines, ""]).encode()
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _read_csv(path: pathlib.Path) -> np.ndarray:
+    """g [c, num_levels] of a table whose first column counts the levels."""
+    lines = path.read_text(encoding="utf-8-sig").split()
+    if not lines or not lines[0].lower().startswith("level"):
+        raise ValueError("its first line is not level,g_red,g_green,g_blue or level,g")
+    rows = np.array([[float(x) for x in line.split(",")] for line in lines[1:]], ndmin=2)
+    if not rows.size or not np.array_equal(rows[:, 0], np.arange(len(rows))):
+        raise ValueError("its first column does not count the levels 0, 1, 2, ...")
+    return rows[:, 1:].T

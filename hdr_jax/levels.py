@@ -1,0 +1,175 @@
+"""Levels: pixels as floats in [0, 1], piecewise-linear tables over the levels, and their inverse.
+
+`table` [num_levels] holds the value at every integer level 0, 1, ..., num_levels - 1. `evaluate`
+reads it at real-valued levels, `invert` finds the level at which an increasing table takes a value.
+Both work element by element on arrays of any shape; `by_channel` gives every channel its own table.
+The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def as_unit_float(image: Array) -> Array:
+    """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
+
+    Args:
+      image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
+
+    Returns:
+      Float array of the same shape.
+
+    Raises:
+      ValueError: for other types, whose range cannot be known.
+
+    Example:
+      >>> import numpy as np
+      >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
+      [0.0, 1.0]
+    """
+    image = jnp.asarray(image)
+    if jnp.issubdtype(image.dtype, jnp.floating):
+        return image
+    if image.dtype not in (jnp.uint8, jnp.uint16):
+        raise ValueError(
+            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]; divide "
+            "others by their white level"
+        )
+    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
+    """Value of `table` at `levels` (clamped to the table); see `hdr_jax.crf.lookup`.
+
+    Args:
+      levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
+      table: [num_levels].
+      rounding: read the table at the nearest integer level instead of interpolating.
+
+    Returns:
+      Values, shape of `levels`.
+    """
+    return _evaluate_fwd(levels, table, rounding)[0]
+
+
+def clamp(values: Array, low: Array | float, high: Array | float) -> Array:
+    """Values brought into [low, high], with the full slope at both ends.
+
+    `jnp.clip` halves the slope at a tie. Black and white are exactly such ties, and a camera that
+    just does not clip yet still responds.
+
+    Args:
+      values: any shape, float.
+      low: lower end, a number or of the shape of `values`.
+      high: upper end, likewise.
+
+    Returns:
+      The shape of `values`.
+
+    Differentiable in all arguments: slope 1 on the closed interval, 0 outside.
+    Example:
+      >>> jax.vmap(jax.grad(lambda x: clamp(x, 0, 1)))(jnp.array([-0.1, 0.0, 1.0, 1.1])).tolist()
+      [0.0, 1.0, 1.0, 0.0]
+    """
+    return jnp.where(values < low, low, jnp.where(values > high, high, values))
+
+
+def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Array) -> Array:
+    """`read(values, table)`, a table for each channel.
+
+    Args:
+      read: `evaluate` or `invert`.
+      values: any shape; [..., c] for a table of c rows.
+      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
+
+    Returns:
+      The shape of `values`.
+
+    Raises:
+      ValueError: when the rows of the table are not the channels of the values.
+
+    Example:
+      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
+      >>> by_channel(evaluate, jnp.array([[0.5, 0.5]]), table).tolist()
+      [[0.5, 2.0]]
+    """
+    if table.ndim == 2 and table.shape[0] == 1:
+        table = table[0]
+    if table.ndim == 1:
+        return read(values, table)
+    if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
+        raise ValueError(
+            f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
+            "[1, num_levels], or [c, num_levels] with values [..., c]"
+        )
+    return jax.vmap(read, (-1, 0), -1)(values, table)
+
+
+def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
+    """The segment to the left of each level: index k of its lower end, and the fraction along it.
+
+    An integer level z > 0 belongs to [z - 1, z] with fraction 1, so the slope there is the
+    backward difference of Eq. (3); the interpolated value is the table's either way.
+
+    Args:
+      levels: any shape, float, in [0, num_levels - 1].
+      num_levels: length of the table.
+
+    Returns:
+      (k int32 in [0, num_levels - 2], fraction in [0, 1]), both of the shape of `levels`.
+    """
+    k = jnp.clip(jnp.ceil(levels).astype(jnp.int32) - 1, 0, num_levels - 2)
+    return k, levels - k
+
+
+# Let z be a level, k and f its left segment, v = (1 - f) table[k] + f table[k + 1]. Then
+#   dv/dz = table[k + 1] - table[k],   dv/dtable[k] = 1 - f,   dv/dtable[k + 1] = f,
+# except that Eq. (3) of Kim et al. puts dv/dz = table[0] at z = 0. Outside the table v is constant.
+def _evaluate_fwd(levels, table, rounding):
+    num_levels = table.shape[0]
+    inside = (levels >= 0) & (levels <= num_levels - 1)
+    z = jnp.clip(levels, 0, num_levels - 1)
+    z = jnp.round(z) if rounding else z
+    k, fraction = left_segment(z, num_levels)
+    low, high = table[k], table[k + 1]
+    return (1 - fraction) * low + fraction * high, (k, fraction, low, high, inside, table)
+
+
+def _evaluate_bwd(rounding, residuals, cotangent):
+    k, fraction, low, high, inside, table = residuals
+    at_zero = (k == 0) & (fraction == 0)
+    slope = jnp.where(at_zero, table[0], high - low)
+    table_bar = jnp.zeros_like(table)
+    table_bar = table_bar.at[k].add((1 - fraction) * cotangent)
+    table_bar = table_bar.at[k + 1].add(fraction * cotangent)
+    return jnp.where(inside, slope, 0) * cotangent, table_bar
+
+
+evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
+
+
+def invert(values: Array, table: Array) -> Array:
+    """Level at which an increasing `table` takes each value; see `hdr_jax.crf.respond`.
+
+    Args:
+      values: any shape.
+      table: [num_levels], non-decreasing.
+
+    Returns:
+      Levels, float, shape of `values`, in [0, num_levels - 1].
+
+    Differentiable in both arguments: the slope at a table's value is that of the segment to its
+    left, as in `evaluate`, at the first one that to its right; outside the table it is 0.
+    """
+    num_levels = table.shape[0]
+    k = jnp.clip(jnp.searchsorted(table, values) - 1, 0, num_levels - 2)
+    low, rise = table[k], table[k + 1] - table[k]
+    # Double where: a flat segment has no inverse slope, and 0/0 would poison its gradient.
+    safe_rise = jnp.where(rise > 0, rise, 1)
+    fraction = jnp.where(rise > 0, (values - low) / safe_rise, values > low)
+    return k + clamp(fraction, 0, 1)

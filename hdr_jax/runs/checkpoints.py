@@ -1,0 +1,248 @@
+"""Checkpoints on disk, by Orbax: of a run, and of a model alone.
+
+A checkpoint directory holds one numbered folder for each step, with the items `params` (the model's
+parameters), `model` (its fields as JSON), `run` (configuration and library versions) and, where
+training goes on from it, `optimizer`. Saving is asynchronous and atomic: a step is there whole or
+not at all.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from hdr_jax.errors import InputError
+from hdr_jax.models import (
+    ExposureStackModel,
+    check_same_architecture,
+    fields_of,
+    model_from_fields,
+    parameter_shapes,
+)
+from hdr_jax.runs.description import versions
+
+
+class Checkpoints:
+    """The checkpoints of a run, the newest `keep` of them.
+
+    Args:
+      directory: of the checkpoints; made when it is not there.
+      keep: how many steps are kept; None keeps all.
+
+    Example: `with Checkpoints("runs/a/checkpoints") as checkpoints: checkpoints.save(0, ...)`
+    """
+
+    def __init__(self, directory: str | pathlib.Path, keep: int | None = None):
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        self._manager = ocp.CheckpointManager(pathlib.Path(directory).resolve(), options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._manager.close()  # waits for what is being written
+
+    @property
+    def latest_step(self) -> int | None:
+        """The newest complete step, or None."""
+        return self._manager.latest_step()
+
+    def save(
+        self,
+        step: int,
+        model: ExposureStackModel,
+        params: Any,
+        optimizer: Any = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Saves a step in the background; does nothing if it is there already.
+
+        Args:
+          step: number of training steps done.
+          model: unbound.
+          params: of the model.
+          optimizer: whatever else training needs to go on.
+          config: of the run, as JSON can hold it; stored with the versions of the libraries.
+        """
+        if step in self._manager.all_steps():
+            return
+        items = {
+            "params": ocp.args.StandardSave(params),
+            "model": ocp.args.JsonSave(fields_of(model)),
+            "run": ocp.args.JsonSave({"config": dict(config or {}), "versions": versions()}),
+        }
+        if optimizer is not None:
+            items["optimizer"] = ocp.args.StandardSave(optimizer)
+        self._manager.save(step, args=ocp.args.Composite(**items))
+
+    def restore(
+        self, step: int, model: ExposureStackModel, params: Any, optimizer: Any
+    ) -> tuple[Any, Any]:
+        """Parameters and optimiser of a step.
+
+        Args:
+          step: one that was saved.
+          model: which they are to fit.
+          params, optimizer: trees of arrays of the shapes and types to read.
+
+        Returns:
+          (params, optimizer); the optimizer that was given where the checkpoint holds none, as
+          imported weights do.
+
+        Raises:
+          InputError: when the checkpoint is of another model or has other shapes.
+        """
+        place = f"checkpoint {step} in {self._manager.directory}"
+        check_same_architecture(model_from_fields(self._json(step, "model")), model, place)
+        template = {"params": params}
+        if self._has(step, "optimizer"):
+            template["optimizer"] = optimizer
+        items = {name: ocp.args.StandardRestore(tree) for name, tree in template.items()}
+        try:
+            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{place} does not fit this configuration ({_first_line(error)}): use another "
+                "--workdir, or the configuration of the run"
+            ) from error
+        for name, tree in template.items():
+            if jax.tree.map(np.shape, restored[name]) != jax.tree.map(np.shape, tree):
+                raise InputError(f"{place}: its {name} have other shapes than this configuration's")
+        return restored["params"], restored.get("optimizer", optimizer)
+
+    def restore_model(self, step: int) -> tuple[ExposureStackModel, Any]:
+        """The model and the parameters of a step; no template needed.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          (model, params).
+        """
+        model = model_from_fields(self._json(step, "model"))
+        # Named explicitly, so that a checkpoint written on other devices is read onto this one.
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        template = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
+            parameter_shapes(model),
+        )
+        items = ocp.args.Composite(params=ocp.args.StandardRestore(template))
+        return model, self._manager.restore(step, args=items)["params"]
+
+    def config(self, step: int) -> dict[str, Any]:
+        """The configuration that a step was trained with.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          Its fields; empty where the checkpoint does not tell.
+        """
+        return self._json(step, "run")["config"] if self._has(step, "run") else {}
+
+    def steps(self) -> list[int]:
+        """All complete steps, in order."""
+        return sorted(self._manager.all_steps())
+
+    def _has(self, step: int, item: str) -> bool:
+        """Whether an item of a step was saved."""
+        return (self._manager.directory / str(step) / item).is_dir()
+
+    def _json(self, step: int, item: str) -> dict[str, Any]:
+        """An item that is plain fields."""
+        restore = ocp.args.Composite(**{item: ocp.args.JsonRestore()})
+        return self._manager.restore(step, args=restore)[item]
+
+
+def save_model(
+    directory: str | pathlib.Path,
+    model: ExposureStackModel,
+    params: Any,
+    config: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a model alone, as step 0 of a new checkpoint directory.
+
+    Args:
+      directory: must hold no checkpoint yet.
+      model: unbound.
+      params: its parameters.
+      config: fields of a configuration that go with the model, such as `edge_weights`.
+
+    Raises:
+      InputError: when the directory holds a checkpoint already.
+
+    Example: `save_model("released", *load_released("weights"))`
+    """
+    with Checkpoints(directory) as checkpoints:
+        if checkpoints.latest_step is not None:
+            raise InputError(
+                f"{directory} holds a checkpoint already (step {checkpoints.latest_step}): choose "
+                "another folder, or remove it"
+            )
+        checkpoints.save(0, model, params, config=config)
+
+
+def load_model(
+    directory: str | pathlib.Path, step: int | None = None
+) -> tuple[ExposureStackModel, Any, int]:
+    """Reads a model from a run's work directory or from a checkpoint directory.
+
+    Args:
+      directory: either of them.
+      step: which checkpoint; the newest by default.
+
+    Returns:
+      (model, params, step).
+
+    Raises:
+      InputError: when there is no checkpoint, or not that one.
+
+    Example: `model, params, step = load_model("runs/quickstart")`
+    """
+    with _found(directory, step) as (checkpoints, step):
+        return *checkpoints.restore_model(step), step
+
+
+def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[str, Any]:
+    """The configuration that a model was trained with.
+
+    Args:
+      directory, step: as `load_model`.
+
+    Returns:
+      Its fields; empty where the checkpoint does not tell.
+
+    Raises:
+      InputError: as `load_model`.
+
+    Example: `load_config("runs/quickstart").get("edge_weights")`
+    """
+    with _found(directory, step) as (checkpoints, step):
+        return checkpoints.config(step)
+
+
+@contextlib.contextmanager
+def _found(directory: str | pathlib.Path, step: int | None) -> Iterator[tuple[Checkpoints, int]]:
+    """The checkpoints of a directory and a step that is among them."""
+    inside = pathlib.Path(directory) / "checkpoints"
+    folder = inside if inside.is_dir() else pathlib.Path(directory)
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
+    with Checkpoints(folder) as checkpoints:
+        steps = checkpoints.steps()
+        step = steps[-1] if step is None and steps else step
+        if step not in steps:
+            raise InputError(
+                f"no checkpoint {'' if step is None else step} in {folder}: found steps "
+                f"{steps or 'none'}; train first (train.py) or import released weights"
+            )
+        yield checkpoints, step
+
+
+def _first_line(error: Exception) -> str:
+    """The start of an error's text."""
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,153 @@
+"""What a training run writes while it goes: metrics, TensorBoard, the progress bar.
+
+Lines of `metrics.jsonl` and `validation.jsonl` hold no times, so that two runs of one configuration
+write the same bytes. The speed goes to the progress bar and to TensorBoard.
+"""
+
+import json
+import math
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tqdm
+from tensorboardX import SummaryWriter
+
+from hdr_jax.files import write_text
+
+FILES = ("metrics.jsonl", "validation.jsonl")
+
+
+class RunLog:
+    """The numbers of a run. Opening it drops what lies beyond the step it goes on from.
+
+    Loss terms are read one step late, while the device works on the next one.
+
+    Args:
+      workdir: folder of the run.
+      first: step that the run goes on from.
+      last: step that it ends with.
+      scenes_per_step: for the speed.
+      quiet: write and show nothing (on all hosts but the first), only watch the terms.
+
+    Example: `with RunLog("runs/a", 0, 100, 4) as log: log.put(1, {"loss": 0.5}, write=True)`
+    """
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        first: int,
+        last: int,
+        scenes_per_step: int,
+        *,
+        quiet: bool = False,
+    ):
+        self._workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
+        for name in () if quiet else FILES:
+            _drop_lines_beyond(workdir / name, first)
+        board = str(workdir / "tensorboard")
+        self._board = SummaryWriter(board, purge_step=first + 1, write_to_disk=not quiet)
+        self._bar = tqdm.tqdm(
+            initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet
+        )
+        self._pending: tuple[int, Mapping[str, Any], bool] | None = None
+        self._since = (time.perf_counter(), first)
+        self._shown_speed: dict[str, str] = {}
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, kind, *exception) -> None:
+        if kind is None:
+            self.flush()
+        self._bar.close()
+        self._board.close()
+
+    def put(self, step: int, terms: Mapping[str, Any], *, write: bool) -> None:
+        """Takes the terms of a step just dispatched, and reads those of the one before.
+
+        Args:
+          step: number of steps done.
+          terms: {"loss": total, name: term}, scalars or one copy for each device.
+          write: whether they become a line of metrics.jsonl.
+
+        Raises:
+          FloatingPointError: when a term of the step before is not finite.
+        """
+        self.flush()
+        self._pending = (step, terms, write)
+
+    def flush(self) -> None:
+        """Reads the terms that are pending.
+
+        Raises:
+          FloatingPointError: naming step and term, when one is not finite.
+        """
+        if self._pending is None:
+            return
+        step, terms, write = self._pending
+        self._pending = None
+        values = {name: float(np.ravel(np.asarray(value))[0]) for name, value in terms.items()}
+        wrong = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            raise FloatingPointError(
+                f"step {step}: {', '.join(wrong)}. Nothing of this step was saved; go on from the "
+                "last checkpoint with a lower --config.learning_rate, or look at the data"
+            )
+        self._bar.update(step - self._bar.n)
+        if write and not self._quiet:
+            self._speed(step)
+            self.write("metrics.jsonl", step, values)
+        postfix = {"loss": f"{values['loss']:.4f}", **self._shown_speed}
+        self._bar.set_postfix(postfix, refresh=False)
+
+    def write(self, name: str, step: int, values: Mapping[str, float]) -> None:
+        """Appends a line to one of the files and to TensorBoard.
+
+        Args:
+          name: "metrics.jsonl" or "validation.jsonl".
+          step: number of steps done.
+          values: finite or not, by name.
+        """
+        with open(self._workdir / name, "a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        for key, value in values.items():
+            self._board.add_scalar(f"{name.split('.')[0]}/{key}", value, step)
+
+    def say(self, text: str) -> None:
+        """Prints a line above the progress bar.
+
+        Args:
+          text: the line.
+        """
+        self._bar.write(text)
+
+    def restart_clock(self) -> None:
+        """Leaves the time since the last line (a validation, say) out of the speed."""
+        self._since = (time.perf_counter(), self._bar.n)
+
+    def _speed(self, step: int) -> None:
+        """Scenes a second since the last line, to the bar and to TensorBoard."""
+        now, (then, before) = time.perf_counter(), self._since
+        if step > before:
+            speed = (step - before) * self._scenes_per_step / (now - then)
+            self._shown_speed = {"scenes/s": f"{speed:.1f}"}
+            self._board.add_scalar("metrics/scenes_per_second", speed, step)
+        self._since = (now, step)
+
+
+def _drop_lines_beyond(path: pathlib.Path, step: int) -> None:
+    """Keeps the lines of a JSON-lines file up to `step`; a line cut short by a crash goes too."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["step"] <= step:
+            kept.append(line + "\n")
+    write_text(path, "".join(kept))

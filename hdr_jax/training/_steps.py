@@ -1,0 +1,119 @@
+"""One training step and one evaluation step as pure functions of a state and a batch.
+
+Notation as in `hdr_jax.training._objective`. `phase` 1 trains the global and local networks, phase
+2 the refinement networks too; it is static, so that there are two compiled steps in all.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.merge import synthesize
+from hdr_jax.training._objective import loss_terms
+from hdr_jax.training._state import TrainState, by_direction, by_network
+from hdr_jax.training.setup import NETWORKS, Setup
+
+DEVICES = "devices"  # the axis of pmap
+
+
+def draw_references(setup: Setup, step: int) -> tuple[int, int]:
+    """Reference exposures of parts A and B at a step; the same for the whole batch on all devices.
+
+    Args:
+      setup: its seed, number of exposures and `max_reference_offset`.
+      step: number of the step, from 0.
+
+    Returns:
+      (any index of the stack, an index within `max_reference_offset` of the middle).
+    """
+    rng = np.random.default_rng((setup.seed, step))
+    n = setup.model.num_exposures
+    offset = setup.max_reference_offset
+    return int(rng.integers(n)), int(n // 2 + rng.integers(-offset, offset + 1))
+
+
+def train_step(
+    setup: Setup,
+    phase: int,
+    state: TrainState,
+    batch: Mapping[str, Array],
+    references: tuple[Array, Array],
+    vgg_params: Any = None,
+) -> tuple[TrainState, dict[str, Array]]:
+    """One optimiser step on this device's part of the batch; to be run under `pmap`.
+
+    Args:
+      setup: static.
+      phase: 1 or 2, static.
+      state: replicated.
+      batch: this device's scenes.
+      references: indices from `draw_references`.
+      vgg_params: see `loss_terms`.
+
+    Returns:
+      (next state, {"loss": total, every term}), equal on all devices.
+    """
+
+    def total(params):
+        terms = loss_terms(setup, params, batch, references, phase, vgg_params)
+        return sum(terms.values()), terms
+
+    (loss, terms), gradients = jax.value_and_grad(total, has_aux=True)(state.params)
+    loss, terms, gradients = jax.lax.pmean((loss, terms, gradients), DEVICES)
+    params, opt_state = dict(by_network(state.params)), dict(state.opt_state)
+    gradients = by_network(gradients)
+    for name in NETWORKS if phase == 2 else NETWORKS[:2]:
+        updates, opt_state[name] = setup.optimizers[name].update(
+            gradients[name], opt_state[name], params[name]
+        )
+        params[name] = optax.apply_updates(params[name], updates)
+    state = TrainState(state.step + 1, by_direction(params), opt_state)
+    return state, {"loss": loss, **terms}
+
+
+def eval_step(
+    setup: Setup,
+    params: Any,
+    batch: Mapping[str, Array],
+    *,
+    refine: bool = True,
+) -> dict[str, Array]:
+    """Generates the stack from the middle exposure and merges it, and the true one alike.
+
+    Args:
+      setup: static.
+      params: of the model.
+      batch: stack, edges, ev_offset.
+      refine: False in phase 1, when the refinement networks have learnt nothing; static.
+
+    Returns:
+      `stack` [b, n, h, w, 3] in [0, 1]; `radiance`, `true_radiance` [b, h, w, 3] and `g`, `true_g`
+      [b, 3, num_levels] of the generated and of the true stack.
+    """
+    middle = setup.model.num_exposures // 2
+    true = batch["stack"].astype(jnp.float32) / 255
+    output = setup.model.apply(
+        {"params": params},
+        true[:, middle],
+        batch["edges"][:, middle].astype(jnp.float32),
+        reference_index=middle,
+        refine=refine,
+    )
+    stack = jnp.clip(output.stack, 0, 1)
+    log_times = ev_to_log_times(batch["ev_offset"])
+    layer = jax.vmap(lambda stack, times: synthesize(stack, times, **setup.objective.layer))
+    radiance, g = layer(stack, log_times)
+    true_radiance, true_g = layer(true, log_times)
+    return {
+        "stack": stack,
+        "radiance": radiance,
+        "g": g,
+        "true_radiance": true_radiance,
+        "true_g": true_g,
+    }
