@@ -38,23 +38,6 @@ def ev_to_log_times(ev_offset: Array) -> Array:
     return LN2 * jnp.asarray(ev_offset, jnp.float32)
 
 
-def log_times_to_ev(log_times: Array) -> Array:
-    """EV offset in stops of natural log exposure times: the inverse of `ev_to_log_times`.
-
-    Args:
-      log_times: natural logs of exposure times, any shape.
-
-    Returns:
-      Stops, same shape.
-
-    Differentiable in `log_times`.
-    Example:
-      >>> float(log_times_to_ev(ev_to_log_times(2.0)))
-      2.0
-    """
-    return jnp.asarray(log_times, jnp.float32) / LN2
-
-
 def gamma(exponent: float = 2.2) -> Response:
     """Response f(X) = X^(1 / exponent).
 
@@ -114,24 +97,6 @@ def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:
         return (1 + s) * power / (power + s)
 
     return response
-
-
-def tabulated(exposures: Array, values: Array) -> Response:
-    """Response read linearly from a measured table, such as one curve of the DoRF collection.
-
-    Args:
-      exposures: [k] increasing, from 0 to 1.
-      values: [k] pixel values in [0, 1], non-decreasing.
-
-    Returns:
-      A function from exposures in [0, 1] to pixel values in [0, 1].
-
-    Example:
-      >>> curve = tabulated(jnp.array([0.0, 0.5, 1.0]), jnp.array([0.0, 0.8, 1.0]))
-      >>> round(float(curve(0.25)), 3)
-      0.4
-    """
-    return lambda exposure: jnp.interp(exposure, exposures, values)
 
 
 def expose(

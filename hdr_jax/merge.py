@@ -193,8 +193,8 @@ def _extremes_once(stack, log_times, confidence):
     times = log_times[:, None, None, None]
     trusted = True if confidence is None else confidence[..., None] >= 0.5
     white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
-    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0)
-    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0)
+    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
+    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
     counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
         (stack > NEARLY_BLACK) | (times >= longest_black)
     )

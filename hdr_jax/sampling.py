@@ -86,7 +86,7 @@ def grossberg_nayar(stack: Array, num_samples: int = 256, *, num_levels: int = 2
     histograms = jax.vmap(jax.vmap(lambda z: _linear_histogram(z, num_levels)))(levels)
     cdf = jnp.cumsum(histograms, axis=-1)
     u = jnp.linspace(0, 1, num_samples, dtype=cdf.dtype)
-    distance = jnp.abs(cdf[:, :, None, :] - u[:, None])  # [c, n, p, num_levels]
+    distance = jnp.abs(cdf[:, :, None] - u[None, None, :, None])  # [c, n, p, num_levels]
     return jnp.argmin(distance, axis=-1).swapaxes(1, 2).astype(jnp.int32)
 
 

@@ -338,6 +338,7 @@ def test_gradient_through_the_solve():
         (np.zeros((2, 4, 4, 3)), np.array([0, -np.inf]), "finite"),
         (np.zeros((4, 4, 3)), np.zeros(2), r"\[n, h, w, c\]"),
         (np.zeros((2, 4, 4, 3), np.int32), np.arange(2.0), "uint8"),
+        (np.zeros((2, 4, 4, 3), np.uint32), np.arange(2.0), "uint32: expected uint8"),
         (np.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
         (jnp.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
     ],

@@ -35,4 +35,5 @@ def test_a_black_scene_is_black_and_its_gradient_finite(channels):
 
 def test_one_light_in_the_dark_is_seen():
     picture = tonemap.reinhard(jnp.zeros((20, 20, 3)).at[3, 4].set(1e-4))
-    assert float(picture[3, 4, 0]) == 1 and float(picture.sum()) == 3
+    np.testing.assert_allclose(picture[3, 4], 1, atol=1e-6)
+    assert float(picture.sum()) == float(picture[3, 4].sum())

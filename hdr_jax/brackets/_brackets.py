@@ -14,6 +14,7 @@ import tqdm
 
 from hdr_jax import crf, images
 from hdr_jax.brackets import _alignment, _deghosting
+from hdr_jax.errors import InputError
 from hdr_jax.merge import merge
 
 # Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
@@ -50,6 +51,9 @@ class Brackets:
     Args:
       pictures: [h, w, 3] uint8 or uint16, all alike, consumed one by one; at least one.
 
+    Raises:
+      InputError: if there is none.
+
     Attributes: `shape` (n, h, w, 3) and `dtype`.
     Example:
       >>> with Brackets(np.full((4, 5, 3), z, np.uint8) for z in (10, 20)) as brackets:
@@ -63,6 +67,9 @@ class Brackets:
         for picture in pictures:
             np.ascontiguousarray(picture).tofile(self._file)
             count += 1
+        if not count:
+            self._file.close()
+            raise InputError("got no pictures; expected at least one photograph of [h, w, 3]")
         self.shape, self.dtype = (count, *picture.shape), picture.dtype
 
     def __enter__(self) -> "Brackets":
