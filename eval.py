@@ -27,6 +27,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
+import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.cli import flags
 from hdr_jax.files import write_text

@@ -24,6 +24,7 @@ import ml_collections
 import numpy as np
 from flax import jax_utils
 
+import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.cli import flags
 from hdr_jax.convert import load_vgg19

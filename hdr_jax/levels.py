@@ -11,7 +11,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+from hdr_jax.errors import InputError
 
 
 def as_unit_float(image: Array) -> Array:
@@ -21,25 +24,26 @@ def as_unit_float(image: Array) -> Array:
       image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
 
     Returns:
-      Float array of the same shape.
+      Float array of the same shape; of NumPy for an array of NumPy, which stays on the host.
 
     Raises:
-      ValueError: for other types, whose range cannot be known.
+      InputError: for other types, whose range cannot be known.
 
     Example:
       >>> import numpy as np
       >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
       [0.0, 1.0]
     """
-    image = jnp.asarray(image)
+    numpy = np if isinstance(image, np.ndarray) else jnp
+    image = numpy.asarray(image)
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image
     if image.dtype not in (jnp.uint8, jnp.uint16):
-        raise ValueError(
+        raise InputError(
             f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]; divide "
             "others by their white level"
         )
-    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
+    return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -91,7 +95,7 @@ def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Arra
       The shape of `values`.
 
     Raises:
-      ValueError: when the rows of the table are not the channels of the values.
+      InputError: when the rows of the table are not the channels of the values.
 
     Example:
       >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
@@ -103,7 +107,7 @@ def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Arra
     if table.ndim == 1:
         return read(values, table)
     if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
-        raise ValueError(
+        raise InputError(
             f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
             "[1, num_levels], or [c, num_levels] with values [..., c]"
         )

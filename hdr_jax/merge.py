@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
@@ -67,7 +68,7 @@ def merge(
       pixels.
 
     Raises:
-      ValueError: when shapes do not fit.
+      InputError: when shapes do not fit.
 
     Differentiable in `stack`, `log_times` and `g`; by default the weights are constants.
     Source: Debevec and Malik 1997, Eq. 6; Kim, Lee, Kang 2020, Eq. 2.
@@ -79,7 +80,7 @@ def merge(
     stack, log_times = crf.check_stack(stack, log_times)
     g = _curve_per_channel(g, stack)
     if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
-        raise ValueError(
+        raise InputError(
             f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
         )
     options = (weighting, rounding, weight_gradient, extremes_once)
@@ -121,7 +122,7 @@ def synthesize(
       (radiance [h, w, c], g [c, num_levels]).
 
     Raises:
-      ValueError: as `hdr_jax.crf.recover`.
+      InputError: as `hdr_jax.crf.recover`.
 
     Differentiable in `stack` and `log_times`.
     Source: Kim, Lee, Kang 2020, Eq. 1 to 3.
@@ -180,7 +181,7 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
 def _curve_per_channel(g: Array, stack: Array) -> Array:
     """g [c, num_levels], float of at least 32 bits, for a stack of c channels."""
     if jnp.ndim(g) not in (1, 2) or (jnp.ndim(g) == 2 and g.shape[0] not in (1, stack.shape[-1])):
-        raise ValueError(
+        raise InputError(
             f"got g {jnp.shape(g)} for a stack {stack.shape}: expected [c, num_levels], "
             "[1, num_levels] or [num_levels]"
         )

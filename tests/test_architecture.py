@@ -14,7 +14,7 @@ LAYERS = {
     1: ["errors", "files", "levels", "exposure", "weighting", "color"],
     2: ["crf", "sampling", "merge", "tonemap"],
     3: ["models", "losses", "optim", "metrics"],
-    4: ["images", "synthetic", "data", "convert", "runs", "brackets", "reconstruct"],
+    4: ["progress", "images", "synthetic", "data", "convert", "runs", "brackets", "reconstruct"],
     5: ["training"],
     6: ["cli", "__main__"],
 }

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from hdr_jax import data, exposure, images
+from hdr_jax import color, data, exposure, images
 from hdr_jax.data import _augmentation as augmentation
 from hdr_jax.synthetic import _camera as camera
 
@@ -273,7 +273,7 @@ def test_metering():
     rng = np.random.default_rng(0)
     radiance = np.exp(rng.normal(0, 3, (16, 16, 3)))
     metered = camera.meter(radiance)
-    luminance = metered.astype(float) @ camera.LUMINANCE_WEIGHTS
+    luminance = metered.astype(float) @ color.LUMINANCE_WEIGHTS
     # The luminance's floor, a millionth of its maximum, is not reached here.
     assert np.exp(np.log(luminance).mean()) == pytest.approx(0.18, rel=1e-4)
     np.testing.assert_allclose(camera.meter(radiance * 1e4), metered, rtol=1e-4)

@@ -15,14 +15,17 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from hdr_jax.cli.compiled import keep_compiled
+from hdr_jax.errors import InputError
 from hdr_jax.runs import description
 
 
 def run(main: Callable[[ml_collections.ConfigDict, str], object], description: str) -> None:
     """Parses the command line, calls `main(config, workdir)` and leaves with an exit code.
 
-    0 after success, 2 for bad input (a ValueError, a missing file, a wrong flag or field), 1 for a
-    run that had to stop (a loss that is not finite), 130 after Ctrl-C.
+    0 after success, 2 for input that cannot be used (also a missing file, a wrong flag or field), 1
+    for a run that had to stop (a loss that is not finite), 130 after Ctrl-C. Any other error is a
+    defect of the program and shows its traceback.
 
     Args:
       main: what to do.
@@ -32,13 +35,14 @@ def run(main: Callable[[ml_collections.ConfigDict, str], object], description: s
         print(description)
         sys.exit(0)
     config, workdir = parse(sys.argv)
+    keep_compiled()
     try:
         main(config, workdir)
     except FloatingPointError as error:
         leave(f"stopped: {error}", 1)
     except KeyboardInterrupt:
         leave("interrupted; the same command goes on from the last checkpoint", 130)
-    except (ValueError, FileNotFoundError) as error:
+    except (InputError, OSError) as error:
         leave(str(error), 2)
 
 
@@ -61,7 +65,7 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
             config.value.is_locked  # noqa: B018 - a file that could not be read raises only here
     except AttributeError:
         leave(_unknown_field(arguments), 2)
-    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:
+    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:  # of a file, a value
         leave(str(error), 2)
     if missing:
         leave(f"--{missing[0]} is missing; --help shows how to call this", 2)

@@ -5,6 +5,7 @@ import numpy as np
 from jax import Array
 
 from hdr_jax.crf._least_squares import SOLVERS, ridge
+from hdr_jax.errors import InputError
 from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
@@ -48,7 +49,7 @@ def debevec(
       g unknown: it is then the straight line that rises by ln(num_levels).
 
     Raises:
-      ValueError: when shapes do not fit, `smoothness` is not positive or the solver unknown.
+      InputError: when shapes do not fit, `smoothness` is not positive or the solver unknown.
 
     Differentiable in `levels` (if real) and `log_times`, implicitly through the least squares.
     Source: Debevec and Malik 1997, Eq. 3; Kim, Lee, Kang 2020, Eq. 1.
@@ -61,7 +62,7 @@ def debevec(
     """
     levels, log_times = check_samples(levels, log_times, smoothness)
     if solver not in SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
+        raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
     line = (jnp.arange(num_levels, dtype=w.dtype) - num_levels // 2) * _prior_slope(num_levels)
@@ -79,15 +80,15 @@ def debevec(
 def check_samples(levels: Array, log_times: Array, smoothness: float) -> tuple[Array, Array]:
     """Levels [p, n] and log_times [n] as floats of at least 32 bits, which LAPACK demands.
 
-    Raises ValueError unless their shapes fit and the smoothness is positive.
+    Raises InputError unless their shapes fit and the smoothness is positive.
     """
     if jnp.ndim(levels) != 2 or jnp.shape(log_times) != jnp.shape(levels)[1:]:
-        raise ValueError(
+        raise InputError(
             f"expected levels [p, n] and log_times [n], got shapes {jnp.shape(levels)} and "
             f"{jnp.shape(log_times)}; use jax.vmap over channels"
         )
     if not smoothness > 0:
-        raise ValueError(f"got smoothness {smoothness}: expected a positive number, such as 20")
+        raise InputError(f"got smoothness {smoothness}: expected a positive number, such as 20")
     dtype = jnp.promote_types(jnp.result_type(levels), jnp.float32)
     return jnp.asarray(levels, dtype), jnp.asarray(log_times, dtype)
 

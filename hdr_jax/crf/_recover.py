@@ -11,6 +11,7 @@ from jax import Array
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
+from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 from hdr_jax.sampling import get as sampling_function
 from hdr_jax.weighting import Weighting
@@ -52,7 +53,7 @@ def recover(
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
 
     Raises:
-      ValueError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
+      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
         an unknown name, or an option that the method does not have.
 
     Differentiable in `stack` and `log_times`.
@@ -67,9 +68,9 @@ def recover(
     """
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+        raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
     if num_samples < 1:
-        raise ValueError(f"got num_samples {num_samples}: expected at least 1, such as 256")
+        raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
     return _recover(
         stack,
         log_times,
@@ -101,7 +102,7 @@ def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         if name not in known:
-            raise ValueError(
+            raise InputError(
                 f"got {name}={value} for method {method!r}, which has no {name}: leave it out"
             )
     return tuple(given.items())
@@ -118,7 +119,7 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
       (stack float [n, h, w, c], log_times [n]), of at least 32 bits.
 
     Raises:
-      ValueError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
+      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
         or floats that are plainly not in [0, 1].
 
     Example:
@@ -126,30 +127,30 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
       (2, 4, 4, 3)
     """
     if jnp.ndim(stack) != 4 or jnp.ndim(log_times) != 1:
-        raise ValueError(
+        raise InputError(
             f"expected a stack [n, h, w, c] and log_times [n], got shapes {jnp.shape(stack)} and "
             f"{jnp.shape(log_times)}; use jax.vmap for batches"
         )
     if jnp.shape(stack)[0] != jnp.shape(log_times)[0] or jnp.shape(stack)[0] < 2:
-        raise ValueError(
+        raise InputError(
             f"got {jnp.shape(stack)[0]} exposures and {jnp.shape(log_times)[0]} times: expected "
             "one time for each exposure, and at least two exposures"
         )
     if not isinstance(log_times, jax.core.Tracer):
         values = np.asarray(log_times)
         if not np.all(np.isfinite(values)):
-            raise ValueError(f"log exposure times must be finite, got {values}; are all times > 0?")
+            raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
         if np.ptp(values) == 0:
-            raise ValueError(f"all exposure times are equal ({values}): nothing to compare")
+            raise InputError(f"all exposure times are equal ({values}): nothing to compare")
     _check_range(stack)
-    stack = as_unit_float(stack)
+    stack = as_unit_float(jnp.asarray(stack))
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     stack = stack.astype(jnp.promote_types(stack.dtype, jnp.float32))
     return stack, jnp.asarray(log_times, stack.dtype)
 
 
 def _check_range(stack: Array) -> None:
-    """Raises ValueError for floats that are plainly not in [0, 1]; traced values go unseen."""
+    """Raises InputError for floats that are plainly not in [0, 1]; traced values go unseen."""
     if isinstance(stack, jax.core.Tracer) or not jnp.issubdtype(
         jnp.result_type(stack), jnp.floating
     ):
@@ -157,7 +158,7 @@ def _check_range(stack: Array) -> None:
     with jax.ensure_compile_time_eval():
         brightest = float(jnp.max(jnp.asarray(stack), initial=0))
     if brightest > BRIGHTEST:
-        raise ValueError(
+        raise InputError(
             f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "
             "pass uint8 or uint16"
         )

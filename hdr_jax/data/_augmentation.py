@@ -8,10 +8,10 @@ edges they then agree only nearly.
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from hdr_jax import images, synthetic
+from hdr_jax.errors import InputError
 
 Scene = dict[str, np.ndarray]
 
@@ -26,7 +26,7 @@ def decode(scene: dict) -> Scene:
       `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n], `hdr` float32 [h, w, 3].
 
     Raises:
-      ValueError: naming the scene, if its shapes do not fit.
+      InputError: naming the scene, if its shapes do not fit.
 
     Not differentiable.
     Example: `scene = decode(source[0])`
@@ -71,7 +71,7 @@ def augmented(scene: Scene, size: int, rng: np.random.Generator) -> Scene:
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def change(picture: np.ndarray) -> np.ndarray:
-        picture = resized(picture[top : top + side, left : left + side], size, size)
+        picture = images.resized(picture[top : top + side, left : left + side], size, size)
         picture = np.rot90(picture, turns)
         return picture[:, ::-1] if mirrored else picture
 
@@ -97,7 +97,7 @@ def centred(scene: Scene, height: int, width: int) -> Scene:
     top, left = (enlarged[0] - height) // 2, (enlarged[1] - width) // 2
 
     def change(picture: np.ndarray) -> np.ndarray:
-        return resized(picture, *enlarged)[top : top + height, left : left + width]
+        return images.resized(picture, *enlarged)[top : top + height, left : left + width]
 
     return _each_picture(scene, change)
 
@@ -144,28 +144,6 @@ def with_edges(
     return {**scene, "edges": np.stack(maps)[..., None]}
 
 
-def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Picture at another size: averaged over areas when shrunk, bilinear when enlarged.
-
-    Args:
-      picture: [h, w, c] uint8 or float32.
-      height, width: of the result, pixels.
-
-    Returns:
-      [height, width, c] of the same dtype; the picture itself if it has that size.
-
-    Not differentiable.
-    Example:
-      >>> resized(np.ones((4, 6, 3), np.float32), 2, 3).shape
-      (2, 3, 3)
-    """
-    if picture.shape[:2] == (height, width):
-        return picture
-    shrunk = height <= picture.shape[0] and width <= picture.shape[1]
-    method = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=method)
-
-
 def _each_picture(scene: Scene, change: Callable[[np.ndarray], np.ndarray]) -> Scene:
     """The same change to every exposure and to the radiance map."""
     return {
@@ -183,4 +161,4 @@ def scene_name(scene: str | bytes) -> str:
 def check(condition: bool, got: str, expected: str) -> None:
     """Raise unless the condition holds."""
     if not condition:
-        raise ValueError(f"got {got}; expected {expected}.")
+        raise InputError(f"got {got}; expected {expected}.")

@@ -8,7 +8,8 @@ from hdr_jax.images._exposure_times import (
     read_exposure_time,
 )
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, reduced, write
+from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
+from hdr_jax.images._resizing import reduced, resized
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,
     named_response,
@@ -36,6 +37,7 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
+    "resized",
     "write",
     "write_response",
 ]

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from hdr_jax import color, tonemap
+from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
@@ -146,12 +147,12 @@ def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
       The luminance at 0 stops, the median of the positive ones.
 
     Raises:
-      ValueError: if no luminance is positive.
+      InputError: if no luminance is positive.
     """
     luminance = np.asarray(color.luminance(radiance), np.float64)
     positive = luminance[luminance > 0]
     if not positive.size:
-        raise ValueError("the radiance map has no positive luminance; nothing to draw in stops")
+        raise InputError("the radiance map has no positive luminance; nothing to draw in stops")
     median = float(np.median(positive))
     stops = np.log2(np.maximum(luminance, positive.min()) / median)
     height, width = stops.shape

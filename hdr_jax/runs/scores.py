@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from hdr_jax import color, data, losses, metrics, tonemap
+from hdr_jax.levels import as_unit_float
 
 HDRVDP2_PROTOCOL = "singlehdr"
 PU21_PROTOCOL = "display"
@@ -64,7 +65,7 @@ def evaluated(
             yield Evaluated(
                 name=batch["scene"][i],
                 outputs={name: value[i] for name, value in outputs.items()},
-                true_stack=batch["stack"][i].astype(np.float32) / 255,
+                true_stack=as_unit_float(batch["stack"][i]),
                 ev_offset=batch["ev_offset"][i],
                 scores={name: value[i] for name, value in values.items()},
             )
@@ -124,7 +125,7 @@ def all_scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict
 
 def _true_stack(truth: Mapping[str, Array]) -> Array:
     """[b, n, h, w, 3] float in [0, 1]."""
-    return jnp.asarray(truth["stack"]).astype(jnp.float32) / 255
+    return as_unit_float(jnp.asarray(truth["stack"]))
 
 
 def _pairs(

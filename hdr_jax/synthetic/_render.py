@@ -8,6 +8,7 @@ resolution but the detail: scene `i` at 64 x 64 is scene `i` at 512 x 512, seen 
 
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.synthetic import _content, _shading
 
 SUPERSAMPLING = 2
@@ -26,7 +27,7 @@ def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
       float32 [height, width, 3], linear RGB, relative, > 0. The same for the same arguments.
 
     Raises:
-      ValueError: for a negative scene_id or a size below 1.
+      InputError: for a negative scene_id or a size below 1.
 
     Not differentiable.
     Example:
@@ -35,7 +36,7 @@ def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
       ((48, 64, 3), True)
     """
     if scene_id < 0 or height < 1 or width < 1:
-        raise ValueError(
+        raise InputError(
             f"render_scene got scene_id={scene_id}, height={height}, width={width}; expected "
             "scene_id >= 0 and sizes >= 1."
         )

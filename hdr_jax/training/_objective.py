@@ -14,6 +14,7 @@ from jax import Array
 
 from hdr_jax import losses
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
 from hdr_jax.training.setup import Objective, Setup
 
@@ -48,7 +49,7 @@ def loss_terms(
     Source: Kim, Lee, Kang 2020, Eq. 4 to 7.
     """
     model, objective = setup.model, setup.objective
-    stack, edges = _unit(batch["stack"]), batch["edges"].astype(jnp.float32)
+    stack, edges = as_unit_float(batch["stack"]), batch["edges"].astype(jnp.float32)
     refine = phase == 2
 
     def walk(reference, gradients, **truth):
@@ -99,7 +100,7 @@ def hdr_loss(objective: Objective, generated_stack: Array, batch: Mapping[str, A
     layer = jax.vmap(lambda stack, times: synthesize(stack, times, **objective.layer)[0])
     prediction = layer(generated_stack, log_times)
     from_data = objective.hdr_target == "dataset"
-    target = batch["hdr"] if from_data else layer(_unit(batch["stack"]), log_times)
+    target = batch["hdr"] if from_data else layer(as_unit_float(batch["stack"]), log_times)
     if objective.hdr_align or from_data:
         target = jax.vmap(losses.align_scale)(prediction, target)
     return losses.hdr_l1(prediction, jax.lax.stop_gradient(target), objective.mu)
@@ -145,8 +146,3 @@ def generated(num_exposures: int, reference: int | Array) -> Array:
     """
     index = jnp.arange(num_exposures - 1)
     return index + (index >= reference)
-
-
-def _unit(stack: Array) -> Array:
-    """8-bit exposures as float in [0, 1]."""
-    return stack.astype(jnp.float32) / 255

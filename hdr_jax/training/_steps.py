@@ -14,6 +14,7 @@ import optax
 from jax import Array
 
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
 from hdr_jax.training._objective import loss_terms
 from hdr_jax.training._state import TrainState, by_direction, by_network
@@ -97,7 +98,7 @@ def eval_step(
       [b, 3, num_levels] of the generated and of the true stack.
     """
     middle = setup.model.num_exposures // 2
-    true = batch["stack"].astype(jnp.float32) / 255
+    true = as_unit_float(batch["stack"])
     output = setup.model.apply(
         {"params": params},
         true[:, middle],

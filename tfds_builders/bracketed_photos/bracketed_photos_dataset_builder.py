@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import EXPOSURES_FILE, PHOTO_SUFFIXES
 from hdr_jax.merge import synthesize
 from tfds_builders import base, common, exposures, manual, splits
@@ -42,11 +43,11 @@ class Builder(base.ManualBuilder):
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
     def __init__(self, **arguments):
-        """Takes the arguments of `base.ManualBuilder`. Raises ValueError for an impossible `ev`."""
+        """Takes the arguments of `base.ManualBuilder`. Raises InputError for an impossible `ev`."""
         super().__init__(**arguments)
         ev = self.options["ev"]
         if ev is not None and not (isinstance(ev, int | float) and 0 < ev <= MAX_EV):
-            raise ValueError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
+            raise InputError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
 
     def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
         """Every sub-folder with photographs or a table."""
@@ -81,7 +82,7 @@ class Builder(base.ManualBuilder):
             order = exposures.order(stack)
             stops = ev * np.arange(len(order))
         if np.ptp(stops) == 0:
-            raise ValueError(
+            raise InputError(
                 f"it has {len(stack)} photographs of one exposure time; expected two times or more."
             )
         stack = stack[order]

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, exposures, manual
 
@@ -59,7 +60,7 @@ also with HDREye/ above images/, or in its place
     def read_files(self, scene: manual.Scene) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
-            raise ValueError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
+            raise InputError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
         kept = self.builder_config.kept(EV_OFFSETS)
         radiance = images.read_hdr(scene.source)
         stack = [exposures.fitted(one, radiance.shape) for one in _nine_exposures(scene)[kept]]
@@ -80,21 +81,21 @@ def _nine_exposures(scene: manual.Scene) -> np.ndarray:
     brackets = [path for path in scene.photos if path.parent.parent.name == BRACKETS]
     paths = scene.photos if len(brackets) == len(EV_OFFSETS) - 1 else brackets
     if len(paths) != len(EV_OFFSETS):
-        raise ValueError(
+        raise InputError(
             f"it has {len(brackets)} exposures in {BRACKETS}/{scene.name}; expected "
             f"{len(EV_OFFSETS)}, or one less and LDR/{scene.name}_LDR.tif."
         )
     stack, times = exposures.read(paths), exposures.times_if_known(paths)
     order = exposures.order(stack, times)
     if len(paths) > len(brackets) and order[MIDDLE] != len(brackets):
-        raise ValueError(
+        raise InputError(
             f"an exposure other than EV 0 is missing in {BRACKETS}/{scene.name}: "
             f"{paths[-1].name} is not the middle one."
         )
     if times is not None:
         stops = np.log2(times[order] / times[order[MIDDLE]])
         if np.abs(stops - EV_OFFSETS).max() > TOLERANCE:
-            raise ValueError(
+            raise InputError(
                 f"its exposure times are {', '.join(f'{ev:+.1f}' for ev in stops)} EV apart from "
                 f"the middle one; expected {', '.join(f'{ev:+.1f}' for ev in EV_OFFSETS)}."
             )

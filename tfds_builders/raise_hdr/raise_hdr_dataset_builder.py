@@ -6,8 +6,10 @@ import pathlib
 import numpy as np
 import tensorflow_datasets as tfds
 
-from hdr_jax import images
+from hdr_jax import color, images
+from hdr_jax.errors import InputError
 from hdr_jax.images import named_errors
+from hdr_jax.levels import as_unit_float
 from tfds_builders import base, common, manual, splits
 
 RAW_SUFFIXES = (".nef", ".dng")
@@ -59,7 +61,7 @@ class Builder(base.ManualBuilder):
         place, scenes = super().find_scenes(folder)
         raw = sum(scene.source.suffix.lower() in RAW_SUFFIXES for scene in scenes)
         if raw and importlib.util.find_spec("rawpy") is None:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: {raw} of {len(scenes)} photographs in {place} are raw files, which "
                 "need rawpy: pip install rawpy. Or put 16-bit TIFF files there instead."
             )
@@ -87,7 +89,7 @@ def read_raw(path: pathlib.Path) -> np.ndarray:
       float32 [h, w, 3], linear RGB of sRGB's primaries, in [0, 1].
 
     Raises:
-      ValueError: if the file is damaged.
+      InputError: if the file is damaged.
     """
     import rawpy
 
@@ -100,7 +102,7 @@ def read_raw(path: pathlib.Path) -> np.ndarray:
             use_camera_wb=True,
             output_bps=16,
         )
-    return levels.astype(np.float32) / 65535
+    return as_unit_float(levels)
 
 
 def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
@@ -114,13 +116,11 @@ def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
       float32 [h, w, 3] in [0, 1].
 
     Raises:
-      ValueError: if the file is damaged, or of 8 bits, too few for a radiance map.
+      InputError: if the file is damaged, or of 8 bits, too few for a radiance map.
     """
     levels = images.read_photo(path)
     if levels.dtype != np.uint16:
-        raise ValueError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
+        raise InputError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
     # A table of all levels: quicker than a power for each pixel.
-    curve = np.arange(65536) / 65535
-    if not is_linear:
-        curve = np.where(curve <= 0.04045, curve / 12.92, ((curve + 0.055) / 1.055) ** 2.4)
-    return curve.astype(np.float32)[levels]
+    curve = as_unit_float(np.arange(65536).astype(np.uint16))
+    return np.asarray(curve if is_linear else color.srgb_to_linear(curve))[levels]

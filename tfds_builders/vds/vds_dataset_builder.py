@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, manual
 
@@ -69,17 +70,17 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
     def read_files(self, scene: manual.Scene) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
-            raise ValueError(
+            raise InputError(
                 f"it has no radiance map; expected a folder {scene.name}/ with target_hdr.hdr."
             )
         wanted = self.builder_config.ev_offset
         found = {}
         for ev, path in zip(scene.ev_offset, scene.photos, strict=True):
             if (other := found.setdefault(ev, path)) != path:
-                raise ValueError(f"it has two files of EV {ev:+g}: {other.name} and {path.name}.")
+                raise InputError(f"it has two files of EV {ev:+g}: {other.name} and {path.name}.")
         missing = [ev for ev in wanted if ev not in found]
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"it lacks EV {', '.join(f'{ev:+g}' for ev in missing)}; expected files named "
                 f"like {scene.name}_{missing[0]:g}EV_true.jpg.png."
             )
