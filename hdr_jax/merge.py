@@ -15,6 +15,7 @@ from jax import Array
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
+from hdr_jax.levels import clamp
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -51,7 +52,8 @@ def merge(
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
       log_times: [n] natural logs of exposure times.
-      g: log inverse response [c, num_levels] or, the same for all channels, [num_levels].
+      g: log inverse response [c, num_levels] or, the same for all channels, [num_levels] or
+        [1, num_levels].
       weighting: name or function of `hdr_jax.weighting`.
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
@@ -76,8 +78,7 @@ def merge(
       (1, 1, 1)
     """
     stack, log_times = crf.check_stack(stack, log_times)
-    if g.ndim == 1:
-        g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
+    g = _curve_per_channel(g, stack)
     if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
         raise InputError(
             f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
@@ -95,6 +96,7 @@ def synthesize(
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
     sampling: str | Callable[..., Array] = "quantiles",
+    solver: str = "cholesky",
     rounding: bool = False,
     response_gradient: bool = False,
     weight_gradient: bool = False,
@@ -109,6 +111,7 @@ def synthesize(
       weighting: name or function of `hdr_jax.weighting`.
       num_levels: number of levels of the response.
       sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      solver: of the least squares, "cholesky" or "lstsq", see `hdr_jax.crf.debevec`.
       rounding: read g at integer levels, as the released program does.
       response_gradient: differentiate through the recovery of g too; by default g is a constant
         table, as in the paper, and only its slope at each pixel counts, Eq. (3).
@@ -122,7 +125,7 @@ def synthesize(
       InputError: as `hdr_jax.crf.recover`.
 
     Differentiable in `stack` and `log_times`.
-    Source: Kim, Lee, Kang 2020, section 3.1.
+    Source: Kim, Lee, Kang 2020, Eq. 1 to 3.
     Example:
       >>> stack = jnp.linspace(0, 1, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
       >>> radiance, g = synthesize(stack, jnp.log(jnp.array([1.0, 4.0])))
@@ -139,6 +142,7 @@ def synthesize(
         weighting=weighting,
         num_levels=num_levels,
         sampling=sampling,
+        solver=solver,
     )
     radiance = merge(
         stack,
@@ -155,7 +159,7 @@ def synthesize(
 def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels]."""
     num_levels = g.shape[-1]
-    stack = jnp.clip(stack, 0, 1)
+    stack = clamp(stack, 0, 1)
     levels = stack * (num_levels - 1)
     weights = weight_function(weighting)(levels, num_levels)
     if not weight_gradient:
@@ -174,13 +178,24 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     return jnp.exp(merged - jnp.max(g))
 
 
+def _curve_per_channel(g: Array, stack: Array) -> Array:
+    """g [c, num_levels], float of at least 32 bits, for a stack of c channels."""
+    if jnp.ndim(g) not in (1, 2) or (jnp.ndim(g) == 2 and g.shape[0] not in (1, stack.shape[-1])):
+        raise InputError(
+            f"got g {jnp.shape(g)} for a stack {stack.shape}: expected [c, num_levels], "
+            "[1, num_levels] or [num_levels]"
+        )
+    g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
+    return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
+
+
 def _extremes_once(stack, log_times, confidence):
     """0 for all but the shortest nearly white and the longest nearly black exposures, else 1."""
     times = log_times[:, None, None, None]
     trusted = True if confidence is None else confidence[..., None] >= 0.5
     white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
-    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0)
-    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0)
+    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
+    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
     counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
         (stack > NEARLY_BLACK) | (times >= longest_black)
     )

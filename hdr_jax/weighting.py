@@ -35,7 +35,9 @@ def hat(levels: Array, num_levels: int = 256) -> Array:
     """
     levels = _as_float(levels)
     z_max = num_levels - 1
-    return jnp.maximum(jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
+    # Not jnp.maximum(..., 0), which halves the slope at the ends of the scale.
+    inside = (levels >= 0) & (levels <= z_max)
+    return jnp.where(inside, jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
 
 
 def uniform(levels: Array, num_levels: int = 256) -> Array:
