@@ -14,7 +14,6 @@ from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
 from hdr_jax.models import HighlightModel
 from hdr_jax.reconstruct import exposure, highlights, reconstruct_batch
-from hdr_jax.runs import checkpoints
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,13 +25,18 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint is None:
         model, params = weights.load()
         print(f"model {weights.DEFAULT}, which comes with the program")
+        config = {}
     else:
+        # Here, because the shipped model needs neither Orbax nor the seconds that it takes to load.
+        from hdr_jax.runs import checkpoints
+
         model, params, step = checkpoints.load_model(args.checkpoint, args.step)
+        config = checkpoints.load_config(args.checkpoint, step)
         print(f"model of {args.checkpoint}, step {step}")
     if isinstance(model, HighlightModel):
         _predict_all(paths, model, params, args)
     else:
-        _paint_all(paths, model, params, checkpoints.load_config(args.checkpoint, step), args)
+        _paint_all(paths, model, params, config, args)
     return 0
 
 

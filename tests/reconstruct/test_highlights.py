@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hdr_jax import images, weights
+from hdr_jax.cli import main
 from hdr_jax.exposure import log_inverse_sigmoid
+from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel
 from hdr_jax.reconstruct import _highlights, exposure, highlights, reconstruct
 
@@ -134,6 +136,23 @@ def test_the_shipped_model_adds_stops_to_a_clipped_sun():
     assert radiance[48, 42].min() > 1.2  # the disc's middle lies above clipping
     unclipped = image < 0.97 * 255
     np.testing.assert_allclose(stack[3][unclipped], (image / 255)[unclipped], atol=4e-3)
+
+
+def test_the_command_needs_no_model(tmp_path, monkeypatch, capsys):
+    """The map, a picture of it, and exposures whose merge is the map again."""
+    monkeypatch.chdir(tmp_path)
+    image = photograph(96, 128)
+    images.write("sun.png", image)
+    assert main(["reconstruct", "sun.png", "--stack", "--ev-range", "-4", "2"]) == 0
+    radiance = images.read_hdr("sun.exr")
+    np.testing.assert_allclose(radiance, reconstruct(image)[0], rtol=1e-5)
+    stack, times = images.read_stack("sun_stack")
+    np.testing.assert_allclose(times, 2.0 ** np.arange(-4, 3))
+    merged, _ = synthesize(stack, np.log(times))
+    ratio = np.log(np.asarray(merged) / radiance)
+    assert np.abs(ratio - np.median(ratio)).mean() < 0.03
+    assert main(["reconstruct", "sun.png", "--ev-range", "1", "3"]) == 2
+    assert "--ev-range" in capsys.readouterr().err
 
 
 def test_shipped_weights_are_checked(tmp_path, monkeypatch):
