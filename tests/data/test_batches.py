@@ -62,6 +62,16 @@ def test_batch_form(source):
             )
 
 
+def test_edges_are_those_of_the_weights_that_are_asked_for(source):
+    weights = images.edge_weights("released")
+    assert weights != images.edge_weights("rgb")
+    trained = next(data.batches(source, batch_size=1, size=16, seed=0, channel_weights=weights))
+    (tested,) = data.evaluation_batches(source[:1], size=16, channel_weights=weights)
+    for batch in (trained, tested):
+        maps = [images.canny(x, channel_weights=weights) for x in batch["stack"][0]]
+        np.testing.assert_array_equal(batch["edges"][0, ..., 0], maps)
+
+
 def test_resumed_run_sees_the_same_batches(source):
     settings = {"batch_size": 3, "size": 12, "seed": 7, "metering_stops": 1.0}
     whole = first(data.batches(source, **settings), 9)

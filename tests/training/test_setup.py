@@ -26,6 +26,11 @@ def test_parameter_counts_of_the_configurations():
             assert counts == expected
 
 
+def test_the_released_values_come_with_the_released_edges():
+    names = [training.Setup.from_config(c.get_config()).edge_weights for c in (paper, released)]
+    assert names == ["rgb", "released"]
+
+
 def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
     setup = training.Setup.from_config(paper.get_config())
     drawn = [training.draw_references(setup, step) for step in range(200)]
