@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import pathlib
+import tempfile
 from collections.abc import Iterable
 
 import jax
@@ -23,37 +24,41 @@ def run(args: argparse.Namespace) -> int:
     if twice:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
     if args.checkpoint is None:
-        model, params = weights.load()
+        loaded, config = weights.load(), {}
         print(f"model {weights.DEFAULT}, which comes with the program")
-        config = {}
     else:
         # Here, because the shipped model needs neither Orbax nor the seconds that it takes to load.
         from hdr_jax.runs import checkpoints
 
-        model, params, step = checkpoints.load_model(args.checkpoint, args.step)
+        *loaded, step = checkpoints.load_model(args.checkpoint, args.step)
         config = checkpoints.load_config(args.checkpoint, step)
         print(f"model of {args.checkpoint}, step {step}")
-    if isinstance(model, HighlightModel):
-        _predict_all(paths, model, params, args)
-    else:
-        _paint_all(paths, model, params, config, args)
+    predicts = isinstance(loaded[0], HighlightModel)
+    with tempfile.TemporaryDirectory() as folder:
+        # All are decoded first: a damaged one must not stop the work half-way.
+        pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
+        (_predict_all if predicts else _paint_all)(paths, pictures, loaded, config, args)
     return 0
 
 
-def _predict_all(paths, model, params, args: argparse.Namespace) -> None:
+def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
+    """A photograph in sRGB, kept on disk: any number of them fits."""
+    np.save(place, images.read_photo(path, to_srgb=True))
+    return np.load(place, mmap_mode="r")
+
+
+def _predict_all(paths, pictures, loaded, config, args: argparse.Namespace) -> None:
     """Photographs by a model that predicts their clipped pixels."""
+    del config
     low, high = args.ev_range
     if not low <= 0 <= high:
         raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
     g = images.camera_response(args.response) if args.response else None
-    if len(paths) > 1:  # all are looked at first: a damaged one must not stop the work half-way
-        for path in paths:
-            images.read_photo(path, to_srgb=True)
     folder = pathlib.Path(args.output)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
+    for path, picture in zip(paths, pictures, strict=True):
         with progress.bar(path.name):
-            log_radiance = highlights(images.read_photo(path, to_srgb=True), model, params, g=g)
+            log_radiance = highlights(np.asarray(picture), *loaded, g=g)
             stops = range(low, high + 1)
             stack = ((ev, exposure(log_radiance, ev, g)) for ev in stops) if args.stack else ()
             _write_stack(folder / f"{path.stem}_stack", stack)
@@ -61,51 +66,45 @@ def _predict_all(paths, model, params, args: argparse.Namespace) -> None:
         _write_map(folder, path.stem, log_radiance, args.format)
 
 
-def _paint_all(paths, model, params, config, args: argparse.Namespace) -> None:
-    """Photographs by networks that paint every exposure."""
-    # All are looked at first: a damaged one must not stop the work half-way.
-    shapes = [images.read_photo(path, to_srgb=True).shape for path in paths]
+def _paint_all(paths, pictures, loaded, config, args: argparse.Namespace) -> None:
+    """Photographs by networks that paint every exposure, one group after the other."""
+    model, params = loaded
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
     edges = "released" if args.released else config.get("edge_weights", "rgb")
-    for group in _groups(paths, shapes, args.tile, jax.local_device_count()):
-        _paint(group, model, params, images.edge_weights(edges), args)
-
-
-def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
-    """Photographs that are done together: neighbours of equal size that need no tiles."""
-    groups: list[list[pathlib.Path]] = []
-    last = None
-    for path, shape in zip(paths, shapes, strict=True):
-        joins = shape == last and max(shape[:2]) <= tile and len(groups[-1]) < devices
-        if joins:
-            groups[-1].append(path)
-        else:
-            groups.append([path])
-        last = shape
-    return groups
-
-
-def _paint(group, model, params, channel_weights, args: argparse.Namespace) -> None:
-    """One group of photographs, with a progress bar over the tiles."""
-    names = ", ".join(path.name for path in group)
-    results = reconstruct_batch(
-        [images.read_photo(path, to_srgb=True) for path in group],
-        model,
-        params,
-        reference_index=args.reference,
-        ev_step=args.ev_step,
-        tile=args.tile,
-        overlap=args.overlap,
-        channel_weights=channel_weights,
-        progress=lambda _, total: progress.bar(names, total),
-    )
-    folder = pathlib.Path(args.output)
-    for path, (radiance, stack) in zip(group, results, strict=True):
-        _write_map(folder, path.stem, radiance, args.format)
-        stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
-        _write_stack(
-            folder / f"{path.stem}_stack", zip(stops, stack, strict=True) if args.stack else ()
+    options = {"channel_weights": images.edge_weights(edges), "reference_index": args.reference}
+    options |= {"ev_step": args.ev_step, "tile": args.tile, "overlap": args.overlap}
+    for group in _groups(pictures, args.tile, jax.local_device_count()):
+        names = ", ".join(paths[k].name for k in group)
+        results = reconstruct_batch(
+            [np.asarray(pictures[k]) for k in group],
+            model,
+            params,
+            progress=lambda _, total, names=names: progress.bar(names, total),
+            **options,
         )
+        for k, (radiance, stack) in zip(group, results, strict=True):
+            folder = pathlib.Path(args.output)
+            _write_map(folder, paths[k].stem, radiance, args.format)
+            stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
+            exposures = zip(stops, stack, strict=True) if args.stack else ()
+            _write_stack(folder / f"{paths[k].stem}_stack", exposures)
+
+
+def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[int]]:
+    """Which photographs are done together: neighbours of equal size that need no tiles."""
+    groups: list[list[int]] = []
+    for k, picture in enumerate(pictures):
+        joins = (
+            k > 0
+            and picture.shape == pictures[k - 1].shape
+            and max(picture.shape[:2]) <= tile
+            and len(groups[-1]) < devices
+        )
+        if joins:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return groups
 
 
 def _write_map(folder: pathlib.Path, name: str, radiance: np.ndarray, suffix: str) -> None:

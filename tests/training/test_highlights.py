@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from tiny_run import tiny_source
 
 from configs import highlights
 from hdr_jax import data, training
@@ -150,15 +151,7 @@ def train(monkeypatch):
     """`train_and_evaluate` on a few made scenes."""
     import train as program
 
-    rng = np.random.default_rng(0)
-    scenes = []
-    for i in range(3):
-        hdr = np.exp(rng.uniform(-4, 2, (40, 40, 3))).astype(np.float32)
-        exposures = np.clip(hdr * np.exp2(np.arange(-1.0, 2.0))[:, None, None, None], 0, 1)
-        stack = np.round(255 * exposures ** (1 / 2.2)).astype(np.uint8)
-        stops = np.arange(-1, 2, dtype=np.float32)
-        scenes.append({"stack": stack, "ev_offset": stops, "hdr": hdr, "scene": f"s{i}"})
-    monkeypatch.setattr(data, "load_source", lambda *_: scenes)
+    monkeypatch.setattr(data, "load_source", lambda *_: tiny_source(size=40))
     return program.train_and_evaluate
 
 
