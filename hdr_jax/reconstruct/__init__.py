@@ -32,7 +32,7 @@ def reconstruct(
       model: as `hdr_jax.runs.checkpoints.load_model`, `hdr_jax.weights.load` or
         `hdr_jax.convert.load_released` gives it; the shipped one by default.
       params: its parameters.
-      **options: for a `HighlightModel` those of `highlights` (g, working_side, flips), and
+      **options: for a `HighlightModel` those of `highlights` (g, working_side), and
         `ev_offsets` of the stack; for an `ExposureStackModel` those of `reconstruct_batch`.
 
     Returns:

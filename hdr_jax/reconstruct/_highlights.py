@@ -34,7 +34,6 @@ def highlights(
     *,
     g: np.ndarray | None = None,
     working_side: int = WORKING_SIDE,
-    flips: bool = True,
 ) -> np.ndarray:
     """Log radiance of a photograph, its clipped pixels predicted.
 
@@ -45,7 +44,6 @@ def highlights(
       g: log inverse response [num_levels], [1, num_levels] or [3, num_levels], where the camera is
         known; the canonical one by default.
       working_side: longest side of what the network sees, pixels.
-      flips: whether the mirrored photograph is asked too; the gains are averaged.
 
     Returns:
       float32 [h, w, 3], nepers, 0 where the photograph clips.
@@ -60,7 +58,7 @@ def highlights(
     _check(image, working_side)
     curves = _curves(g)
     small = np.asarray(as_unit_float(reduced(np.asarray(image), working_side)))
-    gain = _gain(small, model, params, curves, flips)
+    gain = _gain(small, model, params, curves)
     log_radiance = np.empty(image.shape, np.float32)
     for channel, curve in enumerate(curves):  # one at a time: photographs are large
         plane = image[..., channel]
@@ -97,19 +95,15 @@ def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = 
     return np.stack(planes, -1)
 
 
-def _gain(small, model, params, curves, flips) -> np.ndarray:
+def _gain(small, model, params, curves) -> np.ndarray:
     """The network's gain [h, w, 3] of a photograph at its working size."""
     h, w, _ = small.shape
     canvas = [-(-side // CANVAS) * CANVAS for side in (h, w)]
     mode = "reflect" if all(c < 2 * s for c, s in zip(canvas, (h, w), strict=True)) else "edge"
     rest = [(0, c - s) for c, s in zip(canvas, (h, w), strict=True)]
     padded = np.pad(small, (*rest, (0, 0)), mode)
-    pictures = [padded, padded[:, ::-1]] if flips else [padded]
-    batch = np.stack(pictures), np.stack([rim_distance(picture) for picture in pictures])
-    gains = np.asarray(_apply(model, params, *batch, curves))
-    if flips:
-        gains = (gains[:1] + gains[1:, :, ::-1]) / 2
-    return gains[0, :h, :w]
+    gain = _apply(model, params, padded[None], rim_distance(padded)[None], curves)
+    return np.asarray(gain)[0, :h, :w]
 
 
 @partial(jax.jit, static_argnums=0)

@@ -52,15 +52,8 @@ def test_at_its_own_size_it_is_the_model(params):
         jnp.asarray(image[None] / 255, jnp.float32),
         jnp.asarray(images.rim_distance(image))[None],
     ).log_radiance[0]
-    found = highlights(image, MODEL, params, flips=False)
-    np.testing.assert_allclose(found, expected, atol=2e-4)
-
-
-def test_mirrored_photographs_give_mirrored_maps(params):
-    image = photograph(64, 128)
     found = highlights(image, MODEL, params)
-    mirrored = highlights(np.ascontiguousarray(image[:, ::-1]), MODEL, params)
-    np.testing.assert_allclose(mirrored[:, ::-1], found, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_depths_agree(params):
