@@ -109,18 +109,18 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                 )
 
     @abc.abstractmethod
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """The scenes that a folder holds; none if it is no such folder."""
 
     @abc.abstractmethod
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """What the scene's files hold. Raises InputError if they are damaged."""
 
     @abc.abstractmethod
-    def examples(self, scene: manual.Scene) -> Iterable[tuple[str, dict]]:
+    def examples(self, scene: manual.SceneFiles) -> Iterable[tuple[str, dict]]:
         """Keys and examples of one scene."""
 
-    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.SceneFiles]]:
         """The scenes in a manual directory, or in its sub-folder called like the dataset.
 
         Args:
@@ -143,7 +143,7 @@ class ManualBuilder(StackBuilder, skip_registration=True):
             f"{self.name}: {folder} does not hold it.\n{manual.trees(self.EXPECTED, folder)}"
         )
 
-    def read(self, scene: manual.Scene) -> manual.Recording:
+    def read(self, scene: manual.SceneFiles) -> manual.Recording:
         """What the scene's files hold.
 
         Args:
@@ -207,7 +207,7 @@ class ManualBuilder(StackBuilder, skip_registration=True):
             if any(scene.split == split for scene in scenes)
         }
 
-    def _generate_examples(self, scenes: list[manual.Scene]) -> Iterator[tuple[str, dict]]:
+    def _generate_examples(self, scenes: list[manual.SceneFiles]) -> Iterator[tuple[str, dict]]:
         bad = 0
         for scene in scenes:
             try:
@@ -224,7 +224,7 @@ class ManualBuilder(StackBuilder, skip_registration=True):
             yield from made
 
 
-def _check_names(scenes: list[manual.Scene]) -> None:
+def _check_names(scenes: list[manual.SceneFiles]) -> None:
     """Raise if two scenes are called alike: TFDS tells them apart by their names."""
     known = {}
     for scene in scenes:

@@ -22,7 +22,7 @@ DATASETS = ("bracketed_photos", "hdr_eye", "radiance_maps", "raise_hdr", "vds")
 
 
 @dataclasses.dataclass(frozen=True)
-class Scene:
+class SceneFiles:
     """Where one scene lies.
 
     Attributes:
@@ -133,7 +133,7 @@ def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Pa
     return sorted(found)
 
 
-def fingerprint(place: pathlib.Path, scenes: Sequence[Scene]) -> str:
+def fingerprint(place: pathlib.Path, scenes: Sequence[SceneFiles]) -> str:
     """A text that changes when scenes, their splits, or names or sizes of their files change.
 
     Args:

@@ -23,7 +23,6 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Prints scenes per split, sizes, exposures and bad scenes; 2 if there are bad ones."""
-
     with tempfile.TemporaryDirectory() as nothing_prepared:
         name = "/".join([args.name, *([",".join(args.option)] if args.option else [])])
         builder = data.builder_of(name, nothing_prepared)
@@ -52,7 +51,6 @@ def check(args: argparse.Namespace) -> int:
 
 def preview(args: argparse.Namespace) -> int:
     """Writes a contact sheet of scenes spread evenly over a split."""
-
     path = pathlib.Path(args.output or f"{args.name.split('/')[0]}.png")
     if args.scenes < 1 or path.suffix.lower() != ".png":
         raise InputError(

@@ -10,7 +10,6 @@ from hdr_jax.runs import checkpoints
 
 def run(args: argparse.Namespace) -> int:
     """Converts, writes and says what was written; returns the exit code."""
-
     model, params = convert.load_released(args.directory, args.step)
     checkpoints.save_model(args.output, model, params, {"edge_weights": "released"})
     count = sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -20,7 +20,6 @@ UNITS = (
 
 def run(args: argparse.Namespace) -> int:
     """Merges, writes and says what was written; returns the exit code."""
-
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
     if len(paths) < 2:
@@ -61,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     """Natural logs of the exposure times [n], as the options or the files say."""
-
     if args.times and args.ev:
         raise InputError("got both --times and --ev; expected one of them")
     if args.ev:
@@ -89,7 +87,6 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
 
 def camera_response(loaded, log_times, args: argparse.Namespace):
     """g [1 or 3, num_levels]: given or recovered; says which."""
-
     if args.response in ("srgb", "linear"):
         # 16 bits hold more than 256 levels can tell apart in the dark.
         num_levels = 256 if loaded.dtype == np.uint8 else 4096
@@ -150,7 +147,6 @@ def describe(loaded, log_times) -> None:
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
     """Warns where a longer exposure is darker: the times are probably in another order."""
-
     order = np.argsort(log_times, kind="stable")
     brightness = loaded.thinned(2**16).mean((1, 2, 3))[order]
     longer = np.diff(log_times[order]) > 1e-6

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import pathlib
+import tempfile
 
 import jax
 import numpy as np
@@ -30,54 +31,61 @@ def run(args: argparse.Namespace) -> int:
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
     if twice:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
-    # All are looked at first: a damaged one must not stop the work half-way.
-    shapes = [images.read_photo(path, to_srgb=True).shape for path in paths]
     model, params, step = checkpoints.load_model(args.checkpoint, args.step)
+    with tempfile.TemporaryDirectory() as folder:
+        # All are decoded first: a damaged one must not stop the work half-way.
+        pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
+        _reconstruct_all(paths, pictures, (model, params, step), args)
+    return 0
+
+
+def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
+    """A photograph in sRGB, kept on disk: any number of them fits."""
+    np.save(place, images.read_photo(path, to_srgb=True))
+    return np.load(place, mmap_mode="r")
+
+
+def _reconstruct_all(paths, pictures, loaded, args: argparse.Namespace) -> None:
+    """Reconstructs decoded photographs, one group after the other."""
+    model, params, step = loaded
     pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
     print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
     trained_with = checkpoints.load_config(args.checkpoint, step)
     edges = "released" if args.released else trained_with.get("edge_weights", "rgb")
-    for group in _groups(paths, shapes, args.tile, jax.local_device_count()):
-        _reconstruct(group, model, params, images.edge_weights(edges), args)
-    return 0
+    options = {"channel_weights": images.edge_weights(edges), "reference_index": args.reference}
+    options |= {"ev_step": args.ev_step, "tile": args.tile, "overlap": args.overlap}
+    for group in _groups(pictures, args.tile, jax.local_device_count()):
+        names = ", ".join(paths[k].name for k in group)
+        results = reconstruct_batch(
+            [np.asarray(pictures[k]) for k in group],
+            model,
+            params,
+            progress=lambda _, total, names=names: progress.bar(names, total),
+            **options,
+        )
+        for k, (radiance, stack) in zip(group, results, strict=True):
+            _write(pathlib.Path(args.output), paths[k].stem, radiance, stack, args)
 
 
-def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
-    """Photographs that are done together: neighbours of equal size that need no tiles."""
-    groups: list[list[pathlib.Path]] = []
-    last = None
-    for path, shape in zip(paths, shapes, strict=True):
-        joins = shape == last and max(shape[:2]) <= tile and len(groups[-1]) < devices
+def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[int]]:
+    """Which photographs are done together: neighbours of equal size that need no tiles."""
+    groups: list[list[int]] = []
+    for k, picture in enumerate(pictures):
+        joins = (
+            k > 0
+            and picture.shape == pictures[k - 1].shape
+            and max(picture.shape[:2]) <= tile
+            and len(groups[-1]) < devices
+        )
         if joins:
-            groups[-1].append(path)
+            groups[-1].append(k)
         else:
-            groups.append([path])
-        last = shape
+            groups.append([k])
     return groups
-
-
-def _reconstruct(group, model, params, channel_weights, args: argparse.Namespace) -> None:
-    """One group of photographs, with a progress bar over the tiles."""
-
-    names = ", ".join(path.name for path in group)
-    results = reconstruct_batch(
-        [images.read_photo(path, to_srgb=True) for path in group],
-        model,
-        params,
-        reference_index=args.reference,
-        ev_step=args.ev_step,
-        tile=args.tile,
-        overlap=args.overlap,
-        channel_weights=channel_weights,
-        progress=lambda _, total: progress.bar(names, total),
-    )
-    for path, (radiance, stack) in zip(group, results, strict=True):
-        _write(pathlib.Path(args.output), path.stem, radiance, stack, args)
 
 
 def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Namespace) -> None:
     """The radiance map, a picture of it, and the stack when it is asked for."""
-
     path = folder / f"{name}.{args.format}"
     images.write(path, radiance)
     write_preview(folder / f"{name}.png", radiance)

@@ -204,7 +204,7 @@ def to_devices(
             iterator.close()
 
 
-def _whole(scene: _augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
+def _whole(scene: _augmentation.Example, multiple_of: int, name: str) -> tuple[int, int]:
     """Size of a scene, rounded down to a multiple."""
     height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
     _augmentation.check(

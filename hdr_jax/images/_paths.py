@@ -29,7 +29,7 @@ def named_errors(path: pathlib.Path, expected: str):
     try:
         yield
     except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(path)):
+        if isinstance(error, InputError) and str(error).startswith(str(path)):
             raise
         raise InputError(
             f"{path} cannot be read ({_one_line(error)}); expected {expected}, whole and "

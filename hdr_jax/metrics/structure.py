@@ -15,7 +15,7 @@ from jax import Array
 
 from hdr_jax.errors import InputError
 from hdr_jax.metrics import validation
-from hdr_jax.metrics.convolution import separable
+from hdr_jax.metrics.filtering import separable
 
 K1, K2 = 0.01, 0.03
 WINDOW, SIGMA = 11, 1.5

@@ -4,6 +4,7 @@
 that goes on: with another configuration it would be another run.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -104,7 +105,10 @@ def versions() -> dict[str, str]:
       True
     """
     found = {"hdr_jax": __version__, "python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # not all are needed
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _fields(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

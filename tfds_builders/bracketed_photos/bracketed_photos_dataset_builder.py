@@ -49,7 +49,7 @@ class Builder(base.ManualBuilder):
         if ev is not None and not (isinstance(ev, int | float) and 0 < ev <= MAX_EV):
             raise InputError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every sub-folder with photographs or a table."""
         found = {}
         for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
@@ -59,7 +59,7 @@ class Builder(base.ManualBuilder):
             return []
         listed = splits.from_manifest(place, list(found))
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 split,
                 photos=tuple(path for path in paths if path.name != EXPOSURES_FILE),
@@ -69,7 +69,7 @@ class Builder(base.ManualBuilder):
             if (split := listed.get(name) if listed else splits.by_hash(name))
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The exposures from darkest to brightest, aligned if asked for."""
         ev = self.options["ev"]
         if ev is None:
@@ -91,7 +91,7 @@ class Builder(base.ManualBuilder):
         ev_offset = (stops - stops[len(stops) // 2]).astype(np.float32)
         return manual.Recording(stack=stack, ev_offset=ev_offset)
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The exposures, and the radiance map that all of them make."""
         made, config = self.read(scene), self.builder_config
         # In units of the exposure that clips at EV 0, as the maps of synthetic exposures.

@@ -36,7 +36,7 @@ also with HDREye/ above images/, or in its place
     BUILDER_CONFIGS = common.configs(ev_offset=EV_OFFSETS)
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Scenes by the folders of brackets and the radiance maps beside them."""
         parents = [place, place / "images", place / "HDREye", place / "HDREye/images"]
         root = next((parent for parent in parents if (parent / BRACKETS).is_dir()), None)
@@ -48,7 +48,7 @@ also with HDREye/ above images/, or in its place
         for path in manual.files_below(root / BRACKETS, PHOTO_SUFFIXES):
             brackets.setdefault(path.parent.name, []).append(path)
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 "test",
                 photos=(*brackets.get(name, ()), *middle.get(name, ())),
@@ -57,7 +57,7 @@ also with HDREye/ above images/, or in its place
             for name in sorted({*maps, *brackets})
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
             raise InputError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
@@ -67,7 +67,7 @@ also with HDREye/ above images/, or in its place
         ev_offset = np.asarray(EV_OFFSETS, np.float32)[kept]
         return manual.Recording(radiance, np.stack(stack), ev_offset)
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
         made, config = self.read(scene), self.builder_config
         yield (
@@ -76,7 +76,7 @@ also with HDREye/ above images/, or in its place
         )
 
 
-def _nine_exposures(scene: manual.Scene) -> np.ndarray:
+def _nine_exposures(scene: manual.SceneFiles) -> np.ndarray:
     """The brackets from darkest to brightest; the picture of EV 0 stands in for a missing one."""
     brackets = [path for path in scene.photos if path.parent.parent.name == BRACKETS]
     paths = scene.photos if len(brackets) == len(EV_OFFSETS) - 1 else brackets

@@ -41,7 +41,7 @@ class Builder(base.ManualBuilder):
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "256"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every photograph; splits by manifest or hash."""
         files = manual.files_below(place, TIFF_SUFFIXES + RAW_SUFFIXES)
         if not files:
@@ -51,12 +51,12 @@ class Builder(base.ManualBuilder):
         by_name = {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
         listed = splits.from_manifest(place, [path.name for path in by_name.values()])
         return [
-            manual.Scene(name, split, source=path)
+            manual.SceneFiles(name, split, source=path)
             for name, path in sorted(by_name.items())
             if (split := listed.get(path.name) if listed else splits.by_hash(path.stem))
         ]
 
-    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.SceneFiles]]:
         """As the base class; complains once, not for every scene, when rawpy is missing."""
         place, scenes = super().find_scenes(folder)
         raw = sum(scene.source.suffix.lower() in RAW_SUFFIXES for scene in scenes)
@@ -67,13 +67,13 @@ class Builder(base.ManualBuilder):
             )
         return place, scenes
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """Linear light of one photograph; 1 is where the camera clipped."""
         if scene.source.suffix.lower() in RAW_SUFFIXES:
             return manual.Recording(read_raw(scene.source))
         return manual.Recording(read_tiff(scene.source, self.options["linear_tiff"]))
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The photographed light."""
         radiance = self.read(scene).radiance
         yield scene.name, common.photographed(radiance, scene.name, self.builder_config)

@@ -44,7 +44,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Scenes by the names of their folders, whatever the folders above are called."""
         photos, maps = {}, {}
         for path in manual.files_below(place, PHOTO_SUFFIXES):
@@ -57,7 +57,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
         # Maps of other sets may lie about: only those whose folder is a scene's count.
         known = {key for key in maps if key in photos or _number(key[1])}
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 split,
                 photos=tuple(photos.get((split, name), {})),
@@ -67,7 +67,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             for split, name in sorted({*photos, *known}, key=lambda key: (key[0], _natural(key[1])))
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
             raise InputError(
@@ -89,7 +89,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             images.read_hdr(scene.source), stack, np.asarray(wanted, np.float32)
         )
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
         made = self.read(scene)
         yield (

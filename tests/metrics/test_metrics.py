@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from hdr_jax import color, images, metrics
 from hdr_jax.cli import parsers, score
 from hdr_jax.metrics import hdrvdp2, protocols, structure
-from hdr_jax.metrics.convolution import correlate, separable
+from hdr_jax.metrics.filtering import correlate, separable
 from hdr_jax.metrics.order_statistics import order_statistics
 
 RNG = np.random.default_rng(7)

@@ -18,7 +18,7 @@ from tfds_builders import common, panorama, sizes, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DUMMY = ROOT / "tfds_builders/radiance_maps/dummy_data"
 
 
