@@ -1,15 +1,18 @@
 """The losses of Eq. (4) to (7), and the features that the contextual one compares."""
 
-from hdr_jax.losses._contextual import contextual_bilateral
-from hdr_jax.losses._features import (
-    VGG19,
-    features,
-    rgb_patches,
-    vgg19_names,
-    vgg19_params,
-)
-from hdr_jax.losses._stack import align_scale, hdr_l1, histogram_l1, l1, soft_histogram
-from hdr_jax.tonemap import mu_law
+from hdr_jax.errors import extra
+
+with extra("train"):
+    from hdr_jax.losses._contextual import contextual_bilateral
+    from hdr_jax.losses._features import (
+        VGG19,
+        features,
+        rgb_patches,
+        vgg19_names,
+        vgg19_params,
+    )
+    from hdr_jax.losses._stack import align_scale, hdr_l1, histogram_l1, l1, soft_histogram
+    from hdr_jax.tonemap import mu_law
 
 __all__ = [
     "VGG19",
