@@ -1,4 +1,7 @@
-"""What is wrong with input, told apart from what is wrong with this program."""
+"""What is wrong with input or the installation, told apart from what is wrong with this program."""
+
+import contextlib
+from collections.abc import Iterator
 
 
 class InputError(ValueError):
@@ -8,3 +11,34 @@ class InputError(ValueError):
     commands turn it into one line and exit code 2; any other error is a defect of the program and
     shows its traceback.
     """
+
+
+class MissingExtra(ImportError):
+    """A library that is not installed, with the extra of this package that brings it."""
+
+
+@contextlib.contextmanager
+def extra(name: str) -> Iterator[None]:
+    """A context whose imports need an extra of pyproject.toml.
+
+    Args:
+      name: of the extra.
+
+    Raises:
+      MissingExtra: instead of ModuleNotFoundError, naming the extra.
+
+    Example:
+      >>> with extra("photographs"):
+      ...     import no_such_library
+      Traceback (most recent call last):
+      hdr_jax.errors.MissingExtra: no_such_library is missing: pip install "hdr_jax[photographs]"
+    """
+    try:
+        yield
+    except (ModuleNotFoundError, MissingExtra) as error:
+        library = (error.name or "").partition(".")[0]
+        if library in ("", "hdr_jax", "tfds_builders"):
+            raise  # a defect of the program
+        # Of extras within each other the outermost is named, which brings the others.
+        message = f'{library} is missing: pip install "hdr_jax[{name}]"'
+        raise MissingExtra(message, name=library) from error

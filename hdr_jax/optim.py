@@ -5,9 +5,11 @@ Convolution kernels are recognised by their four axes, [h, w, in, out] as in Fla
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, extra
+
+with extra("train"):
+    import optax
 
 
 def centralized_adam(

@@ -8,7 +8,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-import tqdm
+from hdr_jax.errors import extra
+
+with extra("photographs"):
+    import tqdm
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 

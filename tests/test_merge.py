@@ -1,6 +1,5 @@
 """Merging and the synthesis layer: references, properties, degenerate pictures."""
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +33,7 @@ def test_merge_equals_the_loops():
 
 
 def test_merge_agrees_with_opencv():
+    cv2 = pytest.importorskip("cv2")
     # Grey, because OpenCV averages the weights over the channels.
     grey = np.repeat(random_scene(1, (30, 40, 1)), 3, axis=-1)
     stack = np.asarray(expose(grey, LOG_TIMES, gamma()) * 255).round().astype(np.uint8)

@@ -5,7 +5,7 @@ import sys
 import warnings
 
 from hdr_jax.cli import parsers
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, MissingExtra
 
 # Each module has `run(args) -> exit code`.
 MODULES = {"import": "import_"}  # where the name of a command is no name of a module
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             module = importlib.import_module(f"hdr_jax.cli.{command}")
             importlib.import_module("hdr_jax.cli.compiled").keep_compiled()
             return module.run(args)
-    except (InputError, OSError) as error:  # OSError: files that are missing, a disk that is full
+    except (InputError, MissingExtra, OSError) as error:  # OSError: no file, a full disk
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

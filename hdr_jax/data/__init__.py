@@ -13,29 +13,32 @@ Training order and augmentation depend on the seed and the position in the run a
 resumed at step k sees the batches that it would have seen.
 """
 
-from hdr_jax.data._augmentation import (
-    augmented,
-    centred,
-    decode,
-    rephotographed,
-    scene_name,
-    with_edges,
-)
-from hdr_jax.data._batches import (
-    ARRAYS,
-    Batch,
-    batches,
-    evaluation_batches,
-    photographs,
-    to_devices,
-)
-from hdr_jax.data._photographs import (
-    Photographer,
-    RadianceMaps,
-    as_jpeg,
-    evaluation_photograph,
-)
-from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
+from hdr_jax.errors import extra
+
+with extra("data"):
+    from hdr_jax.data._augmentation import (
+        augmented,
+        centred,
+        decode,
+        rephotographed,
+        scene_name,
+        with_edges,
+    )
+    from hdr_jax.data._batches import (
+        ARRAYS,
+        Batch,
+        batches,
+        evaluation_batches,
+        photographs,
+        to_devices,
+    )
+    from hdr_jax.data._photographs import (
+        Photographer,
+        RadianceMaps,
+        as_jpeg,
+        evaluation_photograph,
+    )
+    from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
 
 __all__ = [
     "ARRAYS",

@@ -1,23 +1,26 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
-from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
-from hdr_jax.images._exposure_times import (
-    EXPOSURES_FILE,
-    exposure_times,
-    find_photos,
-    read_exposure_time,
-)
-from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
-from hdr_jax.images._resizing import reduced, resized
-from hdr_jax.images._response_files import (
-    CURVE_SUFFIXES,
-    camera_response,
-    named_response,
-    read_response,
-    write_response,
-)
-from hdr_jax.images._rim import rim_distance
+from hdr_jax.errors import extra
+
+with extra("photographs"):
+    from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
+    from hdr_jax.images._exposure_times import (
+        EXPOSURES_FILE,
+        exposure_times,
+        find_photos,
+        read_exposure_time,
+    )
+    from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
+    from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
+    from hdr_jax.images._resizing import reduced, resized
+    from hdr_jax.images._response_files import (
+        CURVE_SUFFIXES,
+        camera_response,
+        named_response,
+        read_response,
+        write_response,
+    )
+    from hdr_jax.images._rim import rim_distance
 
 __all__ = [
     "CURVE_SUFFIXES",

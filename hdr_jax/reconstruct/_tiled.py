@@ -19,14 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import brackets
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, extra
 from hdr_jax.exposure import ev_to_log_times
-from hdr_jax.images import RGB_WEIGHTS, canny, resized
 from hdr_jax.levels import as_unit_float
-from hdr_jax.models import ExposureStackModel
-from hdr_jax.models.recursion import norm_entries
-from hdr_jax.progress import Progress, silent
+
+with extra("train"):
+    from hdr_jax import brackets
+    from hdr_jax.images import RGB_WEIGHTS, canny, resized
+    from hdr_jax.models import ExposureStackModel
+    from hdr_jax.models.recursion import norm_entries
+    from hdr_jax.progress import Progress, silent
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 Tile = tuple[slice, slice]  # rows and columns

@@ -13,9 +13,8 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, extra
 from hdr_jax.models import (
     Model,
     check_same_architecture,
@@ -24,6 +23,9 @@ from hdr_jax.models import (
     parameter_shapes,
 )
 from hdr_jax.runs.description import versions
+
+with extra("train"):
+    import orbax.checkpoint as ocp
 
 
 class Checkpoints:

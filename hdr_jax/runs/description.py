@@ -12,11 +12,12 @@ import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import ml_collections
-
 from hdr_jax import __version__
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, extra
 from hdr_jax.files import write_text
+
+with extra("train"):
+    import ml_collections
 
 FILE = "config.json"
 # Fields that change what is seen of a run and where things lie, but no number of the training.

@@ -6,16 +6,17 @@ Images are NumPy arrays [h, w, 3], float in [0, 1]; functions return such an ima
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
-import matplotlib
-
-matplotlib.use("Agg")  # a file, never a window
-
-import matplotlib.pyplot as plt
 import numpy as np
 
 from hdr_jax import color, tonemap
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, extra
 from hdr_jax.files import replacing
+
+with extra("photographs"):
+    import matplotlib
+
+    matplotlib.use("Agg")  # a file, never a window
+    import matplotlib.pyplot as plt
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")

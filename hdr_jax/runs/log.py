@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tqdm
-from tensorboardX import SummaryWriter
 
+from hdr_jax.errors import extra
 from hdr_jax.files import write_text
+
+with extra("train"):
+    import tqdm
+    from tensorboardX import SummaryWriter
 
 FILES = ("metrics.jsonl", "validation.jsonl")
 

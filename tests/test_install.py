@@ -1,0 +1,125 @@
+"""What is installed is what is imported: extras, the wheel, and the lowest versions."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+
+import pytest
+
+import hdr_jax
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+# Tests that need jax, numpy and pytest alone.
+CORE_TESTS = (
+    "crf", "metrics/test_golden.py", "test_color.py", "test_exposure.py", "test_merge.py",
+    "test_tonemap.py",
+)  # fmt: skip
+DOORS = {
+    "images": "photographs", "brackets": "photographs", "progress": "photographs",
+    "runs.figures": "photographs", "data": "data", "models": "train", "losses": "train",
+    "optim": "train", "training": "train", "convert": "train", "reconstruct": "train",
+    "runs.checkpoints": "train", "runs.log": "train", "runs.description": "train",
+}  # fmt: skip
+
+
+def libraries(requirements):
+    """Requirements without those that name this package's own extras, which are followed."""
+    for requirement in requirements:
+        own = re.match(r"hdr_jax\[(.*)\]", requirement)
+        if own:
+            for extra in own[1].split(","):
+                yield from libraries(EXTRAS[extra.strip()])
+        else:
+            yield requirement
+
+
+def test_requirements_are_the_extra_all():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    listed = {line for line in lines if not line.startswith("#")}
+    assert listed == {*PROJECT["dependencies"], *libraries(EXTRAS["all"])}
+
+
+def test_a_missing_extra_is_named():
+    """By every door, and in one line by the commands; the core does without."""
+    code = f"""
+import sys
+core = {{"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum"}}
+for name in "cv2 PIL OpenEXR tqdm matplotlib tensorflow_datasets grain flax optax orbax".split():
+    sys.modules[name] = None
+for name in "orbax.checkpoint ml_collections tensorboardX absl chex".split():
+    sys.modules[name] = None
+import importlib
+from hdr_jax import color, crf, exposure, levels, merge, metrics, sampling, synthetic, tonemap
+for door in {list(DOORS)}:
+    try:
+        importlib.import_module("hdr_jax." + door)
+    except ImportError as error:
+        print(door, error)
+from hdr_jax.cli import main
+print(main(["merge", "folder"]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *lines, exit_code = result.stdout.splitlines()
+    assert exit_code == "2" and len(lines) == len(DOORS)
+    for line, (door, extra) in zip(lines, DOORS.items(), strict=True):
+        assert re.fullmatch(rf'{door} \w+ is missing: pip install "hdr_jax\[{extra}\]"', line)
+    assert re.fullmatch(r"error: \w+ is missing: pip install .*\n", result.stderr)
+
+
+def environment(folder, *packages):
+    """(python of a fresh environment with these packages, pytest and no others, variables)."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    install = [python, "-m", "pip", "install", "-q", *packages, "pytest"]
+    subprocess.run(install, check=True)
+    return python, {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "JAX_PLATFORMS": "cpu"}
+
+
+def run_core_tests(python, variables, folder):
+    """Runs them away from the checkout, whose own package would be imported."""
+    settings = folder / "pytest.ini"
+    settings.write_text("[pytest]\nmarkers = slow\naddopts = -m 'not slow'\n")
+    files = [ROOT / "tests" / name for name in CORE_TESTS]
+    options = ["-q", "-c", settings, "--import-mode=importlib", "-p", "no:cacheprovider"]
+    command = [python, "-m", "pytest", *options, "--rootdir", folder, *files]
+    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT]
+    subprocess.run(command, check=True)
+    (built,) = folder.glob("*.whl")
+    assert hdr_jax.__version__ in built.name
+    return built
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_passes_the_core_tests(wheel, tmp_path):
+    python, variables = environment(tmp_path / "venv", wheel)
+    say = "from hdr_jax import crf, merge, metrics; print(crf.__file__)"
+    result = subprocess.run([python, "-c", say], cwd=tmp_path, capture_output=True, text=True)
+    assert str(tmp_path) in result.stdout, result.stderr
+    command = [python.parent / "hdr-jax", "merge", "folder"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2 and 'pip install "hdr_jax[photographs]"' in result.stderr
+    assert (next((tmp_path / "venv").rglob("hdr_jax/py.typed"))).is_file()
+    run_core_tests(python, variables, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_lowest_versions_pass_the_core_tests(wheel, tmp_path):
+    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["dependencies"]]
+    python, variables = environment(tmp_path / "venv", wheel, *lowest)
+    run_core_tests(python, variables, tmp_path)
