@@ -14,14 +14,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
-from hdr_jax.weighting import Weighting
+from hdr_jax.levels import default_num_levels
+from hdr_jax.weighting import Weighting, extremes_counted_once, noise
 from hdr_jax.weighting import get as weight_function
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.
 NEGLIGIBLE_WEIGHT = 1e-6
-# Beyond these a stop more or less is white or black: two exposures cannot both be in between.
-NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
 
 
 def merge(
@@ -51,7 +50,8 @@ def merge(
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
       log_times: [n] natural logs of exposure times.
       g: log inverse response [c, num_levels] or, the same for all channels, [num_levels].
-      weighting: name or function of `hdr_jax.weighting`.
+      weighting: name or function of `hdr_jax.weighting`; "noise" weighs the levels by how well a
+        camera of response g knows them, see `hdr_jax.weighting.noise`.
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
@@ -92,8 +92,8 @@ def synthesize(
     num_samples: int = 256,
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
-    num_levels: int = 256,
-    sampling: str | Callable[..., Array] = "quantiles",
+    num_levels: int | None = None,
+    sampling: str | Callable[..., Array] = "auto",
     rounding: bool = False,
     response_gradient: bool = False,
     weight_gradient: bool = False,
@@ -105,9 +105,11 @@ def synthesize(
       log_times: [n] natural logs of exposure times.
       num_samples: samples per channel for the response.
       smoothness: of the response, see `hdr_jax.crf.debevec`.
-      weighting: name or function of `hdr_jax.weighting`.
-      num_levels: number of levels of the response.
-      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      weighting: name or function of `hdr_jax.weighting`; with "noise", which needs a response, the
+        response is recovered by "hat".
+      num_levels: of the response, see `hdr_jax.crf.recover`.
+      sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
+        recipe.
       rounding: read g at integer levels, as the released program does.
       response_gradient: differentiate through the recovery of g too; by default g is a constant
         table, as in the paper, and only its slope at each pixel counts, Eq. (3).
@@ -128,6 +130,7 @@ def synthesize(
       >>> radiance.shape, g.shape
       ((16, 16, 3), (3, 256))
     """
+    num_levels = num_levels or default_num_levels(stack)
     stack, log_times = crf.check_stack(stack, log_times)
     constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient
     g = crf.recover(
@@ -135,7 +138,7 @@ def synthesize(
         constant(log_times),
         num_samples=num_samples,
         smoothness=smoothness,
-        weighting=weighting,
+        weighting="hat" if weighting == "noise" else weighting,
         num_levels=num_levels,
         sampling=sampling,
     )
@@ -156,7 +159,7 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     num_levels = g.shape[-1]
     stack = jnp.clip(stack, 0, 1)
     levels = stack * (num_levels - 1)
-    weights = weight_function(weighting)(levels, num_levels)
+    weights = _weights(levels, g, weighting)
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
@@ -164,7 +167,8 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
         weights = weights * confidence[..., None]
         log_radiance = _believed(log_radiance, confidence)
     if extremes_once:
-        weights = weights * _extremes_once(stack, log_times, confidence)
+        trusted = True if confidence is None else confidence[..., None] >= 0.5
+        weights = weights * extremes_counted_once(stack, log_times, trusted)
     total = jnp.sum(weights, axis=0)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
@@ -173,17 +177,11 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     return jnp.exp(merged - jnp.max(g))
 
 
-def _extremes_once(stack, log_times, confidence):
-    """0 for all but the shortest nearly white and the longest nearly black exposures, else 1."""
-    times = log_times[:, None, None, None]
-    trusted = True if confidence is None else confidence[..., None] >= 0.5
-    white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
-    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0)
-    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0)
-    counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
-        (stack > NEARLY_BLACK) | (times >= longest_black)
-    )
-    return counts.astype(stack.dtype)
+def _weights(levels, g, weighting):
+    """w(Z) of levels [n, h, w, c] from a camera of response g [c, num_levels]."""
+    if weighting == "noise":
+        return crf.lookup(levels, noise(g))
+    return weight_function(weighting)(levels, g.shape[-1])
 
 
 def _believed(log_radiance, confidence):

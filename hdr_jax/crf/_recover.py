@@ -10,8 +10,8 @@ from jax import Array
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
-from hdr_jax.levels import as_unit_float
-from hdr_jax.sampling import get as sampling_function
+from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
+from hdr_jax.levels import as_unit_float, default_num_levels
 from hdr_jax.weighting import Weighting
 
 METHODS: dict[str, Callable[..., Array]] = {"debevec": debevec, "mitsunaga_nayar": mitsunaga_nayar}
@@ -24,12 +24,19 @@ def recover(
     num_samples: int = 256,
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
-    num_levels: int = 256,
-    sampling: str | Callable[..., Array] = "quantiles",
+    num_levels: int | None = None,
+    sampling: str | Callable[..., Array] = "auto",
     method: str = "debevec",
     degree: int = 5,
+    valid: Array | None = None,
 ) -> Array:
     """Camera response of a picture from its exposures: samples them, then solves for each channel.
+
+    With sampling "auto" pixels are followed: at p places of the picture, spread over the levels and
+    smooth, the levels of all exposures make a sample. Observations that do not obey the response of
+    the rest, as of what moved or of a frame, are left out, and of several exposures that are nearly
+    white at a place all but the shortest. Where exposures are not registered the samples are
+    `hdr_jax.sampling.quantiles`, which follow no pixel.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.
@@ -37,10 +44,13 @@ def recover(
       num_samples: samples per channel.
       smoothness: of `debevec`.
       weighting: name or function of `hdr_jax.weighting`.
-      num_levels: length of g; 16-bit input is read between the levels.
-      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      num_levels: length of g; None takes 4096 for uint16 and 256 for other types.
+      sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
+        recipe.
       method: "debevec" or "mitsunaga_nayar".
       degree: of `mitsunaga_nayar`.
+      valid: bool [n, h, w], False where a pixel of an exposure holds no data; samples are taken
+        from what all exposures show.
 
     Returns:
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
@@ -48,6 +58,10 @@ def recover(
     Raises:
       ValueError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
         or an unknown name.
+
+    Warns:
+      when the exposures are so far apart that they tie too few of the levels together to know g
+      (not inside `jax.jit`).
 
     Differentiable in `stack` and `log_times`.
     Source: Kim, Lee, Kang 2020, section 3.1.
@@ -59,12 +73,14 @@ def recover(
       >>> g.shape, bool(jnp.all(jnp.diff(g[0]) > 0))
       ((1, 256), True)
     """
+    num_levels = num_levels or default_num_levels(stack)
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
-    return _recover(
+    g, tied = _recover(
         stack,
         log_times,
+        valid,
         num_samples=num_samples,
         smoothness=smoothness,
         weighting=weighting,
@@ -73,6 +89,8 @@ def recover(
         method=method,
         degree=degree,
     )
+    warn_of_gaps(tied, log_times)
+    return g
 
 
 @functools.partial(
@@ -88,18 +106,33 @@ def recover(
     ),
 )
 def _recover(
-    stack, log_times, *, num_samples, smoothness, weighting, num_levels, sampling, method, degree
+    stack,
+    log_times,
+    valid,
+    *,
+    num_samples,
+    smoothness,
+    weighting,
+    num_levels,
+    sampling,
+    method,
+    degree,
 ):
-    """`recover` of a checked stack."""
-    samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels)
+    """`recover` of a checked stack, and the share of the levels that are tied to others."""
+    levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
     options = {"smoothness": smoothness} if method == "debevec" else {"degree": degree}
 
-    def solve(levels):
+    def solve(levels, confidence):
         return METHODS[method](
-            levels, log_times, weighting=weighting, num_levels=num_levels, **options
+            levels,
+            log_times,
+            weighting=weighting,
+            num_levels=num_levels,
+            confidence=confidence,
+            **options,
         )
 
-    return jax.vmap(solve)(samples)
+    return jax.vmap(solve)(levels, confidence), tied_share(levels, confidence, num_levels)
 
 
 def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
