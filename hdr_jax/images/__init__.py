@@ -1,6 +1,6 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
-from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
+from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
 from hdr_jax.images._exposure_times import (
     EXPOSURES_FILE,
     exposure_times,
@@ -8,14 +8,14 @@ from hdr_jax.images._exposure_times import (
     read_exposure_time,
 )
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, reduced, write
+from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
+from hdr_jax.images._resizing import reduced, resized
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,
     named_response,
     read_response,
     write_response,
 )
-from hdr_jax.images._writing import replacing
 
 __all__ = [
     "CURVE_SUFFIXES",
@@ -25,6 +25,7 @@ __all__ = [
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
     "canny",
+    "edge_weights",
     "equal_photos",
     "exposure_times",
     "find_photos",
@@ -36,7 +37,7 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
-    "replacing",
+    "resized",
     "write",
     "write_response",
 ]

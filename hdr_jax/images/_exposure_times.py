@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import ExifTags
 
+from hdr_jax.errors import InputError
 from hdr_jax.images._paths import PHOTO_SUFFIXES, PathLike, existing, named_errors, open_picture
 
 EXPOSURES_FILE = "exposures.csv"
@@ -29,7 +30,7 @@ def read_exposure_time(path: PathLike) -> float | None:
       Seconds, > 0 (ExposureTime, else 2^-ShutterSpeedValue); None where the file says nothing.
 
     Raises:
-      ValueError: if the file is missing or no picture.
+      InputError: if the file is missing or no picture.
 
     Not differentiable.
     Example: `read_exposure_time("IMG_2600.jpg")` gives e.g. 0.125.
@@ -47,7 +48,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
       At least one path. Not opened, so not known to be pictures.
 
     Raises:
-      ValueError: if there is none.
+      InputError: if there is none.
 
     Not differentiable.
     Example: `find_photos("holiday/bridge")`
@@ -55,7 +56,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if not isinstance(paths, (str, os.PathLike)):
         found = [pathlib.Path(path) for path in paths]
         if not found:
-            raise ValueError("read_stack got no paths; expected at least one photograph.")
+            raise InputError("read_stack got no paths; expected at least one photograph.")
         return found
     folder = existing(paths)
     if not folder.is_dir():
@@ -65,7 +66,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
         entry.name for entry in folder.iterdir() if entry.suffix.lower() in PHOTO_SUFFIXES
     )
     if not names:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds no photographs; expected files ending in "
             f"{' '.join(PHOTO_SUFFIXES)}, or an {EXPOSURES_FILE} that names them."
         )
@@ -82,7 +83,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
       file name -> exposure time in seconds, in the table's order; empty without a table.
 
     Raises:
-      ValueError: if the table lacks the columns `file` and `exposure_time_s`, or a time is not a
+      InputError: if the table lacks the columns `file` and `exposure_time_s`, or a time is not a
           positive number.
 
     Not differentiable.
@@ -98,7 +99,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
         rows = list(csv.DictReader(file))
     if not rows or not {"file", "exposure_time_s"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
-        raise ValueError(
+        raise InputError(
             f"{path} has {found}; expected a first line 'file,exposure_time_s' and one line for "
             "each picture."
         )
@@ -119,7 +120,7 @@ def exposure_times(
       float64 [n], seconds, in the order of `paths`.
 
     Raises:
-      ValueError: if a time is unknown or no positive number, or the counts differ.
+      InputError: if a time is unknown or no positive number, or the counts differ.
 
     Warns:
       UserWarning: if times from EXIF are not the whole exposure, as f-number or sensitivity
@@ -133,7 +134,7 @@ def exposure_times(
     paths = [pathlib.Path(path) for path in paths]
     if given is not None:
         if len(given) != len(paths):
-            raise ValueError(
+            raise InputError(
                 f"got {len(given)} exposure times for {len(paths)} photographs; expected one each."
             )
         pairs = zip(given, paths, strict=True)
@@ -145,7 +146,7 @@ def exposure_times(
     data = [_exif(path) for path in paths]
     for path, tags in zip(paths, data, strict=True):
         if "exposure_time" not in tags:
-            raise ValueError(
+            raise InputError(
                 f"{path} has no exposure time in its EXIF data and none in {EXPOSURES_FILE} beside "
                 "it. Pass exposure_times (hdr-jax merge: --times or --ev), or write that table: "
                 "file,exposure_time_s."
@@ -191,7 +192,7 @@ def _seconds(value: object, source: object, name: str) -> float:
     except (ValueError, ZeroDivisionError):
         seconds = np.nan
     if not (np.isfinite(seconds) and seconds > 0):
-        raise ValueError(
+        raise InputError(
             f"{source} gives {name} an exposure time of {value!r}; expected a positive number of "
             "seconds, for instance 0.004 or 1/250."
         )

@@ -7,6 +7,8 @@ import warnings
 
 from PIL import Image
 
+from hdr_jax.errors import InputError
+
 PathLike = str | os.PathLike
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -17,19 +19,19 @@ def existing(path: PathLike) -> pathlib.Path:
     """The path, if there is something."""
     path = pathlib.Path(path)
     if not path.exists():
-        raise ValueError(f"{path} does not exist; expected a file. Check the name and the folder.")
+        raise InputError(f"{path} does not exist; expected a file. Check the name and the folder.")
     return path
 
 
 @contextlib.contextmanager
 def named_errors(path: pathlib.Path, expected: str):
-    """Turn whatever a decoder raises into a ValueError that names the file."""
+    """Turn whatever a decoder raises into an InputError that names the file."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(path)):
+        if isinstance(error, InputError) and str(error).startswith(str(path)):
             raise
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read ({_one_line(error)}); expected {expected}, whole and "
             "undamaged. Open it in a viewer, or copy it again."
         ) from error

@@ -2,8 +2,8 @@
 
 Photographs are uint8 or uint16 `[h, w, 3]` RGB as the file holds them (display-encoded); radiance
 maps are float32 `[h, w, 3]` linear RGB. Formats: `.hdr` (Radiance RGBE), `.exr` (OpenEXR), and
-every photograph format that OpenCV or Pillow reads. Whatever is wrong with a file is a
-`ValueError` that names the file. Files are written under a temporary name and then renamed, so
+every photograph format that OpenCV or Pillow reads. Whatever is wrong with a file is an
+`InputError` that names the file. Files are written under a temporary name and then renamed, so
 that there is never half a file.
 """
 
@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, ImageOps
 
+from hdr_jax.errors import InputError
+from hdr_jax.files import replacing
 from hdr_jax.images import _reading, _writing
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
 from hdr_jax.images._exposure_times import find_photos
@@ -34,7 +36,7 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
       uint8 or uint16 [h, w, 3], RGB, display-encoded.
 
     Raises:
-      ValueError: if the file is missing, truncated or no picture of 8 or 16 bits.
+      InputError: if the file is missing, truncated or no picture of 8 or 16 bits.
 
     Not differentiable.
     Example:
@@ -53,7 +55,7 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
         if picture.format in ("PNG", "TIFF") and _reading.bits(path, picture) > 8:
             pixels = _reading.decode(path)
             if pixels.dtype not in (np.uint8, np.uint16):
-                raise ValueError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
+                raise InputError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
             return _reading.upright(_reading.rgb(pixels), exif_orientation)
         picture.load()
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
@@ -77,7 +79,7 @@ def read_stack(
       exposure_times: float64 [n], seconds.
 
     Raises:
-      ValueError: if a file is missing or damaged, sizes or depths differ, a time is unknown or
+      InputError: if a file is missing or damaged, sizes or depths differ, a time is unknown or
           not a positive number.
 
     Not differentiable.
@@ -98,7 +100,7 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[np.ndarray]:
       uint8 or uint16 [h, w, 3] for each path.
 
     Raises:
-      ValueError: as `read_photo`, or if a picture's size or depth is not that of the first one.
+      InputError: as `read_photo`, or if a picture's size or depth is not that of the first one.
 
     Not differentiable.
     Example: `for picture in equal_photos(["a.jpg", "b.jpg"]): ...`
@@ -108,7 +110,7 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[np.ndarray]:
         picture = read_photo(path)
         first = first or (path, picture.shape, picture.dtype)
         if (picture.shape, picture.dtype) != first[1:]:
-            raise ValueError(
+            raise InputError(
                 f"{path} is {picture.shape[1]} x {picture.shape[0]} {picture.dtype}, but "
                 f"{first[0]} is {first[1][1]} x {first[1][0]} {first[2]}; expected equal sizes and "
                 "depths. Leave it out, or crop or convert the pictures first."
@@ -127,7 +129,7 @@ def read_hdr(path: PathLike) -> np.ndarray:
       float32 [h, w, 3], linear RGB, relative, finite. Negative values are kept.
 
     Raises:
-      ValueError: if the file is missing, truncated, of another format, without colour channels,
+      InputError: if the file is missing, truncated, of another format, without colour channels,
           or holds NaN or infinite values.
 
     Not differentiable.
@@ -140,7 +142,7 @@ def read_hdr(path: PathLike) -> np.ndarray:
     """
     path = existing(path)
     if path.suffix.lower() not in HDR_SUFFIXES:
-        raise ValueError(
+        raise InputError(
             f"read_hdr got {path}; expected a file ending in {' or '.join(HDR_SUFFIXES)}. "
             "Photographs are read by read_photo."
         )
@@ -151,10 +153,10 @@ def read_hdr(path: PathLike) -> np.ndarray:
             else _reading.rgb(_reading.decode(path))
         )
     if radiance.dtype != np.float32:
-        raise ValueError(f"{path} holds {radiance.dtype} pixels; expected a floating-point map.")
+        raise InputError(f"{path} holds {radiance.dtype} pixels; expected a floating-point map.")
     bad = np.count_nonzero(~np.isfinite(radiance))
     if bad:
-        raise ValueError(
+        raise InputError(
             f"{path} holds {bad} NaN or infinite values; expected finite radiance. Repair the map "
             "first, for instance with numpy.nan_to_num."
         )
@@ -173,7 +175,7 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
       comment: one line about a radiance map, written into its header (`comments` of an EXR).
 
     Raises:
-      ValueError: for another shape, dtype, suffix, non-finite values, or a missing folder.
+      InputError: for another shape, dtype, suffix, non-finite values, or a missing folder.
 
     Not differentiable.
     Example:
@@ -192,7 +194,7 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
         image = np.ascontiguousarray(image, dtype=np.float32)
     else:
         image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
-    with _writing.replacing(path) as temporary:
+    with replacing(path) as temporary:
         if suffix == ".exr":
             _writing.write_exr(temporary, image, comment)
         elif suffix == ".hdr":
@@ -201,25 +203,3 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
             quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
             encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]
             temporary.write_bytes(encoded.tobytes())
-
-
-def reduced(image: np.ndarray, longest: int) -> np.ndarray:
-    """A picture scaled down, by averaging, until its longer side has at most so many pixels.
-
-    Args:
-      image: [h, w, 3].
-      longest: pixels.
-
-    Returns:
-      [h', w', 3] of the same type; the image itself if it is small enough.
-
-    Not differentiable.
-    Example:
-      >>> reduced(np.zeros((40, 80, 3), np.float32), 20).shape
-      (10, 20, 3)
-    """
-    scale = longest / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
