@@ -15,7 +15,7 @@ from jax import Array
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import default_num_levels
+from hdr_jax.levels import clamp, default_num_levels
 from hdr_jax.weighting import Weighting, extremes_counted_once, noise
 from hdr_jax.weighting import get as weight_function
 
@@ -50,7 +50,8 @@ def merge(
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
       log_times: [n] natural logs of exposure times.
-      g: log inverse response [c, num_levels] or, the same for all channels, [num_levels].
+      g: log inverse response [c, num_levels] or, the same for all channels, [num_levels] or
+        [1, num_levels].
       weighting: name or function of `hdr_jax.weighting`; "noise" weighs the levels by how well a
         camera of response g knows them, see `hdr_jax.weighting.noise`.
       rounding: read g at integer levels, as the released program does.
@@ -76,8 +77,7 @@ def merge(
       (1, 1, 1)
     """
     stack, log_times = crf.check_stack(stack, log_times)
-    if g.ndim == 1:
-        g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
+    g = _curve_per_channel(g, stack)
     if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
         raise InputError(
             f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
@@ -95,6 +95,7 @@ def synthesize(
     weighting: str | Weighting = "hat",
     num_levels: int | None = None,
     sampling: str | Callable[..., Array] = "auto",
+    solver: str = "cholesky",
     rounding: bool = False,
     response_gradient: bool = False,
     weight_gradient: bool = False,
@@ -111,6 +112,7 @@ def synthesize(
       num_levels: of the response, see `hdr_jax.crf.recover`.
       sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
         recipe.
+      solver: of the least squares, "cholesky" or "lstsq", see `hdr_jax.crf.debevec`.
       rounding: read g at integer levels, as the released program does.
       response_gradient: differentiate through the recovery of g too; by default g is a constant
         table, as in the paper, and only its slope at each pixel counts, Eq. (3).
@@ -124,7 +126,7 @@ def synthesize(
       InputError: as `hdr_jax.crf.recover`.
 
     Differentiable in `stack` and `log_times`.
-    Source: Kim, Lee, Kang 2020, section 3.1.
+    Source: Kim, Lee, Kang 2020, Eq. 1 to 3.
     Example:
       >>> stack = jnp.linspace(0, 1, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
       >>> radiance, g = synthesize(stack, jnp.log(jnp.array([1.0, 4.0])))
@@ -142,6 +144,7 @@ def synthesize(
         weighting="hat" if weighting == "noise" else weighting,
         num_levels=num_levels,
         sampling=sampling,
+        solver=solver,
     )
     radiance = merge(
         stack,
@@ -158,7 +161,7 @@ def synthesize(
 def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels]."""
     num_levels = g.shape[-1]
-    stack = jnp.clip(stack, 0, 1)
+    stack = clamp(stack, 0, 1)
     levels = stack * (num_levels - 1)
     weights = _weights(levels, g, weighting)
     if not weight_gradient:
@@ -183,6 +186,17 @@ def _weights(levels, g, weighting):
     if weighting == "noise":
         return crf.lookup(levels, noise(g))
     return weight_function(weighting)(levels, g.shape[-1])
+
+
+def _curve_per_channel(g: Array, stack: Array) -> Array:
+    """g [c, num_levels], float of at least 32 bits, for a stack of c channels."""
+    if jnp.ndim(g) not in (1, 2) or (jnp.ndim(g) == 2 and g.shape[0] not in (1, stack.shape[-1])):
+        raise InputError(
+            f"got g {jnp.shape(g)} for a stack {stack.shape}: expected [c, num_levels], "
+            "[1, num_levels] or [num_levels]"
+        )
+    g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
+    return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
 
 
 def _believed(log_radiance, confidence):

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float, left_segment
+from hdr_jax.levels import as_unit_float, clamp, left_segment
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
 
@@ -87,7 +87,7 @@ def grossberg_nayar(stack: Array, num_samples: int = 256, *, num_levels: int = 2
     histograms = jax.vmap(jax.vmap(lambda z: _linear_histogram(z, num_levels)))(levels)
     cdf = jnp.cumsum(histograms, axis=-1)
     u = jnp.linspace(0, 1, num_samples, dtype=cdf.dtype)
-    distance = jnp.abs(cdf[:, :, None, :] - u[:, None])  # [c, n, p, num_levels]
+    distance = jnp.abs(cdf[:, :, None] - u[None, None, :, None])  # [c, n, p, num_levels]
     return jnp.argmin(distance, axis=-1).swapaxes(1, 2).astype(jnp.int32)
 
 
@@ -130,7 +130,7 @@ def _pixels_first(stack: Array) -> Array:
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
     thinned = as_unit_float(stack[:, ::step, ::step])
-    return jnp.clip(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    return clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
 
 
 def _linear_histogram(levels: Array, num_levels: int) -> Array:

@@ -40,7 +40,9 @@ def hat(levels: Array, num_levels: int = 256) -> Array:
     """
     levels = _as_float(levels)
     z_max = num_levels - 1
-    return jnp.maximum(jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
+    # Not jnp.maximum(..., 0), which halves the slope at the ends of the scale.
+    inside = (levels >= 0) & (levels <= z_max)
+    return jnp.where(inside, jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
 
 
 def uniform(levels: Array, num_levels: int = 256) -> Array:
@@ -93,7 +95,7 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))
     relative = (shot_noise**2 * exposure + read_noise**2) / exposure**2
     variance = relative + jnp.gradient(g, axis=-1) ** 2 / 12
-    z = jnp.arange(num_levels) / (num_levels - 1)
+    z = (jnp.arange(num_levels) / (num_levels - 1)).reshape((1,) * (g.ndim - 1) + (-1,))
     below_white = jnp.clip((WHITE[1] - z) / (WHITE[1] - WHITE[0]), 0, 1)
     weights = jnp.where(z > 0, below_white, 0) / variance
     return weights / jnp.max(weights, axis=-1, keepdims=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.progress import Progress, silent
 
 
@@ -65,6 +66,9 @@ class Brackets(Exposures):
     Args:
       pictures: [h, w, 3] uint8 or uint16, all alike, consumed one by one; at least one.
 
+    Raises:
+      InputError: if there is none.
+
     Example:
       >>> with Brackets(np.full((4, 5, 3), z, np.uint8) for z in (10, 20)) as brackets:
       ...     brackets.rows(1, 3).shape
@@ -77,6 +81,9 @@ class Brackets(Exposures):
         for picture in pictures:
             np.ascontiguousarray(picture).tofile(self._file)
             count += 1
+        if not count:
+            self._file.close()
+            raise InputError("got no pictures; expected at least one photograph of [h, w, 3]")
         self.shape, self.dtype = (count, *picture.shape), picture.dtype
 
     def __enter__(self) -> "Brackets":

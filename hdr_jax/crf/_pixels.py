@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.levels import clamp
 from hdr_jax.sampling import LEVEL_SPREAD
 
 WINDOW = 3  # pixels across
@@ -52,7 +53,7 @@ def draw(
 
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
-    parts = [jnp.clip(part, 0, 1) for part in parts]
+    parts = [clamp(part, 0, 1) for part in parts]
     mean = _by_place(sum(parts) / len(parts))  # [c, n, places]
     lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
     texture = jnp.max(_by_place(highest - lowest), axis=1)
