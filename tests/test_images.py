@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import color, images
-from hdr_jax.images import _reading, _writing
+from hdr_jax.images import _samples, _writing
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_orientation(tmp_path, orientation):
         expected = expected.transpose(Image.Transpose(undo[orientation]))
     assert np.abs(turned.astype(int) - np.asarray(expected)).max() < 40
     # The 16-bit path turns in NumPy: it must agree.
-    np.testing.assert_array_equal(_reading.upright(picture, orientation), np.asarray(expected))
+    np.testing.assert_array_equal(_samples.upright(picture, orientation), np.asarray(expected))
 
 
 @pytest.mark.parametrize("suffix", [".hdr", ".exr"])

@@ -1,12 +1,8 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
 from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
-from hdr_jax.images._exposure_times import (
-    EXPOSURES_FILE,
-    exposure_times,
-    find_photos,
-    read_exposure_time,
-)
+from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
+from hdr_jax.images._metadata import OWN_SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
 from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, reduced, write
 from hdr_jax.images._response_files import (
@@ -15,12 +11,14 @@ from hdr_jax.images._response_files import (
     read_response,
     write_response,
 )
+from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
 from hdr_jax.images._writing import replacing
 
 __all__ = [
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",
+    "OWN_SOFTWARE",
     "PHOTO_SUFFIXES",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",

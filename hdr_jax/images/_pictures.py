@@ -1,10 +1,10 @@
 """Pictures on disk: photographs, exposure stacks and radiance maps.
 
-Photographs are uint8 or uint16 `[h, w, 3]` RGB as the file holds them (display-encoded); radiance
-maps are float32 `[h, w, 3]` linear RGB. Formats: `.hdr` (Radiance RGBE), `.exr` (OpenEXR), and
-every photograph format that OpenCV or Pillow reads. Whatever is wrong with a file is a
-`ValueError` that names the file. Files are written under a temporary name and then renamed, so
-that there is never half a file.
+Photographs are uint8, uint16 or float32 in [0, 1], `[h, w, 3]` RGB as the file holds them
+(display-encoded; raw files developed to linear light); radiance maps are float32 `[h, w, 3]`
+linear RGB of Rec.709's primaries. `docs/photographs.md` has the table of what is read, converted,
+and refused. Whatever is wrong with a file is a `ValueError` that names the file. Files are written
+under a temporary name and then renamed, so that there is never half a file.
 """
 
 import pathlib
@@ -12,29 +12,33 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
-from PIL import ExifTags, ImageOps
 
-from hdr_jax.images import _reading, _writing
+from hdr_jax.images import _exr, _formats, _metadata, _orientation, _radiance, _raw, _writing
+from hdr_jax.images._decoding import decode
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
-from hdr_jax.images._exposure_times import find_photos
-from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, existing, named_errors, open_picture
+from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, existing, named_errors, warn
+from hdr_jax.images._samples import Samples
+from hdr_jax.images._stack_files import find_photos
 
 
 def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
     """Read one photograph, turned upright as its EXIF orientation says.
 
-    Gray pictures are repeated to three channels; an alpha channel is dropped.
+    Gray pictures are repeated to three channels. Opacity is taken out: colours that were multiplied
+    by it are divided by it, and a warning tells of pixels that are no picture (`equal_photos` tells
+    which). Depths other than 8 and 16 bits are scaled to the next of these.
 
     Args:
-      path: a file of any format in `PHOTO_SUFFIXES`, 8 or 16 bits.
+      path: a JPEG, PNG, TIFF, BMP or WebP file, or a raw file (needs the extra `raw`).
       to_srgb: convert by the file's ICC profile, where it has one, to sRGB with 8 bits. Exposures
         that are to be merged stay as they are: the camera's response is recovered from them.
 
     Returns:
-      uint8 or uint16 [h, w, 3], RGB, display-encoded.
+      uint8, uint16 or float32 in [0, 1], [h, w, 3], RGB, display-encoded; a raw file uint16 and
+      linear.
 
     Raises:
-      ValueError: if the file is missing, truncated or no picture of 8 or 16 bits.
+      ValueError: if the file is missing, truncated, no picture, or of a kind that is not read.
 
     Not differentiable.
     Example:
@@ -45,18 +49,12 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
       (2, 4, 3)
     """
     path = existing(path)
-    with named_errors(path, "a photograph"), open_picture(path) as picture:
-        exif_orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-        if to_srgb and picture.info.get("icc_profile"):
-            return np.array(ImageOps.exif_transpose(_reading.in_srgb(path, picture)))
-        # Pillow has no 16-bit RGB: those files go through OpenCV.
-        if picture.format in ("PNG", "TIFF") and _reading.bits(path, picture) > 8:
-            pixels = _reading.decode(path)
-            if pixels.dtype not in (np.uint8, np.uint16):
-                raise ValueError(f"it holds {pixels.dtype} pixels, not 8 or 16 bits")
-            return _reading.upright(_reading.rgb(pixels), exif_orientation)
-        picture.load()
-        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    with named_errors(path, "a photograph"):
+        photo = decode(path, to_srgb=to_srgb).turned(_metadata.read(path).orientation)
+    if photo.valid is not None:
+        count = np.sum(~photo.valid)
+        warn(path, f"has {count} transparent pixels, which are read as they are stored")
+    return photo.colours
 
 
 def read_stack(
@@ -85,50 +83,82 @@ def read_stack(
     """
     paths = find_photos(paths)
     times = exposure_times_of(paths, exposure_times)
-    return np.stack(list(equal_photos(paths))), times
+    photos = []
+    for path, photo in zip(paths, equal_photos(paths), strict=True):
+        if photo.valid is not None:
+            count = np.sum(~photo.valid)
+            warn(path, f"has {count} transparent pixels; images.equal_photos tells which")
+        photos.append(photo.colours)
+    return np.stack(photos), times
 
 
-def equal_photos(paths: Iterable[PathLike]) -> Iterator[np.ndarray]:
-    """Read photographs one after the other, and insist on one size and depth.
+def equal_photos(paths: Iterable[PathLike]) -> Iterator[Samples]:
+    """Read exposures of one scene one after the other, and insist on one size and depth.
+
+    All are turned alike (see `docs/photographs.md`), and raw files are developed with the white
+    balance of the first.
 
     Args:
       paths: photographs.
 
     Yields:
-      uint8 or uint16 [h, w, 3] for each path.
+      `colours` uint8, uint16 or float32 [h, w, 3] and `valid` for each path: bool [h, w], where
+      the picture is transparent False, or None where all of it is data.
 
     Raises:
       ValueError: as `read_photo`, or if a picture's size or depth is not that of the first one.
 
     Not differentiable.
-    Example: `for picture in equal_photos(["a.jpg", "b.jpg"]): ...`
+    Example: `for colours, valid in equal_photos(["a.jpg", "b.jpg"]): ...`
     """
-    first = None
-    for path in paths:
-        picture = read_photo(path)
-        first = first or (path, picture.shape, picture.dtype)
-        if (picture.shape, picture.dtype) != first[1:]:
-            raise ValueError(
-                f"{path} is {picture.shape[1]} x {picture.shape[0]} {picture.dtype}, but "
-                f"{first[0]} is {first[1][1]} x {first[1][0]} {first[2]}; expected equal sizes and "
-                "depths. Leave it out, or crop or convert the pictures first."
-            )
-        yield picture
+    paths = list(paths)
+    first = balance = None
+    for path, orientation in zip(paths, _orientation.common(paths), strict=True):
+        path = existing(path)
+        with named_errors(path, "a photograph"):
+            if balance is None and _formats.sniffed(path) == "raw":
+                balance = _raw.white_balance(path)
+            photo = decode(path, balance=balance).turned(orientation)
+        first = first or (path, photo.colours.shape, photo.colours.dtype)
+        _check_equal(path, photo.colours, *first)
+        yield photo
 
 
-def read_hdr(path: PathLike) -> np.ndarray:
+def _check_equal(
+    path: pathlib.Path, picture: np.ndarray, first: pathlib.Path, shape, dtype
+) -> None:
+    """Raises where a picture is not of the size and depth of the first."""
+    if picture.shape != shape:
+        raise ValueError(
+            f"{path} is {picture.shape[1]} x {picture.shape[0]} {picture.dtype}, but {first} is "
+            f"{shape[1]} x {shape[0]} {dtype}; expected equal sizes and depths. Leave it out, or "
+            "crop or convert the pictures first."
+        )
+    if picture.dtype != dtype:
+        raise ValueError(
+            f"{path} holds {picture.dtype} pixels, but {first} holds {dtype} ones; expected equal "
+            "depths. Leave it out, or convert the pictures first."
+        )
+
+
+def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
     """Read a radiance map.
 
+    Other primaries than those of Rec.709, which the header tells, are converted without adaptation;
+    what is stored is divided by the exposure that a Radiance header tells.
+
     Args:
-      path: a `.hdr` or `.exr` file. Of an EXR the channels R, G, B of the first part are read,
-          or Y, repeated to three channels.
+      path: a Radiance (`.hdr`) or OpenEXR (`.exr`) file. Of an EXR the channels R, G, B are read,
+        or Y with RY and BY, or X, Y, Z, or Y, repeated to three channels.
+      layer: of an EXR with several; by default the one without a name, else the whole picture
+        where its name tells (`beauty`, `Combined`, ...).
 
     Returns:
       float32 [h, w, 3], linear RGB, relative, finite. Negative values are kept.
 
     Raises:
       ValueError: if the file is missing, truncated, of another format, without colour channels,
-          or holds NaN or infinite values.
+          with several layers of which none is the whole, or holds NaN or infinite values.
 
     Not differentiable.
     Example:
@@ -145,13 +175,8 @@ def read_hdr(path: PathLike) -> np.ndarray:
             "Photographs are read by read_photo."
         )
     with named_errors(path, "a radiance map"):
-        radiance = (
-            _reading.read_exr(path)
-            if path.suffix.lower() == ".exr"
-            else _reading.rgb(_reading.decode(path))
-        )
-    if radiance.dtype != np.float32:
-        raise ValueError(f"{path} holds {radiance.dtype} pixels; expected a floating-point map.")
+        kind = _formats.sniffed(path)
+        radiance = _exr.read(path, layer) if kind == "OpenEXR" else _radiance.read(path)
     bad = np.count_nonzero(~np.isfinite(radiance))
     if bad:
         raise ValueError(
@@ -161,7 +186,12 @@ def read_hdr(path: PathLike) -> np.ndarray:
     return radiance
 
 
-def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
+def write(
+    path: PathLike,
+    image: np.ndarray,
+    comment: str = "",
+    chromaticities: Sequence[float] | None = None,
+) -> None:
     """Write a picture in the format that its name ends in.
 
     Args:
@@ -170,7 +200,9 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
       image: [h, w, 3] RGB or [h, w]. Radiance maps: float, finite (for `.hdr` also not
           negative). Pictures: uint8, uint16 (`.png`, `.tif`; rounded to 8 bits for `.jpg`), or
           float in [0, 1], clipped and rounded to 8 bits.
-      comment: one line about a radiance map, written into its header (`comments` of an EXR).
+      comment: about the image, written into its header (`comments` of an EXR). A picture with a
+        comment is a result and no photograph: `find_photos` passes over it.
+      chromaticities: of a radiance map: x and y of the red, green, blue primary and of white.
 
     Raises:
       ValueError: for another shape, dtype, suffix, non-finite values, or a missing folder.
@@ -194,13 +226,11 @@ def write(path: PathLike, image: np.ndarray, comment: str = "") -> None:
         image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
     with _writing.replacing(path) as temporary:
         if suffix == ".exr":
-            _writing.write_exr(temporary, image, comment)
+            _writing.write_exr(temporary, image, comment, chromaticities)
         elif suffix == ".hdr":
-            _writing.write_radiance(temporary, image, comment)
+            _writing.write_radiance(temporary, image, comment, chromaticities)
         else:
-            quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
-            encoded = cv2.imencode(suffix, image[..., ::-1], quality)[1]
-            temporary.write_bytes(encoded.tobytes())
+            _writing.write_picture(temporary, image, comment)
 
 
 def reduced(image: np.ndarray, longest: int) -> np.ndarray:
