@@ -22,6 +22,8 @@ from hdr_jax.weighting import get as weight_function
 NEGLIGIBLE_WEIGHT = 1e-6
 # Beyond these a stop more or less is white or black: two exposures cannot both be in between.
 NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
+# From here on noise, not light, tells the levels of white apart.
+WHITE = 0.98
 
 
 def merge(
@@ -55,10 +57,12 @@ def merge(
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
-        `hdr_jax.brackets.confidence` gives it.
+        `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
-        of which the longest exposure would make a dark speck in a highlight.
+        of which the longest exposure would make a dark speck in a highlight. And where all channels
+        of all exposures are white, nothing tells of a colour: the channels' median is taken for
+        each, not the end of each one's curve, which is known least.
 
     Returns:
       Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
@@ -169,7 +173,13 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
-    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
+    shortest, level, longest = _believed_ends(stack, log_times, confidence)
+    white = lost & (level > 0.5)
+    filled = jnp.where(lost, _at(log_radiance, longest), mean)
+    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
+    if extremes_once:
+        merged = _neutral_where_clipped(merged, _at(stack, shortest))
     return jnp.exp(merged - jnp.max(g))
 
 
@@ -194,11 +204,33 @@ def _believed(log_radiance, confidence):
     return jnp.where(confidence[..., None] < 0.5, trusted, log_radiance)
 
 
-def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):
-    """`mean` [h, w, c] with the lost channels, and the colour of lost highlights, filled in."""
+def _believed_ends(stack, log_times, confidence):
+    """The shortest and the longest exposure that are believed, and the level of the middle one.
+
+    Indices, for each pixel where there is a confidence; the level is that of the longest believed
+    exposure where the middle one is not believed.
+    """
     order = jnp.argsort(log_times)
-    shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
-    white = lost & (stack[middle] > 0.5)
-    filled = jnp.where(lost, log_radiance[longest], mean)
-    usable = jnp.any(white, axis=-1, keepdims=True) & (weights[shortest] >= NEGLIGIBLE_WEIGHT)
-    return jnp.where(white | usable, log_radiance[shortest], filled)
+    middle = stack[order[len(log_times) // 2]]
+    if confidence is None:
+        return order[0], middle, order[-1]
+    trusted = (confidence >= 0.5) | ~jnp.any(confidence >= 0.5, axis=0)
+    times = log_times[:, None, None]
+    shortest = jnp.argmin(jnp.where(trusted, times, jnp.inf), axis=0)
+    longest = jnp.argmax(jnp.where(trusted, times, -jnp.inf), axis=0)
+    known = trusted[order[len(log_times) // 2]][..., None]
+    return shortest, jnp.where(known, middle, _at(stack, longest)), longest
+
+
+def _at(values, exposure):
+    """Values [n, h, w, c] of one exposure, or of another one [h, w] for each pixel."""
+    if exposure.ndim == 0:
+        return values[exposure]
+    return jnp.take_along_axis(values, exposure[None, ..., None], axis=0)[0]
+
+
+def _neutral_where_clipped(merged, shortest):
+    """`merged` [h, w, c] without colour where all levels of the shortest exposure are white."""
+    least = jnp.min(shortest, axis=-1, keepdims=True)
+    share = jnp.clip((least - NEARLY_WHITE) / (WHITE - NEARLY_WHITE), 0, 1)
+    return merged + share * (jnp.median(merged, axis=-1, keepdims=True) - merged)

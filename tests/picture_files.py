@@ -110,12 +110,14 @@ def tiff(
     big: bool = False,
     tags: dict | None = None,
     samples: np.ndarray | None = None,
+    bits: int | None = None,
 ) -> bytes:
     """A TIFF file of one picture.
 
     `photometric` 0 is white at zero, 1 black at zero, 2 RGB, or others with `samples` given as they
     are stored; `compression` 1 none, 5 LZW, 8 deflate, 32773 PackBits; `predictor` 2 stores
-    differences; `tile` is the side of tiles in place of strips of `rows` rows.
+    differences; `tile` is the side of tiles in place of strips of `rows` rows; `bits` packs samples
+    of fewer bits than their type has.
     """
     if photometric is None:
         photometric = 2 if picture.shape[2] == 3 else 1
@@ -124,14 +126,14 @@ def tiff(
     height, width, depth = samples.shape
     planes = [samples] if planar == 1 else [samples[..., k : k + 1] for k in range(depth)]
     pieces = [
-        _compressed(piece, compression, predictor, order)
+        _compressed(piece, compression, predictor, order, bits)
         for plane in planes
         for piece in (_tiles(plane, tile) if tile else _strips(plane, rows))
     ]
     kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
     found = {
         256: (LONG, [width]), 257: (LONG, [height]),
-        258: (SHORT, [8 * samples.itemsize] * depth), 259: (SHORT, [compression]),
+        258: (SHORT, [bits or 8 * samples.itemsize] * depth), 259: (SHORT, [compression]),
         262: (SHORT, [photometric]), 274: (SHORT, [orientation]), 277: (SHORT, [depth]),
         284: (SHORT, [planar]), 317: (SHORT, [predictor]), 339: (SHORT, [kind] * depth),
     }  # fmt: skip
@@ -179,8 +181,19 @@ def _tiles(plane: np.ndarray, side: int) -> list[np.ndarray]:
     ]
 
 
-def _compressed(piece: np.ndarray, compression: int, predictor: int, order: str) -> bytes:
+def _packed_bits(row: np.ndarray, bits: int) -> bytes:
+    """Values of a row, so many bits each, the highest first."""
+    text = "".join(f"{int(value):0{bits}b}" for value in row.ravel())
+    text += "0" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8, "big") if text else b""
+
+
+def _compressed(
+    piece: np.ndarray, compression: int, predictor: int, order: str, bits: int | None
+) -> bytes:
     """The bytes of a strip or a tile."""
+    if bits is not None:
+        return b"".join(_packed_bits(row, bits) for row in piece)
     if predictor == 2:
         piece = np.concatenate([piece[:, :1], np.diff(piece, axis=1)], axis=1)
     data = piece.astype(piece.dtype.newbyteorder(order)).tobytes()
@@ -234,9 +247,7 @@ def png(
     for y, x, down, right in passes:
         for row in samples[y::down, x::right]:
             if bits < 8:
-                text = "".join(f"{int(value):0{bits}b}" for value in row.ravel())
-                text += "0" * (-len(text) % 8)
-                data = int(text, 2).to_bytes(len(text) // 8, "big") if text else b""
+                data = _packed_bits(row, bits)
             else:
                 data = row.astype(row.dtype.newbyteorder(">")).tobytes()
             lines += b"\0" + data if data else b""
@@ -255,3 +266,88 @@ def png(
 def _chunk(name: bytes, data: bytes) -> bytes:
     """One chunk of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def radiance(
+    pixels: np.ndarray,
+    *,
+    axes: str = "-Y +X",
+    runs: str = "new",
+    lines: tuple[str, ...] = ("FORMAT=32-bit_rle_rgbe",),
+    end: str = "\n",
+) -> bytes:
+    """A Radiance picture of mantissas and exponents uint8 [h, w, 4], from the top left.
+
+    `axes` is the order of scan lines and pixels; `runs` is "none", "old" or "new".
+    """
+    first, second = axes.split()
+    if first[1] == "X":
+        pixels = pixels.swapaxes(0, 1)
+    flips = [sign + axis for sign, axis in (("+", "Y"), ("-", "X"))]
+    pixels = pixels[:: -1 if first in flips else 1, :: -1 if second in flips else 1]
+    size = f"{first} {pixels.shape[0]} {second} {pixels.shape[1]}"
+    head = end.join(["#?RADIANCE", *lines, "", size]) + end
+    coded = {"none": np.ndarray.tobytes, "old": _old_runs, "new": _new_runs}[runs]
+    return head.encode() + b"".join(coded(np.ascontiguousarray(line)) for line in pixels)
+
+
+def _old_runs(line: np.ndarray) -> bytes:
+    """Pixels, and (1, 1, 1, n) for n more of the pixel before; counts of more than a byte too."""
+    data, k = b"", 0
+    while k < len(line):
+        same = k + 1
+        while same < len(line) and (line[same] == line[k]).all():
+            same += 1
+        data += line[k].tobytes()
+        count = same - k - 1
+        while count:
+            data += bytes([1, 1, 1, count & 255])
+            count >>= 8
+        k = same
+    return data
+
+
+def _new_runs(line: np.ndarray) -> bytes:
+    """The four components of a scan line, each with runs of up to 127 and spans of up to 128."""
+    data = struct.pack(">BBH", 2, 2, len(line))
+    for component in line.T:
+        k = 0
+        while k < len(component):
+            same = k + 1
+            while same < min(len(component), k + 127) and component[same] == component[k]:
+                same += 1
+            if same - k > 2:
+                data += bytes([128 + same - k, component[k]])
+            else:
+                same = min(k + 128, len(component), same)
+                data += bytes([same - k]) + component[k:same].tobytes()
+            k = same
+    return data
+
+
+def dng(mosaic: np.ndarray, thumbnail: np.ndarray, tags: dict | None = None) -> bytes:
+    """A DNG file: directory 0 is an RGB thumbnail, its SubIFD the mosaic uint16 [h, w] (RGGB)."""
+
+    def base(width, height, samples, bits, photometric, reduced):
+        return {
+            254: (LONG, [int(reduced)]), 256: (LONG, [width]), 257: (LONG, [height]),
+            258: (SHORT, [bits] * samples), 259: (SHORT, [1]), 262: (SHORT, [photometric]),
+            273: (LONG, [0]), 277: (SHORT, [samples]), 278: (LONG, [height]), 279: (LONG, [0]),
+        }  # fmt: skip
+
+    h, w = mosaic.shape
+    sub = base(w, h, 1, 16, 32803, False)
+    sub |= {33421: (SHORT, [2, 2]), 33422: (BYTE, [0, 1, 1, 2])}
+    main = base(thumbnail.shape[1], thumbnail.shape[0], 3, 8, 2, True)
+    main |= {271: (ASCII, b"Maker\0"), 272: (ASCII, b"Model\0"), 274: (SHORT, [1])}
+    main |= {330: (LONG, [0]), 50706: (BYTE, [1, 4, 0, 0]), 50708: (ASCII, b"Maker Model\0")}
+    main[0x8769] = (LONG, [0])
+    parts = [thumbnail.astype(np.uint8).tobytes(), mosaic.astype("<u2").tobytes()]
+    places = [8 + len(directory(main, 8, "<"))]
+    for block in (directory(sub, 0, "<"), directory(tags or {}, 0, "<"), *parts):
+        places.append(places[-1] + len(block))
+    main |= {330: (LONG, [places[0]]), 0x8769: (LONG, [places[1]])}
+    main |= {273: (LONG, [places[2]]), 279: (LONG, [len(parts[0])])}
+    sub |= {273: (LONG, [places[3]]), 279: (LONG, [len(parts[1])])}
+    blocks = directory(sub, places[0], "<"), directory(tags or {}, places[1], "<")
+    return b"".join([b"II*\0", struct.pack("<I", 8), directory(main, 8, "<"), *blocks, *parts])

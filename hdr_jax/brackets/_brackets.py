@@ -13,7 +13,7 @@ import numpy as np
 import tqdm
 
 from hdr_jax import crf, images
-from hdr_jax.brackets import _alignment, _deghosting
+from hdr_jax.brackets import _alignment, _deghosting, _validity
 from hdr_jax.merge import merge
 
 # Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
@@ -23,6 +23,8 @@ STRIP_VALUES = 2**23
 GHOST_LINKS = 2
 # Pixels of all exposures together that the response is recovered from.
 RESPONSE_PIXELS = 2**22
+# Share of the pixels that all exposures must show for it.
+MIN_COMMON = 0.01
 
 Bar = Callable[[Iterable, str], Iterable]
 
@@ -48,7 +50,8 @@ class Brackets:
     """Exposures of one scene in a nameless temporary file, which goes when this does.
 
     Args:
-      pictures: [h, w, 3] uint8 or uint16, all alike, consumed one by one; at least one.
+      pictures: [h, w, 3] uint8, uint16 or float32, all alike, consumed one by one; at least one.
+        Or pairs of such a picture and where it holds data, bool [h, w] or None for everywhere.
 
     Attributes: `shape` (n, h, w, 3) and `dtype`.
     Example:
@@ -57,13 +60,15 @@ class Brackets:
       (2, 2, 5, 3)
     """
 
-    def __init__(self, pictures: Iterable[np.ndarray]):
+    def __init__(self, pictures: Iterable[np.ndarray | tuple[np.ndarray, np.ndarray | None]]):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        count = 0
+        self._valid: list[np.ndarray | None] = []  # a bit for each pixel
         for picture in pictures:
+            picture, valid = picture if isinstance(picture, tuple) else (picture, None)
             np.ascontiguousarray(picture).tofile(self._file)
-            count += 1
-        self.shape, self.dtype = (count, *picture.shape), picture.dtype
+            whole = valid is None or valid.all()
+            self._valid.append(None if whole else np.packbits(valid, axis=1))
+        self.shape, self.dtype = (len(self._valid), *picture.shape), picture.dtype
 
     def __enter__(self) -> "Brackets":
         return self
@@ -81,10 +86,34 @@ class Brackets:
 
     def thinned(self, pixels: int) -> np.ndarray:
         """Every k-th row and column of all exposures, at most so many pixels each."""
+        step = self._step(pixels)
+        return np.stack([self.picture(j)[::step, ::step] for j in range(self.shape[0])])
+
+    def photo(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """One exposure [h, w, 3], and where it holds data, bool [h, w]."""
+        return self.picture(index), self._known(index, 0, self.shape[1])
+
+    def valid_rows(self, start: int, stop: int) -> np.ndarray:
+        """Where rows of all exposures hold data, bool [n, stop - start, w]."""
+        return np.stack([self._known(j, start, stop) for j in range(self.shape[0])])
+
+    def valid_thinned(self, pixels: int) -> np.ndarray:
+        """Where the pixels of `thinned` hold data, bool [n, h', w']."""
+        step = self._step(pixels)
+        return self.valid_rows(0, self.shape[1])[:, ::step, ::step]
+
+    def _step(self, pixels: int) -> int:
+        """The k of `thinned`."""
         step = 1
         while -(-self.shape[1] // step) * -(-self.shape[2] // step) > pixels:
             step += 1
-        return np.stack([self.picture(j)[::step, ::step] for j in range(self.shape[0])])
+        return step
+
+    def _known(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Where rows of one exposure hold data."""
+        if self._valid[index] is None:
+            return np.ones((stop - start, self.shape[2]), bool)
+        return np.unpackbits(self._valid[index][start:stop], axis=1, count=self.shape[2]) > 0
 
     def _read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Rows of one exposure."""
@@ -128,8 +157,18 @@ def response(brackets: Brackets, log_times: np.ndarray, **options) -> np.ndarray
 
     Example: `g = response(brackets, np.log([0.1, 0.4]), method="mitsunaga_nayar")`
     """
-    g = crf.recover(brackets.thinned(RESPONSE_PIXELS // brackets.shape[0]), log_times, **options)
-    return np.asarray(crf.monotone(g))
+    pixels = RESPONSE_PIXELS // brackets.shape[0]
+    stack, valid = brackets.thinned(pixels), brackets.valid_thinned(pixels)
+    valid &= ~_validity.contradicted(stack, log_times, valid)
+    common = valid.all(0).mean()
+    if common < MIN_COMMON:
+        raise ValueError(
+            f"only {common:.1%} of the scene is shown by all exposures; expected {MIN_COMMON:.0%} "
+            "at least. Leave out the pictures that show less, or give the camera's response."
+        )
+    if common < 1:
+        options["valid"] = valid
+    return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
 
 
 def align(
@@ -168,7 +207,8 @@ def align(
     crop = _alignment.common_area(warps, brackets.shape[1:])
     moved = [_alignment.displacement(warp, brackets.shape[1:]) for warp in warps]
     pictures = (
-        _alignment.aligned(brackets.picture(j), warps[j], crop) for j in bar(range(n), "warping")
+        tuple(_alignment.aligned(part, warps[j], crop) for part in brackets.photo(j))
+        for j in bar(range(n), "warping")
     )
     return Brackets(pictures), moved
 
@@ -204,13 +244,17 @@ def merge_strips(
     g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
     radius = max(2, round(max(height, width) / 1000))
     margin = 0 if reference is None else GHOST_LINKS * (2 * radius + 1)
+    margin += _validity.MARGIN
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
     for start, stop, first, last in bar(list(_strips(height, rows, margin)), "merging"):
-        stack = brackets.rows(first, last)
-        trust = None
+        stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
+        valid &= ~_validity.contradicted(stack, log_times, valid)
+        trust = None if valid.all() else valid.astype(np.float32)
         if reference is not None:
-            trust = _deghosting.confidence(stack, log_times, g, reference=reference, radius=radius)
+            trust = _deghosting.confidence(
+                stack, log_times, g, reference=reference, radius=radius, valid=valid
+            )
         strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
         radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
     return radiance

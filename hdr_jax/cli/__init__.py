@@ -2,8 +2,11 @@
 
 import argparse
 import importlib
+import re
 import sys
 import warnings
+
+MINUS_LIST = re.compile(r"-[\d.]+,")  # how such a list begins
 
 # Each has `add_parser(subparsers)` and `run(args) -> exit code`.
 COMMANDS = ("merge", "plot", "reconstruct", "score", "data", "import_")
@@ -29,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in COMMANDS:
         module = importlib.import_module(f"hdr_jax.cli.{name}")
         module.add_parser(subparsers).set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(_separated(sys.argv[1:] if arguments is None else arguments))
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -40,6 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _separated(words: list[str]) -> list[str]:
+    """Words with lists such as -2,0,2 taken apart, which argparse would take for an option."""
+    return [
+        part for word in words for part in (word.split(",") if MINUS_LIST.match(word) else [word])
+    ]
 
 
 def _show_warning(message, *_, **__) -> None:

@@ -22,6 +22,8 @@ UNITS = (
     "{at}; not cd/m^2"
 )
 METHODS = ("debevec", "mitsunaga-nayar")
+MIN_STOPS = 0.1  # between the shortest and the longest exposure; EXIF times err by as much
+ORDER = "the pictures go first: hdr-jax merge a.jpg b.jpg --times 1/60 1/15"
 
 
 def add_parser(subparsers) -> argparse.ArgumentParser:
@@ -49,6 +51,8 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
     add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
     add("--no-preview", action="store_true", help="write no preview")
     add("--no-curve", action="store_true", help="write no response and no plot of it")
+    error = parser.error
+    parser.error = lambda text: error(f"{text}; {ORDER}" if "IMG" in text else text)
     return parser
 
 
@@ -68,9 +72,9 @@ def run(args: argparse.Namespace) -> int:
     outputs = output_paths(args, paths)
     reference = named_index(args.reference, paths)
     with brackets.load(paths) as loaded:
-        describe(loaded, log_times)
+        describe(loaded, log_times, paths)
         warn_of_order(loaded, log_times, paths)
-        g = camera_response(loaded, log_times, args)
+        g = camera_response(loaded, log_times, args, images.is_raw(paths[0]))
         if "map" not in outputs:
             write_curve(outputs, g)
             return 0
@@ -85,12 +89,12 @@ def run(args: argparse.Namespace) -> int:
         ghosts = reference if args.deghost else None
         with merged:
             radiance = brackets.merge_strips(merged, log_times, g, reference=ghosts)
-    at = "at EV 0" if args.ev else "in 1 s"
-    write_map(outputs, radiance, UNITS.format(at=at))
+    units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
+    write_map(outputs, radiance, [units, exposures_text(log_times, args)], paths)
     write_curve(outputs, g)
     stops = np.log2(radiance.max() / radiance.min())
     print(f"{outputs['map']}: {radiance.shape[1]} x {radiance.shape[0]}, {stops:.1f} stops")
-    print(UNITS.format(at=at))
+    print(units)
     return 0
 
 
@@ -116,25 +120,43 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
         log_times = np.log(2) * ev
     else:
         times = _words(args.times) if args.times else None
+        if (
+            times
+            and len(times) > len(paths)
+            and any(pathlib.Path(word).is_file() for word in times)
+        ):
+            raise ValueError(f"--times {' '.join(times)} names pictures; {ORDER}")
         log_times = np.log(images.exposure_times(paths, times))
-    if np.ptp(log_times) < 1e-6:
+    stops = np.ptp(log_times) / np.log(2)
+    if stops < MIN_STOPS:
+        equal = "equal" if stops < 1e-6 else f"nearly equal ({stops:.2g} stops in all)"
         raise ValueError(
-            "all exposure times are equal: nothing tells how the camera responds. Give the true "
-            "ones by --times or --ev."
+            f"all exposure times are {equal}: nothing tells how the camera responds. Give the "
+            "true ones by --times or --ev."
         )
     return log_times
 
 
-def camera_response(loaded, log_times, args: argparse.Namespace):
-    """g [1 or 3, num_levels]: given or recovered; says which."""
+def exposures_text(log_times, args: argparse.Namespace) -> str:
+    """The exposures as they are noted in the header of the map."""
+    import numpy as np
+
+    if args.ev:
+        return f"exposures at EV {' '.join(f'{x:g}' for x in log_times / np.log(2))}"
+    return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
+
+
+def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
+    """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
     import numpy as np
 
     from hdr_jax import brackets, images
 
-    if args.response in ("srgb", "linear"):
+    name = args.response or ("linear" if raw else None)
+    if name in ("srgb", "linear"):
         # 16 bits hold more than 256 levels can tell apart in the dark.
         num_levels = 256 if loaded.dtype == np.uint8 else 4096
-        return images.named_response(args.response, num_levels)
+        return images.named_response(name, num_levels)
     if args.response:
         return images.read_response(args.response)
     method = args.method.replace("-", "_")
@@ -180,8 +202,8 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     return names.index(pathlib.Path(name).name)
 
 
-def describe(loaded, log_times) -> None:
-    """Says what was read."""
+def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
+    """Says what was read, and where there is nothing to read."""
     import numpy as np
 
     n, height, width, _ = loaded.shape
@@ -189,6 +211,9 @@ def describe(loaded, log_times) -> None:
         f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
         f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
     )
+    for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
+        if not valid.all():
+            print(f"{path.name}: {1 - valid.mean():.1%} transparent, of no weight")
 
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
@@ -198,7 +223,10 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
     import numpy as np
 
     order = np.argsort(log_times, kind="stable")
-    brightness = loaded.thinned(2**16).mean((1, 2, 3))[order]
+    shown = loaded.valid_thinned(2**16).all(0)
+    if not shown.any():
+        return
+    brightness = loaded.thinned(2**16)[:, shown].mean((1, 2))[order]
     longer = np.diff(log_times[order]) > 1e-6
     for k in np.flatnonzero(longer & (np.diff(brightness) < -0.01 * brightness.max())):
         warnings.warn(
@@ -208,12 +236,14 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
         )
 
 
-def write_map(outputs: dict[str, pathlib.Path], radiance, units: str) -> None:
-    """The radiance map, and its picture."""
+def write_map(outputs: dict[str, pathlib.Path], radiance, notes: list[str], paths) -> None:
+    """The radiance map with what is known of it, and its picture."""
     from hdr_jax import brackets, images
 
+    name, chromaticities = images.primaries(paths)
+    comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
     for _ in brackets.progress([0], f"writing {outputs['map'].name}"):
-        images.write(outputs["map"], radiance, comment=f"hdr_jax merge: {units}")
+        images.write(outputs["map"], radiance, comment, chromaticities)
     if "preview" in outputs:
         height, width = write_preview(outputs["preview"], radiance)
         print(f"{outputs['preview']}: tone-mapped, {width} x {height}")

@@ -19,7 +19,7 @@ def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
     from hdr_jax import images, tonemap
 
     small = images.reduced(radiance, PREVIEW_PIXELS)
-    images.write(path, np.asarray(tonemap.reinhard(jnp.asarray(small))))
+    images.write(path, np.asarray(tonemap.reinhard(jnp.asarray(small))), comment="tone-mapped")
     return small.shape[:2]
 
 

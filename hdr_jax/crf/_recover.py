@@ -28,6 +28,7 @@ def recover(
     sampling: str | Callable[..., Array] = "quantiles",
     method: str = "debevec",
     degree: int = 5,
+    valid: Array | None = None,
 ) -> Array:
     """Camera response of a picture from its exposures: samples them, then solves for each channel.
 
@@ -41,6 +42,7 @@ def recover(
       sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
       method: "debevec" or "mitsunaga_nayar".
       degree: of `mitsunaga_nayar`.
+      valid: bool [n, h, w], where an exposure holds data; None is everywhere.
 
     Returns:
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
@@ -62,9 +64,14 @@ def recover(
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+    if valid is not None and jnp.shape(valid) != stack.shape[:3]:
+        raise ValueError(
+            f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
+        )
     return _recover(
         stack,
         log_times,
+        valid,
         num_samples=num_samples,
         smoothness=smoothness,
         weighting=weighting,
@@ -88,10 +95,21 @@ def recover(
     ),
 )
 def _recover(
-    stack, log_times, *, num_samples, smoothness, weighting, num_levels, sampling, method, degree
+    stack,
+    log_times,
+    valid,
+    *,
+    num_samples,
+    smoothness,
+    weighting,
+    num_levels,
+    sampling,
+    method,
+    degree,
 ):
     """`recover` of a checked stack."""
-    samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels)
+    masked = {} if valid is None else {"valid": valid}
+    samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels, **masked)
     options = {"smoothness": smoothness} if method == "debevec" else {"degree": degree}
 
     def solve(levels):

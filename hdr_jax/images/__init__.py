@@ -4,7 +4,16 @@ from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
 from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
 from hdr_jax.images._metadata import OWN_SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, reduced, write
+from hdr_jax.images._pictures import (
+    equal_photos,
+    is_raw,
+    primaries,
+    read_hdr,
+    read_photo,
+    read_stack,
+    reduced,
+    write,
+)
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,
     named_response,
@@ -26,8 +35,10 @@ __all__ = [
     "equal_photos",
     "exposure_times",
     "find_photos",
+    "is_raw",
     "named_errors",
     "named_response",
+    "primaries",
     "read_exposure_time",
     "read_hdr",
     "read_photo",

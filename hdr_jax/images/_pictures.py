@@ -8,6 +8,7 @@ under a temporary name and then renamed, so that there is never half a file.
 """
 
 import pathlib
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
@@ -17,6 +18,7 @@ from hdr_jax.images import _exr, _formats, _metadata, _orientation, _radiance, _
 from hdr_jax.images._decoding import decode
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
 from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, existing, named_errors, warn
+from hdr_jax.images._primaries import SPACES
 from hdr_jax.images._samples import Samples
 from hdr_jax.images._stack_files import find_photos
 
@@ -253,3 +255,62 @@ def reduced(image: np.ndarray, longest: int) -> np.ndarray:
         return image
     size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def is_raw(path: PathLike) -> bool:
+    """Whether a file is a raw file, by its content: what a sensor recorded, which is linear.
+
+    Args:
+      path: a photograph.
+
+    Returns:
+      True or False; False also for a file that is no picture.
+
+    Raises:
+      ValueError: if there is no such file.
+
+    Not differentiable.
+    Example: `is_raw("DSC_1234.NEF")`
+    """
+    path = existing(path)
+    with named_errors(path, "a photograph"):
+        return _formats.sniffed(path) == "raw"
+
+
+def primaries(paths: Sequence[PathLike]) -> tuple[str, tuple[float, ...] | None]:
+    """The primaries of photographs, by their ICC profiles or EXIF data.
+
+    Args:
+      paths: photographs.
+
+    Returns:
+      What is known of them in words, and the chromaticities x, y of red, green, blue and white:
+      those of sRGB where no photograph tells, as is usual; None where they differ or their profile
+      is none of the usual ones.
+
+    Raises:
+      ValueError: if a file is missing or no picture.
+
+    Warns:
+      UserWarning: where None is returned.
+
+    Not differentiable.
+    Example: `primaries(["a.jpg", "b.jpg"])[0]` gives e.g. "Adobe RGB (1998)".
+    """
+    found = set()
+    for path in map(existing, paths):
+        with named_errors(path, "a photograph"):
+            metadata = _metadata.read(path)
+        found.add(metadata.space or ("unknown" if metadata.profile else None))
+    if found == {None}:
+        return "sRGB, as the pictures do not tell", SPACES["sRGB"]
+    if len(found) == 1 and found <= set(SPACES):
+        (name,) = found
+        return name, SPACES[name]
+    names = ", ".join(sorted(name or "untold" for name in found))
+    warnings.warn(
+        f"the primaries of the photographs are not known for sure ({names}): the map keeps them "
+        "and does not say what they are.",
+        stacklevel=2,
+    )
+    return f"those of the pictures ({names})", None

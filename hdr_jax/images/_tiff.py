@@ -71,13 +71,13 @@ def read(path: pathlib.Path) -> Samples:
         page, count = picture_page(file)
         if count > 1:
             warn(path, f"holds {count} pictures, of which the first is read")
-        stored = _stored(page)
+        stored, palette = _stored(page), page.colormap
         masks = [p for p in _pages(file) if p.is_mask and p.shape[:2] == stored.shape[:2]]
         masked = solid(_stored(masks[0])[..., 0]) if masks else None
     kind = page.tags.valueof(262, RGB if stored.shape[2] > 2 else BLACK_IS_ZERO)
     if kind == PALETTE:
-        colours = np.asarray(page.colormap).T[stored[..., 0]]
-        if (np.asarray(page.colormap) % 257 == 0).all():
+        colours = np.asarray(palette).T[stored[..., 0]]
+        if (np.asarray(palette) % 257 == 0).all():
             colours = (colours // 257).astype(np.uint8)
         return Samples(colours, masked)
     stored = _scaled(page, stored)
