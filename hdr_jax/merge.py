@@ -22,6 +22,8 @@ from hdr_jax.weighting import get as weight_function
 NEGLIGIBLE_WEIGHT = 1e-6
 # Beyond these a stop more or less is white or black: two exposures cannot both be in between.
 NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
+# Noise and JPEG make as little of white.
+LESS_WHITE = 0.85
 # From here on noise, not light, tells the levels of white apart.
 WHITE = 0.98
 
@@ -60,7 +62,7 @@ def merge(
         `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
-        of which the longest exposure would make a dark speck in a highlight. And where all channels
+        of which the longest exposure would make a dark speck in a highlight. Where all channels
         of all exposures are white, nothing tells of a colour: the channels' median is taken for
         each, not the end of each one's curve, which is known least.
 
@@ -190,7 +192,8 @@ def _extremes_once(stack, log_times, confidence):
     white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
     shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0)
     longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0)
-    counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
+    # More exposure is not darker: what is less white in a longer exposure is noise.
+    counts = ((stack < LESS_WHITE) | (times <= shortest_white)) & (
         (stack > NEARLY_BLACK) | (times >= longest_black)
     )
     return counts.astype(stack.dtype)

@@ -351,3 +351,36 @@ def dng(mosaic: np.ndarray, thumbnail: np.ndarray, tags: dict | None = None) -> 
     sub |= {273: (LONG, [places[3]]), 279: (LONG, [len(parts[1])])}
     blocks = directory(sub, places[0], "<"), directory(tags or {}, places[1], "<")
     return b"".join([b"II*\0", struct.pack("<I", 8), directory(main, 8, "<"), *blocks, *parts])
+
+
+def exr(channels: dict[str, tuple[np.ndarray, int]], chromaticities=None) -> bytes:
+    """An OpenEXR picture without compression. Channels are (float32 [h, w], step): the plane holds
+    every step-th pixel of every step-th row of the picture."""
+    height, width = (max(p.shape[k] * step for p, step in channels.values()) for k in (0, 1))
+    names = sorted(channels)
+    listed = b"".join(
+        name.encode() + b"\0" + struct.pack("<iiii", 2, 0, *[channels[name][1]] * 2)
+        for name in names
+    )
+    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    attributes = [
+        (b"channels", b"chlist", listed + b"\0"), (b"compression", b"compression", b"\0"),
+        (b"dataWindow", b"box2i", window), (b"displayWindow", b"box2i", window),
+        (b"lineOrder", b"lineOrder", b"\0"), (b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        (b"screenWindowCenter", b"v2f", bytes(8)), (b"screenWindowWidth", b"float", bytes(4)),
+    ]  # fmt: skip
+    if chromaticities is not None:
+        data = struct.pack("<8f", *chromaticities)
+        attributes.append((b"chromaticities", b"chromaticities", data))
+    head = struct.pack("<II", 20000630, 2) + b"".join(
+        b"\0".join([name, kind, struct.pack("<I", len(data)) + data])
+        for name, kind, data in attributes
+    )
+    lines = []
+    for y in range(height):
+        rows = ((plane, step) for plane, step in map(channels.get, names) if y % step == 0)
+        data = b"".join(plane[y // step].astype("<f4").tobytes() for plane, step in rows)
+        lines.append(struct.pack("<ii", y, len(data)) + data)
+    first = len(head) + 1 + 8 * height
+    places = first + np.cumsum([0, *(len(line) for line in lines[:-1])])
+    return b"".join([head, b"\0", places.astype("<u8").tobytes(), *lines])

@@ -55,9 +55,9 @@ def exposures(scene, dtype=np.uint8, times=TIMES):
     return [np.rint(srgb(scene * time) * top).astype(dtype) for time in times]
 
 
-def error_in_stops(radiance, scene, times=TIMES):
+def error_in_stops(radiance, scene, times=TIMES, shown=(1, 1, 1)):
     """RMS of log2(map / scene) where an exposure shows it well, each channel's median removed."""
-    values = [srgb(scene * time) for time in times]
+    values = [srgb(scene * time) * mask for time, mask in zip(times, shown, strict=True)]
     well = np.any([(value > 0.02) & (value < 0.9) for value in values], axis=0)
     q = np.where(well, np.log2(radiance / scene), np.nan)
     return float(np.sqrt(np.nanmean((q - np.nanmedian(q, (0, 1))) ** 2)))
@@ -163,15 +163,15 @@ def test_associated_opacity_and_soft_edges(scene):
 @pytest.mark.parametrize("turned", [(1,), (2,), (0, 2), (0,)])
 def test_black_wedges_do_no_harm(scene, turned):
     """Pictures that were turned and put upright again lack corners, which are black."""
-    pictures = exposures(scene)
+    pictures, shown = exposures(scene), [np.ones((*SIZE, 1))] * 3
     for k, angle in zip(turned, (8, -11), strict=False):
-        wedge = np.full(SIZE, 255, np.uint8)
         matrix = cv2.getRotationMatrix2D((SIZE[1] / 2, SIZE[0] / 2), angle, 1)
-        wedge = cv2.warpAffine(wedge, matrix, SIZE[::-1])
-        pictures[k] = np.rint(pictures[k] * (wedge / 255)[..., None]).astype(np.uint8)
+        wedge = cv2.warpAffine(np.ones(SIZE), matrix, SIZE[::-1])[..., None]
+        pictures[k] = np.rint(pictures[k] * wedge).astype(np.uint8)
+        shown[k] = wedge == 1
     paths = write_all(pictures, "png", picture_files.png)
     radiance = merged(*paths, *WORDS, "--response", "srgb")
-    assert error_in_stops(radiance, scene) < 0.05
+    assert error_in_stops(radiance, scene, shown=shown) < 0.05
 
 
 def test_one_picture_with_another_orientation_tag(scene):
@@ -197,7 +197,8 @@ def test_one_picture_stored_in_another_way_and_tagged_so(scene):
 def test_orientations_that_nothing_explains_are_refused(scene):
     pictures = exposures(scene)
     pictures[1] = np.random.default_rng(9).integers(0, 256, pictures[1].shape).astype(np.uint8)
-    tags = [{"time": (10, round(10 / t)), "orientation": k} for t, k in zip(TIMES, (1, 3, 1))]
+    tags = [{"time": (10, round(10 / t)), "orientation": 1} for t in TIMES]
+    tags[1]["orientation"] = 3
     save_jpegs(pictures, tags)
     code, _, said = merge("0.jpg", "1.jpg", "2.jpg")
     assert code == 2 and "1.jpg has orientation 3" in said and not list(pathlib.Path().glob("out*"))
@@ -257,7 +258,9 @@ def test_brackets_by_sensitivity_or_aperture(scene, bracket):
     exposure = light / light[0] / 250
     save_jpegs(exposures(scene, times=exposure), tags)
     code, _, said = merge("0.jpg", "1.jpg", "2.jpg")
-    assert code == 0 and "--times" in said and "0.004 0.0" in said
+    assert code == 0 and "differ in" in said and "--times" in said
+    first = 0.004 if bracket != "both" else 0.008  # relative to f/11.314
+    assert f"relative to the lowest of them {first} {first * exposure[1] * 250:.4g} " in said
     assert error_in_stops(images.read_hdr("out.exr"), scene, exposure) < 0.06
     wrong = merge("0.jpg", "1.jpg", "2.jpg", *WORDS)
     assert wrong[0] == 0 and "differ in" not in wrong[2]  # given times win
@@ -291,12 +294,15 @@ def test_a_sun_that_clips_everywhere_is_neutral(scene, cast):
     ]
     tags = [{"time": (10, round(10 / t))} for t in TIMES]
     save_jpegs(pictures, tags, quality=90, subsampling=2)
-    radiance = merged("0.jpg", "1.jpg", "2.jpg")
-    shown = srgb(scene / 15)
-    well = np.where((shown > 0.05) & (shown < 0.9), radiance / scene, np.nan)
-    inner = radiance[sun] / np.nanmedian(well, (0, 1))
-    assert np.median(np.log2(inner.max(1) / inner.min(1))) < 0.1
-    assert inner.min() > 0.8 * 250  # what clips in a 250th second is brighter than that
+    inner = (y - 20) ** 2 + (x - 48) ** 2 < 9**2  # without the seam that JPEG makes
+    for options in ([], ["--response", "srgb"]):
+        radiance = merged("0.jpg", "1.jpg", "2.jpg", *options)
+        shown = srgb(scene / 15)
+        well = np.where((shown > 0.05) & (shown < 0.9), radiance / scene, np.nan)
+        light = radiance / np.nanmedian(well, (0, 1))
+        assert np.median(np.log2(light[sun].max(1) / light[sun].min(1))) < 0.1
+        # What clips in a 250th second is brighter than that; the end of a curve is known less.
+        assert light[inner].min() > (0.85 if options else 0.5) * 250
 
 
 def test_a_list_that_begins_with_a_minus(scene):
@@ -380,8 +386,7 @@ def test_the_map_holds_what_is_known_of_it(scene, suffix):
     assert code == 0 and not warned
     if suffix == "exr":
         with OpenEXR.File("out.exr") as file:
-            header = file.header()
-        text, primaries = header["comments"], header["chromaticities"]
+            text, primaries = file.header()["comments"], file.header()["chromaticities"]
     else:
         text = pathlib.Path("out.hdr").read_bytes()[:900].decode("latin-1")
         line = next(line for line in text.splitlines() if line.startswith("PRIMARIES="))

@@ -7,9 +7,10 @@ Notation: stack [n, h, w, c] uint8, uint16 or float in [0, 1], log_times ln t [n
 import cv2
 import numpy as np
 
-# Shares of the largest level: the brightest channel of a pixel that may be no data, what it
-# contradicts in a shorter exposure, and in one that is up to so many stops longer.
-BLACK, LIGHT, BRIGHT, STOPS = 0.03, 0.1, 0.5, 2.5
+# Shares of the largest level: the brightest channel of a pixel that may be no data; by how much a
+# shorter exposure must be above twice that of it; and what contradicts it up to so many stops
+# longer.
+BLACK, CLEARLY, BRIGHT, STOPS = 0.03, 0.03, 0.5, 2.5
 # Turning and JPEG mix the colours beside a wedge, so many pixels far.
 MARGIN = 2
 
@@ -43,7 +44,7 @@ def contradicted(
         shorter, longer = stops < -1e-3, (stops > 1e-3) & (stops <= STOPS)
         lit = np.zeros(peak.shape[1:], bool)
         if shorter.any():
-            lit |= shown[shorter].max(0) > LIGHT * top
+            lit |= shown[shorter].max(0) > 2.0 * peak[j] + CLEARLY * top
         if longer.any():
             lit |= shown[longer].max(0) >= BRIGHT * top
         wrong = (peak[j] <= BLACK * top) & lit

@@ -1,7 +1,9 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
+import os
 import pathlib
+import unicodedata
 
 from hdr_jax.cli.outputs import check, write_preview
 
@@ -62,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
 
     from hdr_jax import brackets, images
 
+    misplaced = [word for word in (*(args.times or ()), *(args.ev or ())) if os.path.isfile(word)]
+    if misplaced:
+        raise ValueError(f"got {misplaced[0]} as an exposure; {ORDER}")
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
     if len(paths) < 2:
@@ -120,12 +125,6 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
         log_times = np.log(2) * ev
     else:
         times = _words(args.times) if args.times else None
-        if (
-            times
-            and len(times) > len(paths)
-            and any(pathlib.Path(word).is_file() for word in times)
-        ):
-            raise ValueError(f"--times {' '.join(times)} names pictures; {ORDER}")
         log_times = np.log(images.exposure_times(paths, times))
     stops = np.ptp(log_times) / np.log(2)
     if stops < MIN_STOPS:
@@ -196,10 +195,12 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     """Which of the pictures has that name."""
     if name is None:
         return None
-    names = [path.name for path in paths]
-    if pathlib.Path(name).name not in names:
+    wanted, *names = (
+        unicodedata.normalize("NFC", pathlib.Path(path).name) for path in (name, *paths)
+    )
+    if wanted not in names:
         raise ValueError(f"--reference {name} is none of the pictures {', '.join(names)}")
-    return names.index(pathlib.Path(name).name)
+    return names.index(wanted)
 
 
 def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:

@@ -1,6 +1,7 @@
 """Paths, suffixes, sizes, and errors and warnings that name the file."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import unicodedata
@@ -54,6 +55,17 @@ def check_size(width: int, height: int) -> None:
 def warn(path: PathLike, message: str) -> None:
     """A warning that begins with the name of the file."""
     warnings.warn(f"{path} {message}.", stacklevel=2)
+
+
+@contextlib.contextmanager
+def silent(library: str):
+    """Keeps a library from writing to the log what it also raises, or what does not matter."""
+    log = logging.getLogger(library)
+    disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = disabled
 
 
 @contextlib.contextmanager

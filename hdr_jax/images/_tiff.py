@@ -2,13 +2,12 @@
 
 import contextlib
 import itertools
-import logging
 import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 
-from hdr_jax.images._paths import Unsupported, check_size, warn
+from hdr_jax.images._paths import Unsupported, check_size, silent, warn
 from hdr_jax.images._samples import Samples, solid, unit_range
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
@@ -22,16 +21,11 @@ MOST_PAGES = 64
 
 @contextlib.contextmanager
 def opened(path: pathlib.Path) -> Iterator:
-    """The file, opened by tifffile, which otherwise also writes to the log what it then raises."""
+    """The file, opened by tifffile."""
     import tifffile
 
-    log = logging.getLogger("tifffile")
-    disabled, log.disabled = log.disabled, True
-    try:
-        with tifffile.TiffFile(path) as file:
-            yield file
-    finally:
-        log.disabled = disabled
+    with silent("tifffile"), tifffile.TiffFile(path) as file:
+        yield file
 
 
 def is_raw(file) -> bool:
