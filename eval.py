@@ -1,14 +1,17 @@
 """Evaluates a trained run on one split, with numbers and pictures.
 
-  python eval.py --config configs/quickstart.py --workdir runs/quickstart
-  python eval.py --config configs/quickstart.py --workdir runs/quickstart --config.eval_split=val
+  python eval.py --workdir runs/quickstart
+  python eval.py --workdir runs/quickstart --config.eval_split=val
+  python eval.py --config configs/released.py --workdir runs/imported    # no config.json there
 
-Takes the configuration and the overrides of train.py. Restores the newest checkpoint of the work
-directory and writes into <workdir>/eval
+Takes the configuration from the work directory, or from --config, with the overrides of train.py.
+Restores the newest checkpoint of the work directory and writes into <workdir>/eval
 
   metrics.json    for each scene, and as mean and standard deviation: PSNR and SSIM of every
                   generated exposure; PSNR of the radiance map after the mu law and after Reinhard's
-                  tone map, beside those of the input read as plain sRGB; HDR-VDP-2 Q and PU21-PSNR
+                  tone map, beside those of the input read as plain sRGB; HDR-VDP-2 Q and PU21-PSNR.
+                  The map is held against the one merged from the true stack and, in the scores
+                  that begin with dataset_, against the radiance map that comes with the data
   SCENE.png       input, generated over true stack, tone-mapped result and truth, recovered
                   response curves, error in stops
   index.html      all of it on one page
@@ -24,13 +27,15 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from hdr_jax import data, training
+import tfds_builders  # noqa: F401 - makes the data sets known
+from hdr_jax import data, images, training
 from hdr_jax.cli import flags
+from hdr_jax.files import write_text
+from hdr_jax.models import check_same_architecture
 from hdr_jax.runs import figures, scores
 from hdr_jax.runs.checkpoints import load_model
-from hdr_jax.runs.log import write_text
 
-SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q")
+SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q", "dataset_psnr_mu")
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
@@ -44,40 +49,39 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
       What metrics.json holds.
 
     Raises:
-      ValueError: when there is no checkpoint, it does not fit, or the data cannot be read.
+      InputError: when there is no checkpoint, it does not fit, or the data cannot be read.
     """
+    setup = training.Setup.from_config(config)
     model, params, step = load_model(workdir)
-    if model != training.create_model(config):
-        raise ValueError(
-            f"the checkpoint in {workdir} has the model {model}, the configuration describes "
-            f"{training.create_model(config)}: pass the --config (and overrides) of the run"
-        )
+    check_same_architecture(model, setup.model, f"the checkpoint of {workdir}")
     folders = config.data_dir, config.manual_dir or None
     source = data.load_source(config.dataset, config.eval_split, *folders)
+    setup.check_example(source[0])
     out = pathlib.Path(workdir) / "eval"
     out.mkdir(exist_ok=True)
-    frozen = ml_collections.FrozenConfigDict(config)
-    refine = step == 0 or step > config.refine_from  # step 0: weights trained elsewhere
-    generate = jax.jit(functools.partial(training.eval_step, frozen, refine=refine))
-    score = jax.jit(scores.all_scores)
+    # Weights that were trained elsewhere have refinement networks from the start.
+    refine = step == 0 or bool(config.init_from) or step > config.refine_from
+    generate = jax.jit(functools.partial(training.eval_step, setup, refine=refine))
+    weights = images.edge_weights(setup.edge_weights)
+    batches = data.evaluation_batches(source, size=config.size, channel_weights=weights)
+    results = scores.evaluated(
+        batches, functools.partial(generate, params), jax.jit(scores.all_scores)
+    )
     rows = []
-    batches = data.evaluation_batches(source, size=config.size)
-    for batch in tqdm.tqdm(batches, total=len(source), unit="scene"):
-        outputs = generate(params, {name: batch[name] for name in data.ARRAYS})
-        true_stack = batch["stack"].astype(np.float32) / 255
-        outputs, values = jax.device_get((outputs, score(outputs, true_stack)))
-        row = {name: _plain(value[0]) for name, value in values.items()}
-        name = batch["scene"][0]
-        first = {key: value[0] for key, value in outputs.items()}
+    for result in tqdm.tqdm(results, total=len(source), unit="scene"):
+        row = {name: _plain(value) for name, value in result.scores.items()}
         shown = {key: row[key] for key in SHOWN if key in row}
-        panel = out / f"{_file_name(name)}.png"
-        figures.panel(panel, name, first, true_stack[0], batch["ev_offset"][0], shown)
-        rows.append({"scene": name, "panel": panel.name, **row})
+        panel = out / f"{_file_name(result.name)}.png"
+        figures.panel(
+            panel, result.name, result.outputs, result.true_stack, result.ev_offset, shown
+        )
+        rows.append({"scene": result.name, "panel": panel.name, **row})
     result = {
         "dataset": config.dataset,
         "split": config.eval_split,
         "step": step,
         "hdrvdp2_protocol": scores.HDRVDP2_PROTOCOL,
+        "references": {f"{name}*": text for name, text in scores.REFERENCES.items()},
         **_summary(rows),
         "scenes": rows,
     }

@@ -7,7 +7,8 @@
 Any field of the configuration can be overridden as --config.field=value; configs/paper.py explains
 them. Running the same command again goes on from the newest checkpoint. The work directory holds
 
-  config.json         the configuration of the run
+  config.json         the configuration of the run; going on under another one is refused, unless
+                      --config.force_resume=True
   metrics.jsonl       one object a line: step, loss, and every (weighted) loss term of that step
   validation.jsonl    one object a line: step, and the scores on validation scenes
   validation/         a picture of generated over true stacks at every validation
@@ -23,13 +24,15 @@ import ml_collections
 import numpy as np
 from flax import jax_utils
 
+import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.cli import flags
 from hdr_jax.convert import load_vgg19
-from hdr_jax.runs import figures
-from hdr_jax.runs import scores as run_scores
-from hdr_jax.runs.checkpoints import Checkpoints
-from hdr_jax.runs.log import RunLog, write_text
+from hdr_jax.errors import InputError
+from hdr_jax.models import check_same_architecture
+from hdr_jax.runs import description, figures, scores
+from hdr_jax.runs.checkpoints import Checkpoints, load_model
+from hdr_jax.runs.log import RunLog
 
 
 def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
@@ -43,14 +46,14 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
       The last validation scores; empty when the run was complete already.
 
     Raises:
-      ValueError: for a configuration, data or a checkpoint that do not fit.
+      InputError: for a configuration, data or a checkpoint that do not fit.
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
     join_hosts(config.hosts)
     primary = jax.process_index() == 0  # of several hosts, the one that writes
-    training.check_config(config)
-    frozen = ml_collections.FrozenConfigDict(config)
+    setup = training.Setup.from_config(config)
+    check_devices(config.batch_size)
     workdir = pathlib.Path(workdir)
     (workdir / "validation").mkdir(parents=True, exist_ok=True)
     vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
@@ -62,46 +65,56 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
     folders = config.data_dir, config.manual_dir or None
     source = data.load_source(config.dataset, config.train_split, *folders)
     held_out = data.load_source(config.dataset, config.val_split, *folders)
+    for scenes in (source, held_out):
+        setup.check_example(scenes[0])
+    edges = {"channel_weights": images.edge_weights(setup.edge_weights)}
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
     # ---- state, and where to go on
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
-    state = jax.device_get(training.create_state(config, jax.random.key(config.seed)))
-    first = checkpoints.latest_step or 0
-    if first:
-        params, opt_state = checkpoints.restore(first, state.params, state.opt_state)
-        state = state.replace(step=np.int32(first), params=params, opt_state=opt_state)
+    state = first_state(setup, config, checkpoints, workdir)
+    first = int(state.step)
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")
     if primary:
-        write_text(workdir / "config.json", config.to_json_best_effort(indent=2) + "\n")
+        description.write_config(workdir, config)
     state = jax_utils.replicate(state)
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
     # ---- the compiled steps, one for each phase
     step_of_phase = {
         phase: jax.pmap(
-            functools.partial(training.train_step, frozen, phase),
+            functools.partial(training.train_step, setup, phase),
             axis_name=training.DEVICES,
             in_axes=(0, 0, None, None if vgg_params is None else 0),
             donate_argnums=0,
         )
         for phase in (1, 2)
     }
-    evaluate = jax.jit(functools.partial(training.eval_step, frozen), static_argnames="refine")
+    evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
+    score = jax.jit(scores.scores)
 
     def validate(done: int) -> dict[str, float]:
         """Scores and pictures of the first validation scenes."""
+        count = min(config.eval_scenes, len(held_out))
+        batch_size = min(config.batch_size, count)
+        chosen = [held_out[i] for i in range(count)]
         params = jax_utils.unreplicate(state.params)
-        step = functools.partial(evaluate, params, refine=done > config.refine_from)
-        scores, picture = validation_scores(config, step, held_out)
-        log.write("validation.jsonl", done, scores)
+        refine = done > config.refine_from or bool(config.init_from)
+        batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
+        generate = functools.partial(evaluate, params, refine=refine)
+        results = list(scores.evaluated(batches, generate, score))
+        mean = scores.means(results)
+        log.write("validation.jsonl", done, mean)
         log.say(
-            f"step {done}: stack PSNR {scores['stack_psnr']:.2f} dB, radiance map PSNR-mu "
-            f"{scores['psnr_mu']:.2f} dB (input as plain sRGB {scores['srgb_psnr_mu']:.2f} dB)"
+            f"step {done}: stack PSNR {mean['stack_psnr']:.2f} dB, radiance map PSNR-mu "
+            f"{mean['psnr_mu']:.2f} dB (input as plain sRGB {mean['srgb_psnr_mu']:.2f} dB)"
+        )
+        picture = figures.stack_grid(
+            (result.outputs, result.true_stack) for result in results[:batch_size]
         )
         images.write(workdir / "validation" / f"step_{done:06d}.png", picture)
-        return scores
+        return mean
 
     # ---- training
     batches = data.to_devices(
@@ -113,28 +126,81 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
             start_step=first,
             metering_stops=config.metering_stops,
             shard=(jax.process_index(), jax.process_count()),
+            **edges,
         )
     )
-    scores: dict[str, float] = {}
+    last_scores: dict[str, float] = {}
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
     with checkpoints, log:
         if first == 0 and primary:
-            scores = validate(0)
+            last_scores = validate(0)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
             done, last = step + 1, step + 1 == config.steps
             phase = 1 if step < config.refine_from else 2
-            references = training.draw_references(config, step)
+            references = training.draw_references(setup, step)
             state, terms = step_of_phase[phase](state, batch, references, vgg_params)
             log.put(done, terms, write=done % config.log_every == 0 or last)
             if done % config.checkpoint_every == 0 or last:
                 log.flush()  # a loss that is not finite stops the run before it is saved
                 host = jax.device_get(jax_utils.unreplicate(state))
-                checkpoints.save(done, host.params, host.opt_state, config.model.to_dict())
+                fields = config.to_dict()
+                checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
             if primary and (done % config.eval_every == 0 or last):
-                scores = validate(done)
+                last_scores = validate(done)
                 log.restart_clock()
     batches.close()
-    return scores
+    return last_scores
+
+
+def first_state(
+    setup: training.Setup,
+    config: ml_collections.ConfigDict,
+    checkpoints: Checkpoints,
+    workdir: pathlib.Path,
+) -> training.TrainState:
+    """The state to start from: the newest checkpoint, the weights of `init_from`, or random ones.
+
+    Args:
+      setup: of the run.
+      config: with `seed`, `init_from` (set to the checkpoints' folder where those begin with
+        imported weights) and `force_resume`.
+      checkpoints: of the run.
+      workdir: its folder.
+
+    Returns:
+      The state, on the host.
+
+    Raises:
+      InputError: when the checkpoint is of another model, or the run of another configuration.
+    """
+    state = jax.device_get(training.create_state(setup, jax.random.key(config.seed)))
+    latest = checkpoints.latest_step
+    if latest is not None:
+        before = description.check_same_run(workdir, config)
+        params, opt_state = checkpoints.restore(latest, setup.model, state.params, state.opt_state)
+        config.init_from = before.get("init_from", "") if latest else str(workdir / "checkpoints")
+        return state.replace(step=np.int32(latest), params=params, opt_state=opt_state)
+    if config.init_from:
+        model, params, _ = load_model(config.init_from)
+        check_same_architecture(model, setup.model, config.init_from)
+        return state.replace(params=jax.device_get(params))
+    return state
+
+
+def check_devices(batch_size: int) -> None:
+    """Refuses a batch that does not divide over the devices.
+
+    Args:
+      batch_size: scenes of a batch.
+
+    Raises:
+      InputError: naming the field.
+    """
+    count = jax.device_count()
+    if batch_size % count:
+        raise InputError(
+            f"got config.batch_size = {batch_size}: expected a multiple of the {count} devices"
+        )
 
 
 def join_hosts(hosts: ml_collections.ConfigDict) -> None:
@@ -148,37 +214,6 @@ def join_hosts(hosts: ml_collections.ConfigDict) -> None:
         jax.distributed.initialize()
     elif hosts.coordinator:
         jax.distributed.initialize(hosts.coordinator, hosts.count, hosts.index)
-
-
-def validation_scores(
-    config: ml_collections.ConfigDict, evaluate, source
-) -> tuple[dict[str, float], np.ndarray]:
-    """Mean scores over the first `eval_scenes` of a source, and a picture of the first batch.
-
-    Args:
-      config: with `size`, `batch_size` and `eval_scenes`.
-      evaluate: the compiled `eval_step` of a batch.
-      source: see `hdr_jax.data`.
-
-    Returns:
-      ({name: mean score}, picture [H, W, 3] in [0, 1]).
-    """
-    count = min(config.eval_scenes, len(source))
-    source = [source[i] for i in range(count)]
-    rows, picture = [], None
-    batch_size = min(config.batch_size, count)
-    for batch in data.evaluation_batches(source, batch_size=batch_size, size=config.size):
-        arrays = {name: batch[name] for name in data.ARRAYS}
-        outputs = jax.device_get(evaluate(arrays))
-        true_stack = batch["stack"].astype(np.float32) / 255
-        scores = jax.device_get(run_scores.scores(outputs, true_stack))
-        rows += [
-            {name: float(value[i]) for name, value in scores.items() if value.ndim == 1}
-            for i in np.flatnonzero(batch["mask"])
-        ]
-        if picture is None:
-            picture = figures.stack_grid(outputs, true_stack)
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}, picture
 
 
 if __name__ == "__main__":

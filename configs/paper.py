@@ -20,9 +20,12 @@ def get_config() -> ConfigDict:
     config.train_split = "train"  # or a slice, such as "train[:90%]"
     config.val_split = "val"  # of the validation during training
     config.size = 256
+    config.edge_weights = "rgb"  # of the gray picture in which edges are found, or "released"
     config.metering_stops = 0.0  # > 0: photograph the radiance map anew every time
     # The run.
     config.seed = 0
+    config.init_from = ""  # start from the weights of this run, checkpoint or import
+    config.force_resume = False  # True: go on with a run although fields have changed
     config.steps = 80_000
     config.batch_size = 1  # over all devices
     config.log_every = 100

@@ -16,4 +16,5 @@ def get_config() -> ConfigDict:
     config.refinement_learning_rate = 1e-5
     config.weight_decay = 5e-5
     config.layer.rounding = True
+    config.edge_weights = "released"
     return config

@@ -5,8 +5,11 @@ Notation: `encoded` are display-encoded values in [0, 1], `linear` relative ligh
 element on arrays of any shape and follows the input's float type.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
+
+from hdr_jax.errors import InputError
 
 # ITU-R BT.709 / sRGB primaries with white D65.
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
@@ -80,7 +83,7 @@ def luminance(rgb: Array) -> Array:
       [...], the unit of `rgb`.
 
     Raises:
-      ValueError: when the last axis is not 3.
+      InputError: when the last axis is not 3.
 
     Differentiable in `rgb`.
     Source: ITU-R BT.709-6, item 3.2.
@@ -90,11 +93,38 @@ def luminance(rgb: Array) -> Array:
     """
     rgb = jnp.asarray(rgb)
     if rgb.ndim == 0 or rgb.shape[-1] != 3:
-        raise ValueError(
+        raise InputError(
             f"luminance got shape {rgb.shape}; expected [..., 3], the channels on the last axis"
         )
     # Not a matrix product: accelerators would round it to fewer bits.
     return sum(weight * rgb[..., i] for i, weight in enumerate(LUMINANCE_WEIGHTS))
+
+
+def median_scale(radiance: Array, reference: Array) -> Array:
+    """The factor that brings a map of relative light to the scale of another.
+
+    exp(median(ln reference - ln radiance)): one factor for the whole map and all channels, so that
+    colour stays. Exact when the maps differ by a factor; half of the values may be wrong.
+
+    Args:
+      radiance: any shape, linear, in any unit.
+      reference: the same shape, in any other unit.
+
+    Returns:
+      Scalar > 0; values that are not positive and finite in both have no say in it. With none left
+      the factor is 1.
+
+    Constant under differentiation.
+    Example:
+      >>> scale = median_scale(jnp.array([10.0, 20.0, 30.0]), jnp.array([1.0, 2.0, 0.0]))
+      >>> round(float(scale), 4)
+      0.1
+    """
+    pair = jax.lax.stop_gradient((jnp.asarray(radiance), jnp.asarray(reference)))
+    usable = jnp.all(jnp.stack([(x > 0) & jnp.isfinite(x) for x in pair]), axis=0)
+    log_radiance, log_reference = (jnp.log(jnp.where(usable, x, 1)) for x in pair)
+    median = jnp.nanmedian(jnp.where(usable, log_reference - log_radiance, jnp.nan))
+    return jnp.exp(jnp.where(jnp.any(usable), median, 0))
 
 
 def pu21_encode(luminance: Array) -> Array:

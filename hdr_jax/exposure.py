@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
+from hdr_jax.errors import InputError
 from hdr_jax.levels import invert
 
 Response = Callable[[Array], Array]
@@ -164,7 +165,7 @@ def expose(
       Stack [n, h, w, c] float in [0, 1].
 
     Raises:
-      ValueError: when shapes do not fit, or noise is asked for without a key.
+      InputError: when shapes do not fit, or noise is asked for without a key.
 
     Differentiable in `radiance` and `log_times` where nothing clips, and `num_levels` is None.
     Source: Debevec and Malik 1997, Eq. 1.
@@ -175,12 +176,12 @@ def expose(
       [0.5, 0.707]
     """
     if radiance.ndim != 3 or jnp.ndim(log_times) != 1:
-        raise ValueError(
+        raise InputError(
             f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "
             f"{jnp.shape(log_times)}; use jax.vmap for batches"
         )
     if key is None and (read_noise or shot_noise):
-        raise ValueError("noise needs a random key: pass key=jax.random.key(...)")
+        raise InputError("noise needs a random key: pass key=jax.random.key(...)")
     exposure = radiance * jnp.exp(log_times)[:, None, None, None]
     if key is not None:
         deviation = jnp.sqrt(read_noise**2 + shot_noise**2 * jnp.clip(exposure, 0, 1))

@@ -10,7 +10,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+from hdr_jax.errors import InputError
 
 
 def as_unit_float(image: Array) -> Array:
@@ -20,24 +23,25 @@ def as_unit_float(image: Array) -> Array:
       image: any shape; uint8 (/ 255), uint16 (/ 65535) or float, which is returned as it is.
 
     Returns:
-      Float array of the same shape.
+      Float array of the same shape; of NumPy for an array of NumPy, which stays on the host.
 
     Raises:
-      ValueError: for other types, whose range cannot be known.
+      InputError: for other types, whose range cannot be known.
 
     Example:
       >>> import numpy as np
       >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
       [0.0, 1.0]
     """
-    image = jnp.asarray(image)
+    numpy = np if isinstance(image, np.ndarray) else jnp
+    image = numpy.asarray(image)
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image
     if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
-        raise ValueError(
+        raise InputError(
             f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
         )
-    return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
+    return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

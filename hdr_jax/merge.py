@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -71,7 +72,7 @@ def merge(
       pixels.
 
     Raises:
-      ValueError: when shapes do not fit.
+      InputError: when shapes do not fit.
 
     Differentiable in `stack`, `log_times` and `g`; by default the weights are constants.
     Source: Debevec and Malik 1997, Eq. 6; Kim, Lee, Kang 2020, Eq. 2.
@@ -84,7 +85,7 @@ def merge(
     if g.ndim == 1:
         g = jnp.broadcast_to(g, (stack.shape[-1], g.shape[0]))
     if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
-        raise ValueError(
+        raise InputError(
             f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
         )
     options = (weighting, rounding, weight_gradient, extremes_once)
@@ -124,7 +125,7 @@ def synthesize(
       (radiance [h, w, c], g [c, num_levels]).
 
     Raises:
-      ValueError: as `hdr_jax.crf.recover`.
+      InputError: as `hdr_jax.crf.recover`.
 
     Differentiable in `stack` and `log_times`.
     Source: Kim, Lee, Kang 2020, section 3.1.

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from hdr_jax.errors import InputError
+
 
 def centralized_adam(
     learning_rate: optax.ScalarOrSchedule,
@@ -36,7 +38,7 @@ def centralized_adam(
       An optax gradient transformation; with a weight decay its `update` needs `params`.
 
     Raises:
-      ValueError: when a number is out of its range.
+      InputError: when a number is out of its range.
 
     Source: Kim, Lee, Kang 2020 (b1, b2); Kingma and Ba 2015, Algorithm 1; Yong et al. 2020,
     "Gradient Centralization", Eq. 1.
@@ -89,4 +91,4 @@ def centralize_kernels() -> optax.GradientTransformation:
 def _check_range(name: str, value: float, below: float = float("inf")) -> None:
     """0 <= value < below for Python numbers; traced values and schedules pass."""
     if isinstance(value, (int, float)) and not 0 <= value < below:
-        raise ValueError(f"expected {name} in [0, {below}), got {value}")
+        raise InputError(f"expected {name} in [0, {below}), got {value}")

@@ -10,29 +10,27 @@ Notation: b photographs of one size, n exposures, r the index of the given one; 
 `ExposureStackModel.step`: image in [-1, 1], edge map, recurrent states.
 """
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import crf
+from hdr_jax import brackets
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
-from hdr_jax.images import RGB_WEIGHTS, canny
+from hdr_jax.images import RGB_WEIGHTS, canny, resized
 from hdr_jax.levels import as_unit_float
-from hdr_jax.merge import merge
 from hdr_jax.models import ExposureStackModel
+from hdr_jax.models.recursion import norm_entries
+from hdr_jax.progress import Progress, silent
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 Tile = tuple[slice, slice]  # rows and columns
 MARGIN = 32  # pixels reflected beyond each side: the networks' zero padding shows at a rim
-STRIP_PIXELS = 2**20  # of one exposure, merged at a time
-RESPONSE_SIDE = 1024  # the response is recovered from the stack reduced to this
 
 
 def reconstruct(
@@ -52,7 +50,7 @@ def reconstruct(
       stack: float32 [n, h, w, 3] in [0, 1], darkest first; the photograph at r.
 
     Raises:
-      ValueError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
+      InputError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
 
     Not differentiable: `ExposureStackModel` and `hdr_jax.merge.synthesize` are.
     Source: Kim, Lee, Kang 2020, section 3; the tiles are this library's own.
@@ -79,7 +77,7 @@ def reconstruct_batch(
     tile: int = 512,
     overlap: int = 64,
     channel_weights: tuple[float, float, float] = RGB_WEIGHTS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
     **layer: Any,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`reconstruct` for photographs of one size, spread over all local devices.
@@ -93,14 +91,14 @@ def reconstruct_batch(
       overlap: of neighbouring tiles, pixels.
       channel_weights: of the gray picture whose edges the local networks are given;
         `hdr_jax.images.RELEASED_WEIGHTS` for the authors' released weights.
-      progress: called with (tiles done, tiles in all).
+      progress: shows how many tiles are done, see `hdr_jax.progress`.
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
     Returns:
       An iterator over (radiance, stack), one pair a photograph, merged when it is asked for.
 
     Raises:
-      ValueError: as `reconstruct`, and when sizes differ.
+      InputError: as `reconstruct`, and when sizes differ.
 
     Not differentiable.
     Example: `for radiance, stack in reconstruct_batch([a, b], model, params): ...`
@@ -108,7 +106,7 @@ def reconstruct_batch(
     n = model.num_exposures
     reference = n // 2 if reference_index is None else reference_index
     _check(images, model, reference, ev_step, tile, overlap)
-    pictures = np.stack([np.asarray(as_unit_float(np.asarray(image))) for image in images])
+    pictures = np.stack([as_unit_float(np.asarray(image)) for image in images])
     start = partial(_start, model, channel_weights)
     stacks = _generate(pictures, model, params, reference, tile, overlap, start, progress)
     log_times = ev_to_log_times(ev_step * (jnp.arange(n) - n // 2))
@@ -127,30 +125,21 @@ def _generate(pictures, model, params, reference, tile, overlap, begin, progress
     whole = start if len(tiles) == 1 else begin(_reduced(padded, tile, m))
     stacks = np.empty((b, n, h, w, 3), np.float32)
     stacks[:, reference] = pictures
-    done = itertools.count(1)
-    advance = partial(_advance, progress, done, (n - 1) * len(tiles))
-    for up, targets in ((True, range(reference + 1, n)), (False, range(reference - 1, -1, -1))):
-        chosen = jax.device_put(params["up" if up else "down"], _replicated())
-        carry, guide = start, whole
-        for target in targets:
-            # As in `recursion.walk`: the step's own entry, and that of the local network's head.
-            entries = (target - 1, 0) if up else (target, target)
-            guide, statistics = _step(model, chosen, _spread(guide), entries, None)
-            if len(tiles) == 1:
-                carry = guide
-                advance()
-            else:
-                network = partial(_step, model, chosen, entries=entries)
-                carry = _walk_tiles(network, carry, statistics, tiles, overlap, advance)
-            stacks[:, target] = np.clip((np.asarray(carry[0])[inside] + 1) / 2, 0, 1)
+    with progress("generating", (n - 1) * len(tiles)) as advance:
+        for up, targets in ((True, range(reference + 1, n)), (False, range(reference - 1, -1, -1))):
+            chosen = jax.device_put(params["up" if up else "down"], _replicated())
+            carry, guide = start, whole
+            for target in targets:
+                entries = norm_entries(target - 1 if up else target + 1, up)
+                guide, statistics = _step(model, chosen, _spread(guide), entries, None)
+                if len(tiles) == 1:
+                    carry = guide
+                    advance()
+                else:
+                    network = partial(_step, model, chosen, entries=entries)
+                    carry = _walk_tiles(network, carry, statistics, tiles, overlap, advance)
+                stacks[:, target] = np.clip((np.asarray(carry[0])[inside] + 1) / 2, 0, 1)
     return stacks
-
-
-def _advance(progress: Callable | None, done: Iterator[int], total: int) -> None:
-    """Counts a tile, and tells."""
-    count = next(done)
-    if progress is not None:
-        progress(count, total)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -235,9 +224,7 @@ def _reduced(pictures: np.ndarray, tile: int, multiple: int) -> np.ndarray:
         max(multiple, round(side * tile / longest / multiple) * multiple)
         for side in pictures.shape[1:3]
     )
-    return np.stack(
-        [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in pictures]
-    )
+    return np.stack([resized(picture, height, width) for picture in pictures])
 
 
 def _padding(h: int, w: int) -> str:
@@ -246,13 +233,10 @@ def _padding(h: int, w: int) -> str:
 
 
 def _merge(stack: np.ndarray, log_times, layer: dict[str, Any]) -> np.ndarray:
-    """Radiance map of a stack: one response, then strips of rows."""
-    _, h, w, _ = stack.shape
-    every = -(-max(h, w) // RESPONSE_SIDE)
-    g = crf.recover(stack[:, ::every, ::every], log_times, **layer)
-    rows = max(1, STRIP_PIXELS // w)
-    strips = (stack[:, top : top + rows] for top in range(0, h, rows))
-    return np.concatenate([np.asarray(merge(strip, log_times, g)) for strip in strips])
+    """Radiance map of a stack, by the rules of photographs."""
+    exposures = brackets.InMemory(stack)
+    g = brackets.response(exposures, log_times, **layer)
+    return brackets.merge_strips(exposures, log_times, g)
 
 
 def _spread(tree: Any) -> Any:
@@ -278,19 +262,19 @@ def _check(images, model, reference, ev_step, tile, overlap) -> None:
     n, m = model.num_exposures, model.multiple
     shape = next(iter(shapes), None)
     if len(shapes) != 1 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
-        raise ValueError(
+        raise InputError(
             f"got images of shapes {sorted(shapes)}: expected [h, w, 3], equal in one batch"
         )
     if not all(np.isfinite(image).all() for image in images):
-        raise ValueError("got pixels that are not finite: expected display-encoded RGB in [0, 1]")
+        raise InputError("got pixels that are not finite: expected display-encoded RGB in [0, 1]")
     if not 0 <= reference < n:
-        raise ValueError(
+        raise InputError(
             f"got reference_index {reference}: expected 0 to {n - 1}, of {n} exposures"
         )
     if not ev_step > 0:
-        raise ValueError(f"got ev_step {ev_step}: expected stops, above 0")
+        raise InputError(f"got ev_step {ev_step}: expected stops, above 0")
     if tile < m or not 0 <= overlap // m < tile // m:
-        raise ValueError(
+        raise InputError(
             f"got tile {tile} and overlap {overlap}: expected a tile of {m} pixels at least (the "
             "networks' multiple) and an overlap below it"
         )

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float, left_segment
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
@@ -109,7 +110,7 @@ def get(sampling: str | Callable[..., Array]) -> Callable[..., Array]:
       The sampling function.
 
     Raises:
-      ValueError: for an unknown name.
+      InputError: for an unknown name.
 
     Example:
       >>> get("quantiles") is quantiles
@@ -118,7 +119,7 @@ def get(sampling: str | Callable[..., Array]) -> Callable[..., Array]:
     if callable(sampling):
         return sampling
     if sampling not in NAMES:
-        raise ValueError(
+        raise InputError(
             f"unknown sampling {sampling!r}: expected one of {sorted(NAMES)} or a function"
         )
     return NAMES[sampling]

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
+
 Weighting = Callable[[Array, int], Array]
 
 
@@ -68,7 +70,7 @@ def get(weighting: str | Weighting) -> Weighting:
       The weight function.
 
     Raises:
-      ValueError: for an unknown name.
+      InputError: for an unknown name.
     Example:
       >>> get("hat") is hat
       True
@@ -76,7 +78,7 @@ def get(weighting: str | Weighting) -> Weighting:
     if callable(weighting):
         return weighting
     if weighting not in NAMES:
-        raise ValueError(
+        raise InputError(
             f"unknown weighting {weighting!r}: expected one of {sorted(NAMES)} or a function"
         )
     return NAMES[weighting]

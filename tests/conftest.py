@@ -5,6 +5,8 @@ import pathlib
 
 # Before NumPy: the tests run in several processes, whose BLAS threads would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# What a test compiles stays out of the user's cache.
+os.environ.setdefault("HDR_JAX_CACHE", "off")
 
 import pytest
 

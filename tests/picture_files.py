@@ -384,3 +384,36 @@ def exr(channels: dict[str, tuple[np.ndarray, int]], chromaticities=None) -> byt
     first = len(head) + 1 + 8 * height
     places = first + np.cumsum([0, *(len(line) for line in lines[:-1])])
     return b"".join([head, b"\0", places.astype("<u8").tobytes(), *lines])
+
+
+# Primaries of Adobe RGB (1998) as XYZ under D50, columns R, G, B; its gamma.
+ADOBE_D50 = np.array(
+    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
+)
+ADOBE_GAMMA = 563 / 256
+
+
+def adobe_profile():
+    """A matrix profile, ICC.1:2001-04: header, tag table, XYZ and curve tags."""
+
+    def number(x):
+        return struct.pack(">i", round(x * 65536))
+
+    def xyz(values):
+        return b"XYZ \0\0\0\0" + b"".join(map(number, values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(ADOBE_GAMMA * 256)) + b"\0\0"
+    text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"A\0" + b"\0" * 79
+    tags = {b"wtpt": xyz((0.9642, 1, 0.8249)), b"desc": text + b"\0" * (-len(text) % 4)}
+    for i, name in enumerate(b"rgb"):
+        tags[bytes([name]) + b"XYZ"] = xyz(ADOBE_D50[:, i])
+        tags[bytes([name]) + b"TRC"] = curve
+    tags[b"cprt"] = b"text\0\0\0\0none\0\0\0\0"
+    table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    size = struct.pack(">I", offset + len(body))
+    header = size + b"\0\0\0\0" + b"\x02\x10\0\0" + b"mntrRGB XYZ " + b"\0" * 12 + b"acsp"
+    header += b"\0" * 28 + number(0.9642) + number(1) + number(0.8249)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body

@@ -1,14 +1,17 @@
 """Photographs of any size: agreement with the model, tiles, and the command."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import images, reconstruct
+from hdr_jax import crf, images, reconstruct
+from hdr_jax.brackets import _merging
 from hdr_jax.cli import main
 from hdr_jax.exposure import ev_to_log_times
-from hdr_jax.merge import synthesize
+from hdr_jax.merge import merge
 from hdr_jax.models import ExposureStackModel
 from hdr_jax.runs import checkpoints
 
@@ -53,7 +56,9 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
     expected = np.clip(output.stack[0, :, 32 : 32 + size[0], 32 : 32 + size[1]], 0, 1)
     np.testing.assert_allclose(stack, expected, atol=2e-6)
     np.testing.assert_array_equal(stack[reference], image)
-    merged, _ = synthesize(stack, ev_to_log_times(jnp.arange(3) - 1))
+    log_times = ev_to_log_times(jnp.arange(3) - 1)
+    g = crf.monotone(crf.recover(stack, log_times))
+    merged = merge(stack, log_times, g, extremes_once=True)
     np.testing.assert_allclose(radiance, merged, rtol=1e-6)
 
 
@@ -88,9 +93,12 @@ def test_a_large_photograph_is_near_to_the_same_done_whole(model):
     image = photograph(90, 130)
     whole = reconstruct.reconstruct(image, net, params)[1]
     calls = []
-    tiled = reconstruct.reconstruct(
-        image, net, params, tile=64, overlap=32, progress=lambda *done: calls.append(done)
-    )[1]
+
+    @contextlib.contextmanager
+    def count(_, total):
+        yield lambda: calls.append((len(calls) + 1, total))
+
+    tiled = reconstruct.reconstruct(image, net, params, tile=64, overlap=32, progress=count)[1]
     assert calls[-1] == (2 * 24, 2 * 24)
     # Not equal: the statistics are those of the reduced picture.
     contrast = np.abs(whole - whole.mean((1, 2, 3), keepdims=True)).mean()
@@ -112,7 +120,7 @@ def test_strips_and_every_kth_pixel_do_not_change_the_merged_map(model, monkeypa
     stack = np.stack([photograph(30, 20) ** power for power in (4, 2, 1)])
     log_times = np.log([0.25, 0.5, 1])
     whole = reconstruct._merge(stack, log_times, {})
-    monkeypatch.setattr(reconstruct, "STRIP_PIXELS", 7 * 20)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 3 * 7 * 20 * 3)
     np.testing.assert_allclose(reconstruct._merge(stack, log_times, {}), whole, rtol=1e-6)
 
 
@@ -140,7 +148,7 @@ def test_bad_input_is_explained(model, image, options, message):
 @pytest.fixture(scope="module")
 def checkpoint(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
-    checkpoints.save_model(folder, {**FIELDS, "dtype": "float32"}, model[1])
+    checkpoints.save_model(folder, *model)
     return folder
 
 
@@ -159,6 +167,17 @@ def test_command_writes_map_preview_and_stack(checkpoint, tmp_path, model):
     assert images.read_photo(tmp_path / "out/one.png").shape == (19, 22, 3)
 
 
+def test_merging_the_written_stack_gives_the_written_map(checkpoint, tmp_path, monkeypatch):
+    """But for the 8 bits of the written exposures."""
+    monkeypatch.chdir(tmp_path)
+    images.write("one.png", np.rint(255 * photograph(40, 44)).astype(np.uint8))
+    arguments = ["--checkpoint", str(checkpoint), "-o", "out", "--stack"]
+    assert main(["reconstruct", "one.png", *arguments]) == 0
+    assert main(["merge", "out/one_stack", "-o", "again.exr"]) == 0
+    ratio = np.log(images.read_hdr("again.exr") / images.read_hdr("out/one.exr"))
+    assert np.abs(ratio - np.median(ratio)).mean() < 0.02
+
+
 def test_command_takes_imported_weights(shared, tmp_path):
     """The narrow checkpoints, as PyTorch wrote them, and the edges of the released program."""
     folder = tmp_path / "released"
@@ -168,7 +187,7 @@ def test_command_takes_imported_weights(shared, tmp_path):
     imported = str(tmp_path / "imported")
     assert main(["import", str(folder), "--step", "narrow", "-o", imported]) == 0
     images.write(tmp_path / "a.png", np.rint(255 * photograph(40, 33)).astype(np.uint8))
-    arguments = ["--checkpoint", imported, "--released", "-o", str(tmp_path / "out")]
+    arguments = ["--checkpoint", imported, "-o", str(tmp_path / "out")]
     assert main(["reconstruct", str(tmp_path / "a.png"), *arguments]) == 0
     radiance = images.read_hdr(tmp_path / "out/a.exr")
     net, params, _ = checkpoints.load_model(imported)

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from hdr_jax.errors import InputError
 from tfds_builders import common, manual
 
 ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
@@ -36,17 +37,17 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           **arguments: `data_dir`, `config`, `version`, options.
 
         Raises:
-          ValueError: for an unknown or impossible option.
+          InputError: for an unknown or impossible option.
         """
         given = {name: arguments.pop(name) for name in [*arguments] if name in self.OPTIONS}
         if unknown := set(arguments) - {"data_dir", "config", "version"}:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} has no option {', '.join(unknown)}; expected "
                 f"{', '.join(self.OPTIONS) or 'none'}."
             )
         for name, value in given.items():
             if isinstance(self.OPTIONS[name], bool) and not isinstance(value, bool):
-                raise ValueError(f"{self.name} got {name}={value!r}; expected True or False.")
+                raise InputError(f"{self.name} got {name}={value!r}; expected True or False.")
         super().__init__(file_format=file_format, **arguments)
         self._original_state.update(given)  # what TFDS pickles
         self.options = {**self.OPTIONS, **given}
@@ -94,32 +95,32 @@ class ManualBuilder(StackBuilder, skip_registration=True):
         """Takes the arguments of `StackBuilder`.
 
         Raises:
-          ValueError: also if the dataset was prepared before with other options.
+          InputError: also if the dataset was prepared before with other options.
         """
         super().__init__(**arguments)
         self.skipped = []
         made_with = (self.info.metadata or {}).get("options", {})
         for name in set(made_with) & set(arguments):
             if made_with[name] != arguments[name]:
-                raise ValueError(
+                raise InputError(
                     f"{self.info.full_name} in {self.data_dir} was prepared with {name}="
                     f"{made_with[name]}, not {arguments[name]}. Pass another data_dir, or delete "
                     "that folder."
                 )
 
     @abc.abstractmethod
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """The scenes that a folder holds; none if it is no such folder."""
 
     @abc.abstractmethod
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
-        """What the scene's files hold. Raises ValueError if they are damaged."""
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
+        """What the scene's files hold. Raises InputError if they are damaged."""
 
     @abc.abstractmethod
-    def examples(self, scene: manual.Scene) -> Iterable[tuple[str, dict]]:
+    def examples(self, scene: manual.SceneFiles) -> Iterable[tuple[str, dict]]:
         """Keys and examples of one scene."""
 
-    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.SceneFiles]]:
         """The scenes in a manual directory, or in its sub-folder called like the dataset.
 
         Args:
@@ -129,7 +130,7 @@ class ManualBuilder(StackBuilder, skip_registration=True):
           Where they lie, and the scenes.
 
         Raises:
-          ValueError: if there are none (shows the expected tree and what was found), or two of one
+          InputError: if there are none (shows the expected tree and what was found), or two of one
             name.
         """
         for place in (folder, folder / self.name):
@@ -137,12 +138,12 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                 _check_names(scenes)
                 return place, scenes
         if not folder.is_dir():
-            raise ValueError(f"{self.name}: {folder} is no folder.\n{manual.trees(self.EXPECTED)}")
-        raise ValueError(
+            raise InputError(f"{self.name}: {folder} is no folder.\n{manual.trees(self.EXPECTED)}")
+        raise InputError(
             f"{self.name}: {folder} does not hold it.\n{manual.trees(self.EXPECTED, folder)}"
         )
 
-    def read(self, scene: manual.Scene) -> manual.Recording:
+    def read(self, scene: manual.SceneFiles) -> manual.Recording:
         """What the scene's files hold.
 
         Args:
@@ -152,12 +153,34 @@ class ManualBuilder(StackBuilder, skip_registration=True):
           Its recording.
 
         Raises:
-          ValueError: naming the scene, if its files are missing, damaged or do not fit together.
+          InputError: naming the scene, if its files are missing, damaged or do not fit together.
         """
         try:
             return self.read_files(scene)
-        except ValueError as error:
-            raise ValueError(f"scene {scene.name}: {error}") from error
+        except InputError as error:
+            raise InputError(f"scene {scene.name}: {error}") from error
+
+    def check_same_files(self, folder: pathlib.Path) -> None:
+        """Raise if the prepared dataset was made from other files than those in a manual directory.
+
+        TFDS itself would go on reading what was prepared once.
+
+        Args:
+          folder: the manual directory asked for; nothing is checked if it is gone.
+
+        Raises:
+          InputError: if the files differ.
+        """
+        known = (self.info.metadata or {}).get("fingerprint")
+        if not known or not folder.is_dir():
+            return
+        place, scenes = self.find_scenes(folder)
+        if manual.fingerprint(place, scenes) != known:
+            raise InputError(
+                f"{self.info.full_name} in {self.data_dir} was made from other files than those of "
+                f"the {len(scenes)} scenes in {place}. Pass another data_dir, or delete that "
+                "folder."
+            )
 
     def download_and_prepare(self, **arguments: Any) -> None:
         """As TFDS does it; warns of scenes that were skipped."""
@@ -184,29 +207,29 @@ class ManualBuilder(StackBuilder, skip_registration=True):
             if any(scene.split == split for scene in scenes)
         }
 
-    def _generate_examples(self, scenes: list[manual.Scene]) -> Iterator[tuple[str, dict]]:
+    def _generate_examples(self, scenes: list[manual.SceneFiles]) -> Iterator[tuple[str, dict]]:
         bad = 0
         for scene in scenes:
             try:
                 # All views of a scene or none.
                 made = list(self.examples(scene))
-            except ValueError as error:
+            except InputError as error:
                 bad += 1
                 if not self.options["skip_bad"]:
                     raise
                 if bad == len(scenes):  # TFDS has no empty splits
-                    raise ValueError(f"all {bad} scenes of a split are bad: {error}") from error
+                    raise InputError(f"all {bad} scenes of a split are bad: {error}") from error
                 self.skipped.append(str(error))
                 continue
             yield from made
 
 
-def _check_names(scenes: list[manual.Scene]) -> None:
+def _check_names(scenes: list[manual.SceneFiles]) -> None:
     """Raise if two scenes are called alike: TFDS tells them apart by their names."""
     known = {}
     for scene in scenes:
         if (other := known.setdefault(scene.name, scene)) is not scene:
-            raise ValueError(
+            raise InputError(
                 f"two scenes called {scene.name}: {other.files[0]} and {scene.files[0]}. Rename or "
                 "remove one."
             )

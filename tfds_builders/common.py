@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import synthetic
+from hdr_jax.errors import InputError
 from tfds_builders import sizes
 
 EV_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -137,17 +138,17 @@ def example(stack: np.ndarray, ev_offset: np.ndarray, hdr: np.ndarray, scene: st
       Feature values; the exposures sorted by EV and encoded as PNG.
 
     Raises:
-      ValueError: naming the scene, if shapes or values do not fit.
+      InputError: naming the scene, if shapes or values do not fit.
     """
     stack, ev_offset = np.asarray(stack), np.asarray(ev_offset, np.float32)
     hdr = np.asarray(hdr, np.float32)
     if stack.dtype != np.uint8 or stack.shape != (len(ev_offset), *hdr.shape):
-        raise ValueError(
+        raise InputError(
             f"scene {scene}: got {stack.dtype} exposures {stack.shape} for {len(ev_offset)} EV "
             f"offsets and a radiance map {hdr.shape}; expected uint8 [n, h, w, 3] of equal sizes."
         )
     if not (np.isfinite(hdr).all() and hdr.min() >= 0 and hdr.max() > 0):
-        raise ValueError(
+        raise InputError(
             f"scene {scene}: its radiance map spans {hdr.min()} to {hdr.max()}; expected finite "
             "values >= 0, not all zero."
         )
@@ -172,14 +173,14 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
       See `example`.
 
     Raises:
-      ValueError: naming the scene, if the map is black or not finite.
+      InputError: naming the scene, if the map is black or not finite.
     """
     radiance = sizes.middle_radiance(radiance, config.size)
     rng = synthetic.seeded_by_name(scene, "camera")
     try:
         metered = synthetic.meter(radiance, rng.uniform(-1, 1) * config.metering_stops)
-    except ValueError as error:
-        raise ValueError(f"scene {scene}: {error}") from error
+    except InputError as error:
+        raise InputError(f"scene {scene}: {error}") from error
     return example(
         synthetic.photograph(metered, config.ev_offset, rng), config.ev_offset, metered, scene
     )
@@ -201,11 +202,11 @@ def recorded(
       See `example`.
 
     Raises:
-      ValueError: naming the scene, if fewer than two exposures are left or `example` objects.
+      InputError: naming the scene, if fewer than two exposures are left or `example` objects.
     """
     kept = config.kept(ev_offset)
     if kept.sum() < 2:
-        raise ValueError(
+        raise InputError(
             f"scene {scene}: {kept.sum()} of its exposures (EV {_list(ev_offset)}) lie within "
             f"{config.max_ev} EV of the middle; expected two at least. Choose a wider config."
         )

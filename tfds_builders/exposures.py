@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from hdr_jax import images
+from hdr_jax import brackets, images
+from hdr_jax.errors import InputError
+from tfds_builders import sizes
 
 SAME_SHAPE = 0.01
 """Relative difference of aspect ratios up to which pictures are taken to show the same."""
@@ -27,7 +28,7 @@ def read(paths: Sequence[pathlib.Path]) -> np.ndarray:
       uint8 [n, h, w, 3].
 
     Raises:
-      ValueError: if a file is missing or damaged, or sizes differ.
+      InputError: if a file is missing or damaged, or sizes differ.
     """
     return as_bytes(images.read_stack(paths, [1.0] * len(paths))[0])
 
@@ -43,7 +44,7 @@ def times_if_known(paths: Sequence[pathlib.Path]) -> np.ndarray | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             return images.exposure_times(paths)
-    except ValueError:
+    except InputError:
         return None
 
 
@@ -58,11 +59,11 @@ def order(stack: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
       int [n].
 
     Raises:
-      ValueError: if two exposures are equally bright and times are unknown.
+      InputError: if two exposures are equally bright and times are unknown.
     """
     key = stack.mean((1, 2, 3)) if times is None else times
     if times is None and len(np.unique(key)) < len(key):
-        raise ValueError(
+        raise InputError(
             "two of its exposures have the same mean level and their exposure times are unknown; "
             "expected different exposures."
         )
@@ -86,7 +87,7 @@ def fitted(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     ratio = picture.shape[1] * height / (picture.shape[0] * width)
     if abs(ratio - 1) > SAME_SHAPE:
         return picture
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+    return sizes.lanczos(picture, height, width)
 
 
 def aligned(stack: np.ndarray) -> np.ndarray:
@@ -98,15 +99,11 @@ def aligned(stack: np.ndarray) -> np.ndarray:
     Returns:
       uint8 [n, h, w, 3]; what is uncovered at the borders is cropped from all exposures.
 
-    Source: Ward 2003, "Fast, robust image registration"; OpenCV's AlignMTB.
+    Source: see `hdr_jax.brackets.shift`.
     """
-    # The coarsest level of its pyramid keeps 8 pixels and more; fewer say nothing.
-    levels = int(np.clip(np.log2(min(stack.shape[1:3])) - 3, 1, 6))
-    matcher = cv2.createAlignMTB(max_bits=levels)
     grays = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in stack]
     middle = grays[len(grays) // 2]
-    # OpenCV gives the shift (x, y) that brings the second picture onto the first.
-    shifts = np.array([matcher.calculateShift(middle, gray) for gray in grays]).round().astype(int)
+    shifts = np.array([brackets.shift(middle, gray) for gray in grays]).round().astype(int)
     (left, top), (right, bottom) = shifts.max(0).clip(0), -shifts.min(0).clip(max=0)
     height, width = stack.shape[1:3]
     moved = [

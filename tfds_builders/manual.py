@@ -14,13 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
+from hdr_jax.errors import InputError
+
 MOST_LISTED = 1000
 DATASETS = ("bracketed_photos", "hdr_eye", "radiance_maps", "raise_hdr", "vds")
 """Sub-folders of a manual directory that belong to one dataset each."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Scene:
+class SceneFiles:
     """Where one scene lies.
 
     Attributes:
@@ -55,7 +57,7 @@ class Recording:
       ev_offset: float32 [n], stops; None as `stack`.
 
     Raises:
-      ValueError: if sizes differ, or the radiance is negative, not finite or black.
+      InputError: if sizes differ, or the radiance is negative, not finite or black.
     """
 
     radiance: np.ndarray | None = None
@@ -65,7 +67,7 @@ class Recording:
     def __post_init__(self):
         radiance, stack = self.radiance, self.stack
         if radiance is not None and stack is not None and stack.shape[1:] != radiance.shape:
-            raise ValueError(
+            raise InputError(
                 f"its exposures are {_size(stack[0])} pixels, but its radiance map is "
                 f"{_size(radiance)}; expected equal sizes."
             )
@@ -73,7 +75,7 @@ class Recording:
             return
         lowest, highest = radiance.min(), radiance.max()
         if not (np.isfinite(lowest) and np.isfinite(highest) and lowest >= 0 and highest > 0):
-            raise ValueError(
+            raise InputError(
                 f"its radiance map spans {lowest} to {highest}; expected finite values >= 0, not "
                 "all zero. Copy the file again, or leave the scene out."
             )
@@ -103,12 +105,12 @@ def directory(dl_manager: tfds.download.DownloadManager, name: str, expected: st
       The path, which exists and is not empty.
 
     Raises:
-      ValueError: if it does not exist or is empty.
+      InputError: if it does not exist or is empty.
     """
     try:
         return pathlib.Path(dl_manager.manual_dir)
     except AssertionError as error:  # what TFDS raises
-        raise ValueError(f"{name}: {str(error).splitlines()[0]}\n{trees(expected)}") from error
+        raise InputError(f"{name}: {str(error).splitlines()[0]}\n{trees(expected)}") from error
 
 
 def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Path]:
@@ -131,7 +133,7 @@ def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Pa
     return sorted(found)
 
 
-def fingerprint(place: pathlib.Path, scenes: Sequence[Scene]) -> str:
+def fingerprint(place: pathlib.Path, scenes: Sequence[SceneFiles]) -> str:
     """A text that changes when scenes, their splits, or names or sizes of their files change.
 
     Args:
@@ -148,29 +150,6 @@ def fingerprint(place: pathlib.Path, scenes: Sequence[Scene]) -> str:
             size = path.stat().st_size if path.exists() else "missing"
             lines.append(f"{path.relative_to(place).as_posix()} {size}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def check_same_files(builder: tfds.core.DatasetBuilder, folder: pathlib.Path) -> None:
-    """Raise if a prepared dataset was made from other files than those in a manual directory.
-
-    TFDS itself would go on reading what was prepared once.
-
-    Args:
-      builder: of a prepared dataset; without a method `find_scenes` nothing is checked.
-      folder: the manual directory asked for; nothing is checked if it is gone.
-
-    Raises:
-      ValueError: if the files differ.
-    """
-    known = (builder.info.metadata or {}).get("fingerprint")
-    if known and hasattr(builder, "find_scenes") and pathlib.Path(folder).is_dir():
-        place, scenes = builder.find_scenes(pathlib.Path(folder))
-        if fingerprint(place, scenes) != known:
-            raise ValueError(
-                f"{builder.info.full_name} in {builder.data_dir} was made from other files than "
-                f"those of the {len(scenes)} scenes in {place}. Pass another data_dir, or delete "
-                "that folder."
-            )
 
 
 def trees(expected: str, folder: pathlib.Path | None = None, limit: int = 12) -> str:

@@ -9,6 +9,8 @@ import math
 import cv2
 import numpy as np
 
+from hdr_jax import images
+
 FIELD_OF_VIEW = math.radians(75.0)
 VIEWS = tuple((60.0 * k, pitch) for k, pitch in enumerate((0.0, 15.0, -10.0, 0.0, 15.0, -10.0)))
 """Yaw and pitch of the views, degrees: all around, some up and some down."""
@@ -35,7 +37,7 @@ def cut(panorama: np.ndarray, size: int | None = None) -> list[np.ndarray]:
     if size < native:
         # Shrunk by areas first: sampling alone would miss small lights.
         height = max(round(panorama.shape[0] * size / native), 1)
-        panorama = cv2.resize(panorama, (2 * height, height), interpolation=cv2.INTER_AREA)
+        panorama = images.resized(panorama, height, 2 * height)
     return [view(panorama, yaw, pitch, size) for yaw, pitch in VIEWS]
 
 

@@ -1,8 +1,9 @@
 """Pictures at other sizes: light is averaged over areas, photographs are resized by Lanczos."""
 
-import cv2
 import numpy as np
 from PIL import Image
+
+from hdr_jax import images
 
 
 def middle_radiance(radiance: np.ndarray, size: int | None) -> np.ndarray:
@@ -21,9 +22,7 @@ def middle_radiance(radiance: np.ndarray, size: int | None) -> np.ndarray:
     if size is None:
         return radiance
     left, top, right, bottom = _middle(radiance)
-    square = np.ascontiguousarray(radiance[top:bottom, left:right])
-    method = cv2.INTER_AREA if size <= right - left else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=method)
+    return images.resized(radiance[top:bottom, left:right], size, size)
 
 
 def middle_photo(picture: np.ndarray, size: int | None) -> np.ndarray:
@@ -38,10 +37,24 @@ def middle_photo(picture: np.ndarray, size: int | None) -> np.ndarray:
     """
     if size is None:
         return picture
-    resized = Image.fromarray(picture).resize(
-        (size, size), Image.Resampling.LANCZOS, box=_middle(picture)
-    )
-    return np.asarray(resized)
+    return lanczos(picture, size, size, box=_middle(picture))
+
+
+def lanczos(
+    picture: np.ndarray, height: int, width: int, box: tuple[int, int, int, int] | None = None
+) -> np.ndarray:
+    """A photograph, or a box (left, top, right, bottom) of it, at another size.
+
+    Args:
+      picture: uint8 [h, w, 3], display-encoded.
+      height, width: of the result, pixels.
+      box: the part that is taken; None takes all.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    size, method = (width, height), Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(picture).resize(size, method, box=box))
 
 
 def _middle(picture: np.ndarray) -> tuple[int, int, int, int]:

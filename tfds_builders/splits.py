@@ -5,6 +5,8 @@ import pathlib
 import zlib
 from collections.abc import Sequence
 
+from hdr_jax.errors import InputError
+
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 MANIFEST = "manifest.csv"
 
@@ -31,7 +33,7 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
       the folder and names nothing in it is taken for another folder's.
 
     Raises:
-      ValueError: if it lacks columns, names an unknown split or none of `names`, or puts one scene
+      InputError: if it lacks columns, names an unknown split or none of `names`, or puts one scene
         into two splits.
     """
     for path in (folder / MANIFEST, folder.parent / MANIFEST):
@@ -41,7 +43,7 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
             if found:
                 return found
             if path.parent == folder:
-                raise ValueError(
+                raise InputError(
                     f"{path} names none of the {len(names)} views in {folder}, such as "
                     f"{names[0]}; expected their names in the column view."
                 )
@@ -54,14 +56,14 @@ def _read(path: pathlib.Path) -> dict[str, str]:
         rows = list(csv.DictReader(file))
     if not rows or not {"view", "scene", "split"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
-        raise ValueError(f"{path} has {found}; expected the columns view, scene, split.")
+        raise InputError(f"{path} has {found}; expected the columns view, scene, split.")
     split_of_scene = {}
     for row in rows:
         split, known = row["split"], ", ".join(SHARES)
         if split not in SHARES:
-            raise ValueError(f"{path} puts {row['view']} into {split!r}; expected {known}.")
+            raise InputError(f"{path} puts {row['view']} into {split!r}; expected {known}.")
         if split_of_scene.setdefault(row["scene"], split) != split:
-            raise ValueError(
+            raise InputError(
                 f"{path} puts scene {row['scene']} into {split_of_scene[row['scene']]} and {split};"
                 " expected one split for all views of a scene."
             )

@@ -1,17 +1,20 @@
 """Bracketed photographs of any size: decoded once, registered, deghosted, merged in strips."""
 
-from hdr_jax.brackets._alignment import register
-from hdr_jax.brackets._brackets import Brackets, align, load, merge_strips, progress, response
+from hdr_jax.brackets._alignment import register, shift
+from hdr_jax.brackets._brackets import Brackets, Exposures, InMemory, load
 from hdr_jax.brackets._deghosting import confidence, reference_index
+from hdr_jax.brackets._merging import align, merge_strips, response
 
 __all__ = [
     "Brackets",
+    "Exposures",
+    "InMemory",
     "align",
     "confidence",
     "load",
     "merge_strips",
-    "progress",
     "reference_index",
     "register",
     "response",
+    "shift",
 ]

@@ -1,8 +1,4 @@
-"""Registering hand-held brackets: where the pixels of one exposure lie in another.
-
-A warp is a matrix [3, 3]: it takes a point (x, y, 1) of the reference exposure, in pixels with the
-centre of the first one at 0, to the same point of the scene in another exposure.
-"""
+"""Registering hand-held brackets; warps as in `hdr_jax.brackets._warps`."""
 
 import contextlib
 import functools
@@ -10,6 +6,9 @@ import functools
 import cv2
 import numpy as np
 
+from hdr_jax import images
+from hdr_jax.brackets._warps import displacement, unscaled
+from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 
 # Registration needs no more pixels than this: a quarter of a pixel at 2 megapixels is still less
@@ -43,7 +42,7 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
       Warp float64 [3, 3]; no movement where next to nothing is well exposed in both.
 
     Raises:
-      ValueError: when sizes or types differ.
+      InputError: when sizes or types differ.
 
     Not differentiable.
     Source: Ward 2003, "Fast, robust image registration for compositing high dynamic range
@@ -57,7 +56,7 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
       [3.0, 2.0]
     """
     if reference.shape != picture.shape or reference.dtype != picture.dtype:
-        raise ValueError(
+        raise InputError(
             f"got exposures {reference.shape} {reference.dtype} and {picture.shape} "
             f"{picture.dtype}; expected equal sizes and types"
         )
@@ -67,113 +66,40 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
     warp = np.eye(3)
     for size, step in STEPS:
         pair = _Pair(*(_shrunk(green, size) for green in greens), curve)
-        here = _unscaled(warp, 1 / size)
+        here = unscaled(warp, 1 / size)
         found = step(pair, here)
         if pair.better(found, here):
-            warp = _unscaled(found, size)
-    return _unscaled(warp, scale)
+            warp = unscaled(found, size)
+    return unscaled(warp, scale)
 
 
-def aligned(picture: np.ndarray, warp: np.ndarray, crop: tuple[int, int, int, int]) -> np.ndarray:
-    """A picture as the reference's camera would have seen it, cropped.
-
-    Args:
-      picture: [h, w, 3] uint8, uint16 or float32; or bool [h, w], where it holds data.
-      warp: from the reference to this picture.
-      crop: (top, bottom, left, right) in the reference, as `common_area` gives it.
-
-    Returns:
-      [bottom - top, right - left, 3] of the same type, by cubic interpolation; of a bool picture,
-      where that mixes nothing in that is no data.
-
-    Not differentiable.
-    Example: `aligned(picture, register(reference, picture, g), crop)`
-    """
-    top, bottom, left, right = crop
-    if displacement(warp, picture.shape) < 0.05:  # interpolation would only blur
-        return picture[top:bottom, left:right]
-    if picture.dtype == bool:
-        return aligned(picture.astype(np.float32), warp, crop) > 0.99
-    offset = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
-    return cv2.warpPerspective(
-        picture,
-        warp @ offset,
-        (right - left, bottom - top),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-
-
-def common_area(warps: list[np.ndarray], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """A rectangle of the reference that every exposure shows.
+def shift(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """By how much a picture must be moved to lie on another exposure of the same scene.
 
     Args:
-      warps: from the reference to each exposure.
-      shape: (h, w, ...) of the exposures.
+      reference: [h, w] uint8.
+      picture: the other exposure, same size.
 
     Returns:
-      (top, bottom, left, right), ends exclusive.
-
-    Raises:
-      ValueError: if less than a quarter of the picture is common.
+      float64 [2], pixels to the right and down, whole numbers.
 
     Not differentiable.
+    Source: Ward 2003, median threshold bitmaps; OpenCV's AlignMTB.
     Example:
-      >>> shifted = np.array([[1.0, 0, 3], [0, 1, -2], [0, 0, 1]])
-      >>> common_area([np.eye(3), shifted], (100, 200))
-      (2, 100, 0, 197)
+      >>> picture = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+      >>> picture = cv2.GaussianBlur(picture, (0, 0), 2)
+      >>> shift(picture, np.roll(picture, (2, 3), (0, 1))).tolist()
+      [-3.0, -2.0]
     """
-    h, w = shape[:2]
-    top, left, bottom, right = 0.0, 0.0, h - 1.0, w - 1.0
-    for warp in warps:
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = _mapped(np.linalg.inv(warp), _corners(shape))
-        top, bottom = max(top, y0, y1), min(bottom, y2, y3)
-        left, right = max(left, x0, x2), min(right, x1, x3)
-    # Interpolation errors of a hair's breadth are no reason to lose a row.
-    top, left = (int(np.ceil(end - 1e-3)) for end in (top, left))
-    bottom, right = (int(np.floor(end + 1e-3)) + 1 for end in (bottom, right))
-    if 4 * max(bottom - top, 0) * max(right - left, 0) < h * w:
-        raise ValueError(
-            "the pictures cannot be aligned: less than a quarter of the reference is found in all "
-            "of them. Leave out those of another scene, or merge without alignment."
-        )
-    return top, bottom, left, right
-
-
-def displacement(warp: np.ndarray, shape: tuple[int, ...]) -> float:
-    """How far the corner of a picture moves at most.
-
-    Args:
-      warp: [3, 3].
-      shape: (h, w, ...).
-
-    Returns:
-      Pixels.
-
-    Not differentiable.
-    Example:
-      >>> displacement(np.array([[1.0, 0, 3], [0, 1, 4], [0, 0, 1]]), (100, 200))
-      5.0
-    """
-    corners = _corners(shape)
-    return float(np.linalg.norm(_mapped(warp, corners) - corners, axis=1).max())
-
-
-def _corners(shape: tuple[int, ...]) -> np.ndarray:
-    """Corner pixels (x, y): top left, top right, bottom left, bottom right."""
-    h, w = shape[:2]
-    return np.array([[0, 0], [w - 1, 0], [0, h - 1], [w - 1, h - 1]], np.float64)
-
-
-def _mapped(warp: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points [p, 2] under a warp."""
-    mapped = np.c_[points, np.ones(len(points))] @ warp.T
-    return mapped[:, :2] / mapped[:, 2:]
+    # The coarsest level of its pyramid keeps 8 pixels and more; fewer say nothing.
+    bits = int(np.clip(np.log2(min(reference.shape)) - 3, 1, 6))
+    matcher = cv2.createAlignMTB(max_bits=bits)
+    return np.asarray(matcher.calculateShift(reference, picture), np.float64)
 
 
 def _green(image: np.ndarray, scale: float) -> np.ndarray:
     """The green channel as levels 0..255, float32, scaled."""
-    levels = np.asarray(as_unit_float(np.ascontiguousarray(image[..., 1]))) * 255
+    levels = as_unit_float(np.ascontiguousarray(image[..., 1])) * 255
     return _shrunk(levels.astype(np.float32), scale)
 
 
@@ -181,16 +107,7 @@ def _shrunk(image: np.ndarray, scale: float) -> np.ndarray:
     """An image scaled down by averaging areas."""
     if scale == 1:
         return image
-    size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _unscaled(warp: np.ndarray, scale: float) -> np.ndarray:
-    """A warp of pictures scaled by `scale` as a warp of the unscaled ones."""
-    # The centre of the first pixel is at 0: sizes scale about (-1/2, -1/2).
-    shift = (scale - 1) / 2
-    down = np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]])
-    return np.linalg.inv(down) @ warp @ down
+    return images.resized(image, *(max(1, round(side * scale)) for side in image.shape))
 
 
 class _Pair:
@@ -232,11 +149,8 @@ class _Pair:
 
 def _bitmap_step(pair: _Pair, warp: np.ndarray) -> np.ndarray:
     """The translation of the median threshold bitmaps."""
-    bits = int(np.clip(np.log2(min(pair.levels[0].shape)) - 3, 1, 6))
-    levels = [np.rint(image).astype(np.uint8) for image in pair.levels]
-    shift = np.asarray(cv2.createAlignMTB(max_bits=bits).calculateShift(*levels), np.float64)
     found = np.eye(3)
-    found[:2, 2] = -shift
+    found[:2, 2] = -shift(*(np.rint(image).astype(np.uint8) for image in pair.levels))
     return found
 
 

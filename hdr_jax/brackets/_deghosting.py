@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 
 # In levels of 256: how far a level may be off by noise and coding, and the misfit beyond that at
@@ -77,7 +78,7 @@ def confidence(
       Confidence [n, h, w] in [0, 1]; 1 everywhere in the reference, 0 where there is no data.
 
     Raises:
-      ValueError: when shapes do not fit.
+      InputError: when shapes do not fit.
 
     Not meant to be differentiated.
     Source: own; consistency with a reference through the response as in Grosch 2006, "Fast and
@@ -91,7 +92,7 @@ def confidence(
     """
     stack, log_times = crf.check_stack(stack, log_times)
     if jnp.ndim(g) != 2 or not 0 <= reference < stack.shape[0]:
-        raise ValueError(
+        raise InputError(
             f"got g of shape {jnp.shape(g)} and reference {reference} for {stack.shape[0]} "
             "exposures; expected g [c, num_levels] and an index of an exposure"
         )

@@ -1,15 +1,16 @@
 """The program `hdr-jax` (or `python -m hdr_jax`): one subcommand a module of this package."""
 
-import argparse
 import importlib
 import re
 import sys
 import warnings
 
-MINUS_LIST = re.compile(r"-[\d.]+,")  # how such a list begins
+from hdr_jax.cli import parsers
+from hdr_jax.errors import InputError
 
-# Each has `add_parser(subparsers)` and `run(args) -> exit code`.
-COMMANDS = ("merge", "plot", "reconstruct", "score", "data", "import_")
+MINUS_LIST = re.compile(r"-[\d.]+,")  # how a list begins that argparse takes for an option
+# Each module has `run(args) -> exit code`.
+MODULES = {"import": "import_"}  # where the name of a command is no name of a module
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,25 +20,23 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: without the program's name; those of the process by default.
 
     Returns:
-      Exit code: 0, 2 for bad input with one message on standard error, 130 after Ctrl-C.
+      Exit code: 0, 2 for input that cannot be used with one message on standard error, 130 after
+      Ctrl-C. Any other error is a defect of the program and shows its traceback (exit code 1).
 
     Example:
       >>> main(["score", "missing.hdr", "missing.hdr"])
       2
     """
-    parser = argparse.ArgumentParser(
-        prog="hdr-jax", description="Differentiable high-dynamic-range imaging in JAX."
-    )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = importlib.import_module(f"hdr_jax.cli.{name}")
-        module.add_parser(subparsers).set_defaults(run=module.run)
-    args = parser.parse_args(_separated(sys.argv[1:] if arguments is None else arguments))
+    words = _separated(sys.argv[1:] if arguments is None else arguments)
+    args = parsers.parser().parse_args(words)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return args.run(args)
-    except (ValueError, OSError) as error:
+            command = MODULES.get(args.command, args.command)
+            module = importlib.import_module(f"hdr_jax.cli.{command}")
+            importlib.import_module("hdr_jax.cli.compiled").keep_compiled()
+            return module.run(args)
+    except (InputError, OSError) as error:  # OSError: files that are missing, a disk that is full
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,9 +1,12 @@
 """How train.py and eval.py are called: `--config FILE --workdir DIR --config.field=value`.
 
+Without --config the configuration is the one that lies in the work directory.
+
 Wrong flags, wrong fields and bad data give one clear message and exit code 2.
 """
 
 import difflib
+import pathlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +15,17 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from hdr_jax.cli.compiled import keep_compiled
+from hdr_jax.errors import InputError
+from hdr_jax.runs import description
+
 
 def run(main: Callable[[ml_collections.ConfigDict, str], object], description: str) -> None:
     """Parses the command line, calls `main(config, workdir)` and leaves with an exit code.
 
-    0 after success, 2 for bad input (a ValueError, a missing file, a wrong flag or field), 1 for a
-    run that had to stop (a loss that is not finite), 130 after Ctrl-C.
+    0 after success, 2 for input that cannot be used (also a missing file, a wrong flag or field), 1
+    for a run that had to stop (a loss that is not finite), 130 after Ctrl-C. Any other error is a
+    defect of the program and shows its traceback.
 
     Args:
       main: what to do.
@@ -27,13 +35,14 @@ def run(main: Callable[[ml_collections.ConfigDict, str], object], description: s
         print(description)
         sys.exit(0)
     config, workdir = parse(sys.argv)
+    keep_compiled()
     try:
         main(config, workdir)
     except FloatingPointError as error:
         leave(f"stopped: {error}", 1)
     except KeyboardInterrupt:
         leave("interrupted; the same command goes on from the last checkpoint", 130)
-    except (ValueError, FileNotFoundError) as error:
+    except (InputError, OSError) as error:
         leave(str(error), 2)
 
 
@@ -47,16 +56,16 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
       (config, workdir). Leaves with exit code 2 when anything is wrong with them.
     """
     values = flags.FlagValues()
-    config = config_flags.DEFINE_config_file("config", flag_values=values, lock_config=True)
     workdir = flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
     try:
+        config = _config_flag(arguments, values)
         remaining = values(arguments)
         missing = [flag.name for flag in (config, workdir) if flag.value is None]
         if config.value is not None:
             config.value.is_locked  # noqa: B018 - a file that could not be read raises only here
     except AttributeError:
         leave(_unknown_field(arguments), 2)
-    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:
+    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:  # of a file, a value
         leave(str(error), 2)
     if missing:
         leave(f"--{missing[0]} is missing; --help shows how to call this", 2)
@@ -76,16 +85,37 @@ def leave(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def _config_flag(arguments: list[str], values: flags.FlagValues) -> flags.FlagHolder:
+    """The flag --config FILE; without it the configuration that lies in the work directory."""
+    options = {"flag_values": values, "lock_config": True, "sys_argv": arguments}
+    workdir = _given(arguments, "workdir")
+    if workdir and _given(arguments, "config") is None:
+        config = description.read_config(workdir)
+        if config is not None:
+            return config_flags.DEFINE_config_dict("config", config, **options)
+    return config_flags.DEFINE_config_file("config", **options)
+
+
+def _given(arguments: list[str], name: str) -> str | None:
+    """The value of a flag on the command line."""
+    for i, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag in (f"--{name}", f"-{name}"):
+            return value if equals else next(iter(arguments[i + 1 :]), None)
+    return None
+
+
 def _unknown_field(arguments: list[str]) -> str:
     """Says which override names no field of the configuration, and which fields are near."""
-    given, path = [], None
-    for i, argument in enumerate(arguments):
-        name, _, value = argument.lstrip("-").partition("=")
-        if name == "config":
-            path = value or arguments[i + 1]
-        elif name.startswith("config."):
-            given.append(name.removeprefix("config."))
-    known = list(_field_names(runpy.run_path(path)["get_config"]()))
+    path = _given(arguments, "config")
+    if path is None:
+        path = pathlib.Path(_given(arguments, "workdir")) / description.FILE
+        config = description.read_config(path.parent)
+    else:
+        config = runpy.run_path(path)["get_config"]()
+    names = [argument.lstrip("-").partition("=")[0] for argument in arguments]
+    given = [name.removeprefix("config.") for name in names if name.startswith("config.")]
+    known = list(_field_names(config))
     unknown = next((name for name in given if name not in known), given[-1] if given else "?")
     near = difflib.get_close_matches(unknown, known, n=5, cutoff=0.4) or known
     return f"the configuration {path} has no field {unknown!r}; near names: {', '.join(near)}"

@@ -1,45 +1,17 @@
 """hdr-jax import DIR: the authors' released PyTorch weights as a checkpoint of this program."""
 
 import argparse
-import dataclasses
 
-EXAMPLE = """example:
-  hdr-jax import weights/ --step 80000 -o runs/released
+import jax
 
-DIR holds 80000-gu.ckpt, 80000-gd.ckpt, 80000-su.ckpt, 80000-sd.ckpt, 80000-cbu.ckpt and
-80000-cbd.ckpt. PyTorch is not needed, and no code of the files is run."""
-
-
-def add_parser(subparsers) -> argparse.ArgumentParser:
-    """Adds the subcommand to the parsers of `hdr-jax`."""
-    parser = subparsers.add_parser(
-        "import",
-        help="turn the released PyTorch weights into a checkpoint",
-        description="Reads the released program's six files and writes an Orbax checkpoint.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="folder with the six .ckpt files")
-    parser.add_argument("--step", default="80000", help="prefix of their names, default 80000")
-    parser.add_argument(
-        "-o", "--output", metavar="CKPT", required=True, help="folder of the new checkpoint"
-    )
-    return parser
+from hdr_jax import convert
+from hdr_jax.runs import checkpoints
 
 
 def run(args: argparse.Namespace) -> int:
     """Converts, writes and says what was written; returns the exit code."""
-    import jax
-    import jax.numpy as jnp
-
-    from hdr_jax import convert
-    from hdr_jax.runs import checkpoints
-
     model, params = convert.load_released(args.directory, args.step)
-    names = {field.name for field in dataclasses.fields(model)} - {"parent", "name"}
-    fields = {name: getattr(model, name) for name in sorted(names)}
-    fields["dtype"] = jnp.dtype(model.dtype).name
-    checkpoints.save_model(args.output, fields, params)
+    checkpoints.save_model(args.output, model, params, {"edge_weights": "released"})
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     print(
         f"{args.output}: {count:,} parameters, {model.num_exposures} exposures, widths "

@@ -4,79 +4,39 @@ import argparse
 import os
 import pathlib
 import unicodedata
+import warnings
 
+import numpy as np
+
+from hdr_jax import brackets, images, progress
 from hdr_jax.cli.outputs import check, write_preview
+from hdr_jax.cli.parsers import PICTURES_FIRST
+from hdr_jax.errors import InputError
+from hdr_jax.exposure import ev_to_log_times, log_times_to_ev
+from hdr_jax.runs import figures
 
-EXAMPLE = """examples:
-  hdr-jax merge holiday/bridge                     a folder; writes bridge.exr here
-  hdr-jax merge IMG_1.jpg IMG_2.jpg IMG_3.jpg -o bridge.hdr
-  hdr-jax merge a.png b.png c.png --times 1/250 1/60 1/15
-  hdr-jax merge hand_held/ --align --deghost -o square.exr
-  hdr-jax merge tripod/ --crf-only -o canon.csv    the response alone, and later
-  hdr-jax merge other/ --response canon.csv
-
-Exposure times come from --times or --ev, else from exposures.csv beside the pictures (a first line
-file,exposure_time_s), else from EXIF. Beside bridge.exr you find bridge_preview.jpg, tone-mapped,
-and the response as bridge_response.csv and bridge_response.png."""
-
+MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
 UNITS = (
     "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
     "{at}; not cd/m^2"
 )
-METHODS = ("debevec", "mitsunaga-nayar")
-MIN_STOPS = 0.1  # between the shortest and the longest exposure; EXIF times err by as much
-ORDER = "the pictures go first: hdr-jax merge a.jpg b.jpg --times 1/60 1/15"
-
-
-def add_parser(subparsers) -> argparse.ArgumentParser:
-    """Adds the subcommand to the parsers of `hdr-jax`."""
-    parser = subparsers.add_parser(
-        "merge",
-        help="bracketed photographs to a radiance map",
-        description="Recovers the camera's response from bracketed photographs and merges them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("pictures", nargs="+", metavar="IMG", help="photographs of 8 or 16 bits, or one folder")
-    add("-o", "--output", metavar="FILE", help="radiance map, .exr or .hdr; with --crf-only .csv")
-    add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
-    add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
-    add("--method", choices=METHODS, default="debevec", help="how the response is recovered")
-    add("--smoothness", type=float, default=20.0, help="of Debevec's curve, default 20")
-    add("--response", metavar="R", help="do not recover it: srgb, linear, or a .csv or .npy file")
-    add("--align", action="store_true", help="register hand-held pictures; crops to what all show")
-    add("--deghost", action="store_true", help="keep what moves as the reference picture shows it")
-    add("--reference", metavar="IMG", help="file name, default the best exposed picture")
-    add("--crf-only", action="store_true", help="write the response and no radiance map")
-    add("--preview", metavar="FILE", help="tone-mapped picture, default <output>_preview.jpg")
-    add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
-    add("--no-preview", action="store_true", help="write no preview")
-    add("--no-curve", action="store_true", help="write no response and no plot of it")
-    error = parser.error
-    parser.error = lambda text: error(f"{text}; {ORDER}" if "IMG" in text else text)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Merges, writes and says what was written; returns the exit code."""
-    import numpy as np
-
-    from hdr_jax import brackets, images
-
     misplaced = [word for word in (*(args.times or ()), *(args.ev or ())) if os.path.isfile(word)]
     if misplaced:
-        raise ValueError(f"got {misplaced[0]} as an exposure; {ORDER}")
+        raise InputError(f"got {misplaced[0]} as an exposure; {PICTURES_FIRST}")
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
     if len(paths) < 2:
-        raise ValueError(
+        raise InputError(
             f"got one picture, {paths[0]}; expected at least two exposures of a scene, or a folder."
         )
     log_times = read_log_times(paths, args)
     outputs = output_paths(args, paths)
     reference = named_index(args.reference, paths)
-    with brackets.load(paths) as loaded:
+    with brackets.load(paths, progress=progress.bar) as loaded:
         describe(loaded, log_times, paths)
         warn_of_order(loaded, log_times, paths)
         g = camera_response(loaded, log_times, args, images.is_raw(paths[0]))
@@ -87,13 +47,15 @@ def run(args: argparse.Namespace) -> int:
             reference = brackets.reference_index(loaded.thinned(2**18))
         merged = loaded
         if args.align:
-            merged, moved = brackets.align(loaded, log_times, g, reference)
+            merged, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
             moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
             height, width = merged.shape[1:3]
             print(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
         ghosts = reference if args.deghost else None
         with merged:
-            radiance = brackets.merge_strips(merged, log_times, g, reference=ghosts)
+            radiance = brackets.merge_strips(
+                merged, log_times, g, reference=ghosts, progress=progress.bar
+            )
     units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
     write_map(outputs, radiance, [units, exposures_text(log_times, args)], paths)
     write_curve(outputs, g)
@@ -105,31 +67,27 @@ def run(args: argparse.Namespace) -> int:
 
 def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     """Natural logs of the exposure times [n], as the options or the files say."""
-    import numpy as np
-
-    from hdr_jax import images
-
     if args.times and args.ev:
-        raise ValueError("got both --times and --ev; expected one of them")
+        raise InputError("got both --times and --ev; expected one of them")
     if args.ev:
         try:
             ev = np.array([float(word) for word in _words(args.ev)])
         except ValueError as error:
-            raise ValueError(
+            raise InputError(
                 f"--ev: {error}; expected stops such as -2 0 2, and the pictures before --ev"
             ) from error
         if len(ev) != len(paths) or not (np.abs(ev) < 100).all():
-            raise ValueError(
+            raise InputError(
                 f"--ev has {len(ev)} values for {len(paths)} pictures; expected one each, in stops"
             )
-        log_times = np.log(2) * ev
+        log_times = np.asarray(ev_to_log_times(ev))
     else:
         times = _words(args.times) if args.times else None
         log_times = np.log(images.exposure_times(paths, times))
-    stops = np.ptp(log_times) / np.log(2)
+    stops = np.ptp(log_times_to_ev(log_times))
     if stops < MIN_STOPS:
         equal = "equal" if stops < 1e-6 else f"nearly equal ({stops:.2g} stops in all)"
-        raise ValueError(
+        raise InputError(
             f"all exposure times are {equal}: nothing tells how the camera responds. Give the "
             "true ones by --times or --ev."
         )
@@ -138,19 +96,15 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
 
 def exposures_text(log_times, args: argparse.Namespace) -> str:
     """The exposures as they are noted in the header of the map."""
-    import numpy as np
-
     if args.ev:
-        return f"exposures at EV {' '.join(f'{x:g}' for x in log_times / np.log(2))}"
+        return (
+            f"exposures at EV {' '.join(f'{x:g}' for x in np.asarray(log_times_to_ev(log_times)))}"
+        )
     return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
 
 
 def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
     """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
-    import numpy as np
-
-    from hdr_jax import brackets, images
-
     name = args.response or ("linear" if raw else None)
     if name in ("srgb", "linear"):
         # 16 bits hold more than 256 levels can tell apart in the dark.
@@ -159,10 +113,10 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
     if args.response:
         return images.read_response(args.response)
     method = args.method.replace("-", "_")
-    for _ in brackets.progress([0], "recovering the response"):
+    with progress.bar("recovering the response"):
         g = brackets.response(loaded, log_times, method=method, smoothness=args.smoothness)
     if not (np.isfinite(g).all() and np.ptp(g, axis=1).min() > 0):
-        raise ValueError(
+        raise InputError(
             "no response can be recovered from these pictures; give one by --response srgb, or "
             "check that they differ in exposure"
         )
@@ -199,18 +153,16 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
         unicodedata.normalize("NFC", pathlib.Path(path).name) for path in (name, *paths)
     )
     if wanted not in names:
-        raise ValueError(f"--reference {name} is none of the pictures {', '.join(names)}")
+        raise InputError(f"--reference {name} is none of the pictures {', '.join(names)}")
     return names.index(wanted)
 
 
 def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
     """Says what was read, and where there is nothing to read."""
-    import numpy as np
-
     n, height, width, _ = loaded.shape
     print(
         f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
-        f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
+        f"{np.ptp(log_times_to_ev(log_times)):.1f} stops of exposure"
     )
     for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
         if not valid.all():
@@ -219,10 +171,6 @@ def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
     """Warns where a longer exposure is darker: the times are probably in another order."""
-    import warnings
-
-    import numpy as np
-
     order = np.argsort(log_times, kind="stable")
     shown = loaded.valid_thinned(2**16).all(0)
     if not shown.any():
@@ -239,11 +187,9 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
 
 def write_map(outputs: dict[str, pathlib.Path], radiance, notes: list[str], paths) -> None:
     """The radiance map with what is known of it, and its picture."""
-    from hdr_jax import brackets, images
-
     name, chromaticities = images.primaries(paths)
     comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
-    for _ in brackets.progress([0], f"writing {outputs['map'].name}"):
+    with progress.bar(f"writing {outputs['map'].name}"):
         images.write(outputs["map"], radiance, comment, chromaticities)
     if "preview" in outputs:
         height, width = write_preview(outputs["preview"], radiance)
@@ -252,9 +198,6 @@ def write_map(outputs: dict[str, pathlib.Path], radiance, notes: list[str], path
 
 def write_curve(outputs: dict[str, pathlib.Path], g) -> None:
     """The response as numbers and as a plot."""
-    from hdr_jax import images
-    from hdr_jax.runs import figures
-
     if "curve" in outputs:
         images.write_response(outputs["curve"], g)
         figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})

@@ -3,16 +3,17 @@
 import argparse
 import itertools
 import pathlib
+import tempfile
 
+import jax
+import numpy as np
+
+from hdr_jax import images, progress
 from hdr_jax.cli.outputs import write_preview
-
-EXAMPLE = """example:
-  python train.py --config configs/small.py --workdir runs/small --config.manual_dir=/my/hdr
-  hdr-jax reconstruct holiday.jpg --checkpoint runs/small -o out --stack
-
-Photographs are turned upright (EXIF) and converted to sRGB (ICC profile). This
-writes out/holiday.exr, out/holiday.png (tone-mapped, to look at) and, with --stack, the generated
-exposures in out/holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
+from hdr_jax.errors import InputError
+from hdr_jax.files import write_text
+from hdr_jax.reconstruct import reconstruct_batch
+from hdr_jax.runs import checkpoints
 
 NO_CHECKPOINT = (
     "no model: pass --checkpoint, the --workdir of a training run (python train.py --config "
@@ -21,118 +22,70 @@ NO_CHECKPOINT = (
 )
 
 
-def add_parser(subparsers) -> argparse.ArgumentParser:
-    """Adds the subcommand to the parsers of `hdr-jax`."""
-    parser = subparsers.add_parser(
-        "reconstruct",
-        help="turn single photographs into radiance maps",
-        description="Generates the other exposures of a photograph, then merges them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG or TIFF, any size")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", required=True, help="folder for the results"
-    )
-    parser.add_argument(
-        "--checkpoint", metavar="DIR", help="a run's work directory, or a checkpoint"
-    )
-    parser.add_argument("--step", type=int, help="which checkpoint, the newest by default")
-    parser.add_argument("--format", choices=("exr", "hdr"), default="exr", help="default exr")
-    parser.add_argument("--stack", action="store_true", help="write the generated exposures too")
-    parser.add_argument(
-        "--reference",
-        type=int,
-        metavar="INDEX",
-        help="which exposure of the stack the photograph is, 0 the darkest; default the middle",
-    )
-    parser.add_argument(
-        "--ev-step", type=float, default=1.0, help="stops between exposures, default 1"
-    )
-    parser.add_argument(
-        "--tile", type=int, default=512, help="largest picture given to the networks, default 512"
-    )
-    parser.add_argument(
-        "--released",
-        action="store_true",
-        help="the model is an import of the authors' weights: edges as their program finds them",
-    )
-    parser.add_argument("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
-    return parser
-
-
 def run(args: argparse.Namespace) -> int:
     """Reconstructs every photograph; returns the exit code."""
     if args.checkpoint is None:
-        raise ValueError(NO_CHECKPOINT)
-    import jax
-
-    from hdr_jax import images
-    from hdr_jax.runs import checkpoints
+        raise InputError(NO_CHECKPOINT)
 
     paths = [pathlib.Path(photo) for photo in args.photos]
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
     if twice:
-        raise ValueError(f"several photographs are named {', '.join(twice)}: one folder for each")
-    # All are looked at first: a damaged one must not stop the work half-way.
-    shapes = [images.read_photo(path, to_srgb=True).shape for path in paths]
+        raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
     model, params, step = checkpoints.load_model(args.checkpoint, args.step)
-    pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
-    print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
-    for group in _groups(paths, shapes, args.tile, jax.local_device_count()):
-        _reconstruct(group, model, params, args)
+    with tempfile.TemporaryDirectory() as folder:
+        # All are decoded first: a damaged one must not stop the work half-way.
+        pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
+        _reconstruct_all(paths, pictures, (model, params, step), args)
     return 0
 
 
-def _groups(paths, shapes, tile: int, devices: int) -> list[list[pathlib.Path]]:
-    """Photographs that are done together: neighbours of equal size that need no tiles."""
-    groups: list[list[pathlib.Path]] = []
-    last = None
-    for path, shape in zip(paths, shapes, strict=True):
-        joins = shape == last and max(shape[:2]) <= tile and len(groups[-1]) < devices
-        if joins:
-            groups[-1].append(path)
-        else:
-            groups.append([path])
-        last = shape
-    return groups
+def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
+    """A photograph in sRGB, kept on disk: any number of them fits."""
+    np.save(place, images.read_photo(path, to_srgb=True))
+    return np.load(place, mmap_mode="r")
 
 
-def _reconstruct(group: list[pathlib.Path], model, params, args: argparse.Namespace) -> None:
-    """One group of photographs, with a progress bar over the tiles."""
-    import tqdm
-
-    from hdr_jax import images
-    from hdr_jax.reconstruct import reconstruct_batch
-
-    names = ", ".join(path.name for path in group)
-    with tqdm.tqdm(unit="tile", desc=names, dynamic_ncols=True) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+def _reconstruct_all(paths, pictures, loaded, args: argparse.Namespace) -> None:
+    """Reconstructs decoded photographs, one group after the other."""
+    model, params, step = loaded
+    pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
+    print(f"model of {args.checkpoint}, step {step}: {model.num_exposures} exposures")
+    trained_with = checkpoints.load_config(args.checkpoint, step)
+    edges = "released" if args.released else trained_with.get("edge_weights", "rgb")
+    options = {"channel_weights": images.edge_weights(edges), "reference_index": args.reference}
+    options |= {"ev_step": args.ev_step, "tile": args.tile, "overlap": args.overlap}
+    for group in _groups(pictures, args.tile, jax.local_device_count()):
+        names = ", ".join(paths[k].name for k in group)
         results = reconstruct_batch(
-            [images.read_photo(path, to_srgb=True) for path in group],
+            [np.asarray(pictures[k]) for k in group],
             model,
             params,
-            reference_index=args.reference,
-            ev_step=args.ev_step,
-            tile=args.tile,
-            overlap=args.overlap,
-            channel_weights=images.RELEASED_WEIGHTS if args.released else images.RGB_WEIGHTS,
-            progress=progress,
+            progress=lambda _, total, names=names: progress.bar(names, total),
+            **options,
         )
-        for path, (radiance, stack) in zip(group, results, strict=True):
-            _write(pathlib.Path(args.output), path.stem, radiance, stack, args)
+        for k, (radiance, stack) in zip(group, results, strict=True):
+            _write(pathlib.Path(args.output), paths[k].stem, radiance, stack, args)
+
+
+def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[int]]:
+    """Which photographs are done together: neighbours of equal size that need no tiles."""
+    groups: list[list[int]] = []
+    for k, picture in enumerate(pictures):
+        joins = (
+            k > 0
+            and picture.shape == pictures[k - 1].shape
+            and max(picture.shape[:2]) <= tile
+            and len(groups[-1]) < devices
+        )
+        if joins:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return groups
 
 
 def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Namespace) -> None:
     """The radiance map, a picture of it, and the stack when it is asked for."""
-    import numpy as np
-
-    from hdr_jax import images
-
     path = folder / f"{name}.{args.format}"
     images.write(path, radiance)
     write_preview(folder / f"{name}.png", radiance)
@@ -144,9 +97,6 @@ def _write(folder: pathlib.Path, name: str, radiance, stack, args: argparse.Name
 
 def _write_stack(folder: pathlib.Path, stack, ev_step: float) -> None:
     """Exposures as PNGs, and the table of exposure times that makes a stack of them."""
-    from hdr_jax import images
-    from hdr_jax.runs.log import write_text
-
     folder.mkdir(exist_ok=True)
     rows = ["file,exposure_time_s"]
     for i, exposure in enumerate(stack):

@@ -5,52 +5,12 @@ import json
 import math
 import pathlib
 
-EXAMPLE = """example:
-  hdr-jax score reconstructed.hdr truth.hdr --protocol display --peak 1000
-
-The visibility map is gray where nobody sees a difference, then blue (25 %), green (50 %),
-yellow (75 %) and red (everybody sees it)."""
-
-
-def add_parser(subparsers) -> argparse.ArgumentParser:
-    """Adds the subcommand to the parsers of `hdr-jax`."""
-    parser = subparsers.add_parser(
-        "score",
-        help="quality of a radiance map against a reference",
-        description="HDR-VDP-2, PU21 and tone-mapped metrics of a radiance map.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("test", help="radiance map to judge, .hdr or .exr")
-    parser.add_argument("reference", help="radiance map it should equal, same size")
-    parser.add_argument(
-        "--protocol",
-        default="singlehdr",
-        help="how relative values become cd/m^2: singlehdr (default), display or absolute",
-    )
-    parser.add_argument(
-        "--peak", type=float, default=1000.0, help="white of the display protocol, cd/m^2"
-    )
-    parser.add_argument(
-        "--pixels-per-degree", type=float, default=30.0, help="of visual angle, default 30"
-    )
-    parser.add_argument(
-        "--crf-correction",
-        action="store_true",
-        help="fit the test image's tones to the reference before the PU21 metrics",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument(
-        "--map", metavar="PNG", help="the visibility map, default <test>_visibility.png here"
-    )
-    parser.add_argument("--no-map", action="store_true", help="write no visibility map")
-    return parser
+from hdr_jax import color, images, metrics, tonemap
+from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the metrics and writes the visibility map; returns the exit code."""
-    from hdr_jax import color, images, metrics
-
     test, reference = (images.read_hdr(path) for path in (args.test, args.reference))
     result = metrics.hdrvdp2_by_protocol(
         test,
@@ -74,9 +34,6 @@ def run(args: argparse.Namespace) -> int:
 
 def scores(test, reference, result, args: argparse.Namespace) -> dict:
     """All metrics of a pair by name, as Python values; infinities as text, for JSON."""
-    from hdr_jax import metrics, tonemap
-    from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
-
     light = metrics.calibrate(test, reference, protocol=args.protocol, peak=args.peak)
     white = max(float(light[1].max()), 1e-20)
     pictures = [tonemap.reinhard(image.clip(0)) for image in light]

@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 
 from hdr_jax.convert.pickles import Refused, Storage, Tensor, Unpickler, View
+from hdr_jax.errors import InputError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -31,7 +32,7 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
         Read-only arrays in PyTorch's layouts (convolution kernels [out, in, h, w]).
 
     Raises:
-        ValueError: no PyTorch file, a truncated or damaged one, one that asks for anything but
+        InputError: no PyTorch file, a truncated or damaged one, one that asks for anything but
             tensors, or one that holds something else. The message names file and finding.
 
     Not differentiable.
@@ -49,10 +50,10 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
         try:
             return _named_arrays(_read(file))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}") from None
         except Exception as error:  # damage can raise nearly anything, OSError and MemoryError too
             found = f"{type(error).__name__}: {error}"
-            raise ValueError(f"{path}: damaged or truncated PyTorch file ({found})") from None
+            raise InputError(f"{path}: damaged or truncated PyTorch file ({found})") from None
 
 
 def _named_arrays(content: object) -> dict[str, np.ndarray]:
@@ -61,10 +62,10 @@ def _named_arrays(content: object) -> dict[str, np.ndarray]:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):
-        raise ValueError(f"holds a {type(content).__name__}, expected a dict of named tensors")
+        raise InputError(f"holds a {type(content).__name__}, expected a dict of named tensors")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(
+            raise InputError(
                 f"entry {str(name)[:100]!r} is a {type(value).__name__}, expected tensors only: "
                 "save the network's state_dict() by itself"
             )
@@ -86,7 +87,7 @@ def _read(file) -> object:
     except Exception:
         magic = None
     if not isinstance(magic, int) or magic != LEGACY_MAGIC:
-        raise ValueError(
+        raise InputError(
             f"no PyTorch file: it starts with {head[:8]!r}, neither a zip archive, nor PyTorch's "
             "pickles, nor a tar archive"
         )
@@ -98,14 +99,14 @@ def _read_zip(file) -> object:
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
-        raise ValueError(f"truncated or damaged zip archive ({error})") from None
+        raise InputError(f"truncated or damaged zip archive ({error})") from None
     members = {info.filename: info for info in archive.infolist()}
     root = next((n.removesuffix("data.pkl") for n in members if n.endswith("/data.pkl")), None)
     if root is None:
-        raise ValueError("no PyTorch file: a zip archive without data.pkl")
+        raise InputError("no PyTorch file: a zip archive without data.pkl")
     packed = any(info.compress_type != zipfile.ZIP_STORED for info in members.values())
     if packed or sum(info.file_size for info in members.values()) > _size(file):
-        raise ValueError("no PyTorch file: a zip archive of compressed members")
+        raise InputError("no PyTorch file: a zip archive of compressed members")
     little = f"{root}byteorder" not in members or archive.read(f"{root}byteorder") == b"little"
     storages = {}
 
@@ -114,7 +115,7 @@ def _read_zip(file) -> object:
         if key not in storages:
             storages[key] = Storage(kind, numel)
             if f"{root}data/{key}" not in members:
-                raise ValueError(f"truncated or damaged: storage {key!r} is missing")
+                raise InputError(f"truncated or damaged: storage {key!r} is missing")
             storages[key].fill(archive.read(f"{root}data/{key}"), little)
         return View(storages[key], 0, numel)
 
@@ -125,7 +126,7 @@ def _read_legacy(file) -> object:
     """Pickles behind the magic number: version, system, content, storage keys; then the bytes."""
     version, system = Unpickler(file).load(), Unpickler(file).load()
     if version != 1001:
-        raise ValueError(f"PyTorch file of protocol {version!r}, expected 1001")
+        raise InputError(f"PyTorch file of protocol {version!r}, expected 1001")
     storages = {}
 
     def resolve(pid) -> View:
@@ -144,7 +145,7 @@ def _read_tar(file) -> object:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         members = {name: archive.extractfile(name) for name in ("storages", "tensors", "pickle")}
         if None in members.values():
-            raise ValueError("no PyTorch file: a tar archive of other things")
+            raise InputError("no PyTorch file: a tar archive of other things")
         views = _tar_views(members["storages"])
         tensors = _tar_tensors(members["tensors"], views)
         return Unpickler(members["pickle"], lambda pid: tensors[int(pid)]).load()
@@ -181,7 +182,7 @@ def _fill_counted(file, storage: Storage, little_endian: bool) -> None:
     count = file.read(8)
     left = _size(file) - file.tell()
     if len(count) != 8 or struct.unpack("<q", count) != (storage.numel,) or storage.nbytes > left:
-        raise ValueError(f"truncated or damaged before a storage of {storage.nbytes} bytes")
+        raise InputError(f"truncated or damaged before a storage of {storage.nbytes} bytes")
     storage.fill(file.read(storage.nbytes), little_endian)
 
 

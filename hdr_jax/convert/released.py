@@ -17,6 +17,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from hdr_jax.convert.containers import load_state_dict
 from hdr_jax.convert.write import save_state_dict
+from hdr_jax.errors import InputError
 from hdr_jax.models import ExposureStackModel
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
 
@@ -42,7 +43,7 @@ def load_released(
         `model.apply({"params": params}, image, edge_map)` runs it.
 
     Raises:
-        ValueError: a file is missing or not readable, or its tensors are not those of the network;
+        InputError: a file is missing or not readable, or its tensors are not those of the network;
             the message lists what is missing, surplus or of another shape.
 
     Not differentiable.
@@ -52,21 +53,21 @@ def load_released(
         >>> load_released("/nowhere")
         Traceback (most recent call last):
         ...
-        ValueError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, 80000-cbu.ckpt, 80000-gd.ckpt, \
+        InputError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, 80000-cbu.ckpt, 80000-gd.ckpt, \
 80000-sd.ckpt, 80000-cbd.ckpt
     """
     paths = {where: Path(directory, f"{step}-{suffix}.ckpt") for where, suffix in SUFFIXES.items()}
     if missing := [path.name for path in paths.values() if not path.is_file()]:
-        raise ValueError(f"{directory}: missing {', '.join(missing)}")
+        raise InputError(f"{directory}: missing {', '.join(missing)}")
     params, built = {"up": {}, "down": {}}, {}
     for (direction, name), path in paths.items():
         built[direction, name], params[direction][name] = _load_network(path, name)
     for name in CLASSES:
         if built["up", name] != built["down", name]:
-            raise ValueError(f"{directory}: the {name} networks up and down differ in size")
+            raise InputError(f"{directory}: the {name} networks up and down differ in size")
     nets = {name: built["up", name] for name in CLASSES}
     if nets["global"].entries != nets["local"].entries:
-        raise ValueError(f"{directory}: global and local networks differ in their exposures")
+        raise InputError(f"{directory}: global and local networks differ in their exposures")
     fields = {f"{name}_{field}": getattr(nets[name], field) for name in nets for field in FIELDS}
     return ExposureStackModel(nets["global"].entries + 1, **fields), params
 
@@ -75,7 +76,7 @@ def _load_network(path: Path, name: str) -> tuple[UNet, dict]:
     """One file: the network its shapes describe, and its parameters."""
     tensors = load_state_dict(path)
     if getattr(tensors.get("init_layers.0.conv.weight"), "ndim", 0) != 4:
-        raise ValueError(f"{path}: no released {name} network, without init_layers.0.conv.weight")
+        raise InputError(f"{path}: no released {name} network, without init_layers.0.conv.weight")
     width = tensors["init_layers.0.conv.weight"].shape[0]
     levels = sum(bool(re.fullmatch(r"down_layers\.\d+\.conv1\.conv\.weight", k)) for k in tensors)
     norms = "up_layers.1.conv2.norm.inns."
@@ -114,7 +115,7 @@ def _compare(path: Path, tensors: dict[str, np.ndarray], shapes: dict[str, tuple
         if key in tensors and tensors[key].shape != shape
     ]
     if faults:
-        raise ValueError(f"{path}: {'; '.join(faults)}")
+        raise InputError(f"{path}: {'; '.join(faults)}")
 
 
 def released_keys(name: str, shapes: dict[tuple, tuple]) -> dict[str, tuple]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from hdr_jax import losses
 from hdr_jax.convert.containers import load_state_dict
+from hdr_jax.errors import InputError
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 
@@ -41,7 +42,7 @@ def load_vgg19(
 
     Raises:
       FileNotFoundError: when there is no such file; the message says where to get it.
-      ValueError: when the file is damaged, of another kind, or does not hold VGG-19's weights.
+      InputError: when the file is damaged, of another kind, or does not hold VGG-19's weights.
 
     Source: torchvision's `vgg19` (Simonyan and Zisserman 2015), trained on ImageNet.
     Example:
@@ -52,16 +53,16 @@ def load_vgg19(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise InputError(
             f"no VGG-19 weights at {path}; get {URL} (575 MB, of the torchvision model zoo), or go "
             "without: the loss then compares RGB patches"
         )
     if path.suffix not in (".npz", ".pth"):
-        raise ValueError(f"expected VGG-19 weights as .pth or .npz, got {path.name}")
+        raise InputError(f"expected VGG-19 weights as .pth or .npz, got {path.name}")
     checksum = sha256(path)
     stated = re.search(r"-([0-9a-f]{8,64})\.pth$", path.name)
     if stated and not checksum.startswith(stated[1]):
-        raise ValueError(
+        raise InputError(
             f"{path} is damaged or another file: its SHA-256 begins with {checksum[:8]}, its name "
             f"says {stated[1]}; get it again from {URL}"
         )
@@ -95,4 +96,4 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in losses.vgg19_names() if name in archive}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no readable .npz file: {error}") from error
+        raise InputError(f"{path} is no readable .npz file: {error}") from error

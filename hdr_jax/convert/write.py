@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from hdr_jax.convert.pickles import STORAGE_TYPES
+from hdr_jax.errors import InputError
+from hdr_jax.files import replacing
 
 _STORAGE_NAMES = {code: name for name, code in STORAGE_TYPES.items() if code != "bf2"}
 
@@ -21,7 +23,7 @@ def save_state_dict(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) 
         tensors: arrays by name, of NumPy's float, integer and bool types.
 
     Raises:
-        ValueError: an element type PyTorch has no storage for.
+        InputError: an element type PyTorch has no storage for.
 
     Not differentiable.
     Source: the layout `torch.save` writes.
@@ -32,19 +34,16 @@ def save_state_dict(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) 
     content = b"".join(
         _entry(name, str(index), array) for index, (name, array) in enumerate(arrays.items())
     )
-    unfinished = f"{os.fspath(path)}.unfinished"
-    try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("archive/data.pkl", _PROLOGUE + content + _EPILOGUE)
-            archive.writestr("archive/byteorder", "little")
-            for index, array in enumerate(arrays.values()):
-                little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-                archive.writestr(f"archive/data/{index}", little.reshape(-1).view(np.uint8).data)
-            archive.writestr("archive/version", "3\n")
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+    with (
+        replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.writestr("archive/data.pkl", _PROLOGUE + content + _EPILOGUE)
+        archive.writestr("archive/byteorder", "little")
+        for index, array in enumerate(arrays.values()):
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            archive.writestr(f"archive/data/{index}", little.reshape(-1).view(np.uint8).data)
+        archive.writestr("archive/version", "3\n")
 
 
 # The pickle is put together by hand: the pickle module could only name PyTorch's functions if they
@@ -58,7 +57,7 @@ def _entry(name: str, key: str, array: np.ndarray) -> bytes:
     """Pickle opcodes that push a name and its tensor."""
     code = array.dtype.str[1:]
     if code not in _STORAGE_NAMES:
-        raise ValueError(f"{name}: PyTorch has no storage for elements of type {array.dtype}")
+        raise InputError(f"{name}: PyTorch has no storage for elements of type {array.dtype}")
     strides = [stride // array.itemsize for stride in array.strides]
     storage = (
         pickle.MARK + _text("storage") + f"ctorch\n{_STORAGE_NAMES[code]}\n".encode()

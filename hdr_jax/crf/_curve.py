@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
 from hdr_jax.levels import evaluate, invert
 
 
@@ -99,9 +100,9 @@ def _monotone(g: Array) -> Array:
 
 
 def _check_channels(values: Array, g: Array) -> None:
-    """Raises ValueError unless g [c, num_levels] has one row for each entry of the last axis."""
+    """Raises InputError unless g [c, num_levels] has one row for each entry of the last axis."""
     if g.ndim != 2 or values.ndim == 0 or values.shape[-1] != g.shape[0]:
-        raise ValueError(
+        raise InputError(
             f"got values {values.shape} and g {g.shape}: expected g [num_levels], or "
             "[c, num_levels] with values [..., c]"
         )

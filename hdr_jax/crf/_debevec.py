@@ -5,6 +5,7 @@ import numpy as np
 from jax import Array
 
 from hdr_jax.crf._least_squares import ridge
+from hdr_jax.errors import InputError
 from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
@@ -46,7 +47,7 @@ def debevec(
       g unknown: it is then the straight line that rises by ln(num_levels).
 
     Raises:
-      ValueError: when shapes do not fit or `smoothness` is not positive.
+      InputError: when shapes do not fit or `smoothness` is not positive.
 
     Differentiable in `levels` (if real) and `log_times`, implicitly through the least squares.
     Source: Debevec and Malik 1997, Eq. 3; Kim, Lee, Kang 2020, Eq. 1.
@@ -71,14 +72,14 @@ def debevec(
 
 
 def check_samples(levels: Array, log_times: Array, smoothness: float) -> None:
-    """Raises ValueError unless levels are [p, n], log_times [n] and the smoothness is positive."""
+    """Raises InputError unless levels are [p, n], log_times [n] and the smoothness is positive."""
     if jnp.ndim(levels) != 2 or jnp.shape(log_times) != jnp.shape(levels)[1:]:
-        raise ValueError(
+        raise InputError(
             f"expected levels [p, n] and log_times [n], got shapes {jnp.shape(levels)} and "
             f"{jnp.shape(log_times)}; use jax.vmap over channels"
         )
     if not smoothness > 0:
-        raise ValueError(f"got smoothness {smoothness}: expected a positive number, such as 20")
+        raise InputError(f"got smoothness {smoothness}: expected a positive number, such as 20")
 
 
 def _prior_slope(num_levels: int) -> float:

@@ -6,6 +6,7 @@ from jax import Array
 from hdr_jax.crf._curve import monotone
 from hdr_jax.crf._debevec import check_samples
 from hdr_jax.crf._least_squares import ridge
+from hdr_jax.errors import InputError
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -36,7 +37,7 @@ def mitsunaga_nayar(
       above a hundredth of a level's share, so that its logarithm exists.
 
     Raises:
-      ValueError: when shapes do not fit or `degree` < 1.
+      InputError: when shapes do not fit or `degree` < 1.
 
     Differentiable in real `levels` and `log_times`.
     Source: Mitsunaga and Nayar 1999, "Radiometric self calibration".
@@ -48,7 +49,7 @@ def mitsunaga_nayar(
     """
     check_samples(levels, log_times, 1.0)
     if degree < 1:
-        raise ValueError(f"got degree {degree}: expected at least 1")
+        raise InputError(f"got degree {degree}: expected at least 1")
     weight = weight_function(weighting)(levels, num_levels)
     order = jnp.argsort(log_times)
     x = (jnp.asarray(levels, weight.dtype) / (num_levels - 1))[:, order]

@@ -10,6 +10,7 @@ from jax import Array
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
+from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 from hdr_jax.sampling import get as sampling_function
 from hdr_jax.weighting import Weighting
@@ -48,7 +49,7 @@ def recover(
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
 
     Raises:
-      ValueError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
+      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
         or an unknown name.
 
     Differentiable in `stack` and `log_times`.
@@ -63,9 +64,9 @@ def recover(
     """
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+        raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
     if valid is not None and jnp.shape(valid) != stack.shape[:3]:
-        raise ValueError(
+        raise InputError(
             f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
         )
     return _recover(
@@ -131,27 +132,27 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
       (stack float [n, h, w, c], log_times [n]).
 
     Raises:
-      ValueError: for shapes that do not fit, fewer than two exposures, equal or non-finite times.
+      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times.
 
     Example:
       >>> check_stack(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))[0].shape
       (2, 4, 4, 3)
     """
     if jnp.ndim(stack) != 4 or jnp.ndim(log_times) != 1:
-        raise ValueError(
+        raise InputError(
             f"expected a stack [n, h, w, c] and log_times [n], got shapes {jnp.shape(stack)} and "
             f"{jnp.shape(log_times)}; use jax.vmap for batches"
         )
     if jnp.shape(stack)[0] != jnp.shape(log_times)[0] or jnp.shape(stack)[0] < 2:
-        raise ValueError(
+        raise InputError(
             f"got {jnp.shape(stack)[0]} exposures and {jnp.shape(log_times)[0]} times: expected "
             "one time for each exposure, and at least two exposures"
         )
     if not isinstance(log_times, jax.core.Tracer):
         values = np.asarray(log_times)
         if not np.all(np.isfinite(values)):
-            raise ValueError(f"log exposure times must be finite, got {values}; are all times > 0?")
+            raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
         if np.ptp(values) == 0:
-            raise ValueError(f"all exposure times are equal ({values}): nothing to compare")
-    stack = as_unit_float(stack)
+            raise InputError(f"all exposure times are equal ({values}): nothing to compare")
+    stack = as_unit_float(jnp.asarray(stack))
     return stack, jnp.asarray(log_times, stack.dtype)

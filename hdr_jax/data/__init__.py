@@ -1,26 +1,37 @@
-"""From a TFDS dataset to batches on the devices."""
+"""From a TFDS dataset to batches on the devices.
+
+A *source* is anything with `len` and `source[i]` -> a dict of `stack` (uint8 [n, h, w, 3] or n
+pictures), `ev_offset` ([n] stops), `hdr` (float32 [h, w, 3]) and `scene`. A *batch* is a dict of
+NumPy arrays:
+
+    stack      uint8   [b, n, h, w, 3]  exposures, RGB
+    edges      uint8   [b, n, h, w, 1]  1 on Canny edges of the exposure
+    hdr        float32 [b, h, w, 3]     radiance, linear, relative
+    ev_offset  float32 [b, n]           stops
+
+Training order and augmentation depend on the seed and the position in the run alone: a run that is
+resumed at step k sees the batches that it would have seen.
+"""
 
 from hdr_jax.data._augmentation import (
     augmented,
     centred,
     decode,
     rephotographed,
-    resized,
     scene_name,
     with_edges,
 )
 from hdr_jax.data._batches import (
     ARRAYS,
     batches,
-    builder_of,
     evaluation_batches,
-    load_source,
-    prepare,
     to_devices,
 )
+from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
 
 __all__ = [
     "ARRAYS",
+    "BUILDERS",
     "augmented",
     "batches",
     "builder_of",
@@ -30,7 +41,6 @@ __all__ = [
     "load_source",
     "prepare",
     "rephotographed",
-    "resized",
     "scene_name",
     "to_devices",
     "with_edges",

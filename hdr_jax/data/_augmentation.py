@@ -1,69 +1,70 @@
-"""Crops, turns and edges of one scene: what stands between a source and its batches.
+"""Crops, turns and edges of one example: what stands between a source and its batches.
 
-A *scene* is a dict of `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n] (stops) and `hdr` float32
-[h, w, 3] (linear, relative). Every change is the same for all exposures and the radiance map.
+An *example* is a dict of `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n] (stops) and `hdr`
+float32 [h, w, 3] (linear, relative). Every change is the same for all exposures and the radiance
+map.
 Exposures are resized as they are, display-encoded, and the radiance map in linear light: at strong
 edges they then agree only nearly.
 """
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from hdr_jax import images, synthetic
+from hdr_jax.errors import InputError
 
-Scene = dict[str, np.ndarray]
+Example = dict[str, np.ndarray]
 
 
-def decode(scene: dict) -> Scene:
-    """One scene of a source as plain arrays.
+def decode(example: dict) -> Example:
+    """One example of a source as plain arrays.
 
     Args:
-      scene: `stack` (pictures or an array), `ev_offset`, `hdr` and, for errors, `scene`.
+      example: `stack` (pictures or an array), `ev_offset`, `hdr` and, for errors, `scene`.
 
     Returns:
       `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n], `hdr` float32 [h, w, 3].
 
     Raises:
-      ValueError: naming the scene, if its shapes do not fit.
+      InputError: naming the scene, if its shapes do not fit.
 
     Not differentiable.
-    Example: `scene = decode(source[0])`
+    Example: `example = decode(source[0])`
     """
-    shapes = {np.shape(picture) for picture in scene["stack"]}
-    hdr, ev_offset = scene["hdr"], np.asarray(scene["ev_offset"], np.float32)
+    shapes = {np.shape(picture) for picture in example["stack"]}
+    hdr, ev_offset = example["hdr"], np.asarray(example["ev_offset"], np.float32)
     check(
-        shapes == {np.shape(hdr)} and len(scene["stack"]) == len(ev_offset),
-        f"scene {scene_name(scene.get('scene', '?'))} with exposures {sorted(shapes)}, a radiance "
-        f"map {np.shape(hdr)} and {len(ev_offset)} EV offsets",
+        shapes == {np.shape(hdr)} and len(example["stack"]) == len(ev_offset),
+        f"scene {scene_name(example.get('scene', '?'))} with exposures {sorted(shapes)}, a "
+        f"radiance map {np.shape(hdr)} and {len(ev_offset)} EV offsets",
         "equal sizes and counts",
     )
     return {
-        "stack": np.asarray(scene["stack"], np.uint8),
+        "stack": np.asarray(example["stack"], np.uint8),
         "ev_offset": ev_offset,
         "hdr": np.asarray(hdr, np.float32),
     }
 
 
-def augmented(scene: Scene, size: int, rng: np.random.Generator) -> Scene:
-    """A random square of a scene, at a random scale, flipped and turned.
+def augmented(example: Example, size: int, rng: np.random.Generator) -> Example:
+    """A random square of an example, at a random scale, flipped and turned.
 
     The side of the square is drawn log-uniformly between 2/3 `size` (or of the shorter side, if
     that is less) and the shorter side; it is resized to `size`.
 
     Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
+      example: `stack`, `hdr`, `ev_offset` of one example.
       size: of the result, pixels.
       rng: where the square and the turn are drawn from.
 
     Returns:
-      The scene, [n, size, size, 3] and [size, size, 3].
+      The example, [n, size, size, 3] and [size, size, 3].
 
     Not differentiable.
-    Example: `scene = augmented(scene, 256, np.random.default_rng(0))`
+    Example: `example = augmented(example, 256, np.random.default_rng(0))`
     """
-    height, width = scene["hdr"].shape[:2]
+    height, width = example["hdr"].shape[:2]
     longest = min(height, width)
     shortest = max(min(size, longest) * 2 / 3, 1)
     side = int(round(np.exp(rng.uniform(np.log(shortest), np.log(longest)))))
@@ -71,109 +72,93 @@ def augmented(scene: Scene, size: int, rng: np.random.Generator) -> Scene:
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def change(picture: np.ndarray) -> np.ndarray:
-        picture = resized(picture[top : top + side, left : left + side], size, size)
+        picture = images.resized(picture[top : top + side, left : left + side], size, size)
         picture = np.rot90(picture, turns)
         return picture[:, ::-1] if mirrored else picture
 
-    return _each_picture(scene, change)
+    return _each_picture(example, change)
 
 
-def centred(scene: Scene, height: int, width: int) -> Scene:
-    """The middle of a scene; a scene too small is enlarged first until it covers it.
+def centred(example: Example, height: int, width: int) -> Example:
+    """The middle of an example; an example too small is enlarged first until it covers it.
 
     Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
+      example: `stack`, `hdr`, `ev_offset` of one example.
       height, width: of the result, pixels.
 
     Returns:
-      The scene, [n, height, width, 3] and [height, width, 3].
+      The example, [n, height, width, 3] and [height, width, 3].
 
     Not differentiable.
-    Example: `scene = centred(scene, 256, 256)`
+    Example: `example = centred(example, 256, 256)`
     """
-    rows, columns = scene["hdr"].shape[:2]
+    rows, columns = example["hdr"].shape[:2]
     scale = max(height / rows, width / columns, 1.0)
     enlarged = max(height, round(rows * scale)), max(width, round(columns * scale))
     top, left = (enlarged[0] - height) // 2, (enlarged[1] - width) // 2
 
     def change(picture: np.ndarray) -> np.ndarray:
-        return resized(picture, *enlarged)[top : top + height, left : left + width]
+        return images.resized(picture, *enlarged)[top : top + height, left : left + width]
 
-    return _each_picture(scene, change)
+    return _each_picture(example, change)
 
 
-def rephotographed(scene: Scene, metering_stops: float, rng: np.random.Generator) -> Scene:
-    """Replace a scene's exposures by those of a random camera.
+def rephotographed(example: Example, metering_stops: float, rng: np.random.Generator) -> Example:
+    """Replace an example's exposures by those of a random camera.
 
     Args:
-      scene: `stack`, `hdr`, `ev_offset` of one scene.
+      example: `stack`, `hdr`, `ev_offset` of one example.
       metering_stops: the meter errs by up to so many stops.
       rng: where camera and error are drawn from.
 
     Returns:
-      The scene, its radiance map in units of the exposure that clips at EV 0.
+      The example, its radiance map in units of the exposure that clips at EV 0.
 
     Not differentiable.
-    Example: `scene = rephotographed(scene, 1.0, np.random.default_rng(0))`
+    Example: `example = rephotographed(example, 1.0, np.random.default_rng(0))`
     """
-    hdr = synthetic.meter(scene["hdr"], metering_stops * rng.uniform(-1, 1))
-    return {**scene, "hdr": hdr, "stack": synthetic.photograph(hdr, scene["ev_offset"], rng)}
+    hdr = synthetic.meter(example["hdr"], metering_stops * rng.uniform(-1, 1))
+    return {**example, "hdr": hdr, "stack": synthetic.photograph(hdr, example["ev_offset"], rng)}
 
 
-def with_edges(scene: Scene, sigma: float = 2.0) -> Scene:
+def with_edges(
+    example: Example,
+    sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+) -> Example:
     """Add the Canny edge map of every exposure.
 
     Args:
-      scene: `stack` uint8 [n, h, w, 3] and whatever else.
+      example: `stack` uint8 [n, h, w, 3] and whatever else.
       sigma: of the Gaussian, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
-      The scene with `edges` uint8 [n, h, w, 1].
+      The example with `edges` uint8 [n, h, w, 1].
 
     Not differentiable.
-    Example: `scene = with_edges({"stack": stack})`
+    Example: `example = with_edges({"stack": stack})`
     """
-    maps = np.stack([images.canny(picture, sigma) for picture in scene["stack"]])
-    return {**scene, "edges": maps[..., None]}
+    pictures = example["stack"]
+    maps = [images.canny(picture, sigma, channel_weights=channel_weights) for picture in pictures]
+    return {**example, "edges": np.stack(maps)[..., None]}
 
 
-def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Picture at another size: averaged over areas when shrunk, bilinear when enlarged.
-
-    Args:
-      picture: [h, w, c] uint8 or float32.
-      height, width: of the result, pixels.
-
-    Returns:
-      [height, width, c] of the same dtype; the picture itself if it has that size.
-
-    Not differentiable.
-    Example:
-      >>> resized(np.ones((4, 6, 3), np.float32), 2, 3).shape
-      (2, 3, 3)
-    """
-    if picture.shape[:2] == (height, width):
-        return picture
-    shrunk = height <= picture.shape[0] and width <= picture.shape[1]
-    method = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=method)
-
-
-def _each_picture(scene: Scene, change: Callable[[np.ndarray], np.ndarray]) -> Scene:
+def _each_picture(example: Example, change: Callable[[np.ndarray], np.ndarray]) -> Example:
     """The same change to every exposure and to the radiance map."""
     return {
-        **scene,
-        "stack": np.stack([change(picture) for picture in scene["stack"]]),
-        "hdr": np.ascontiguousarray(change(scene["hdr"])),
+        **example,
+        "stack": np.stack([change(picture) for picture in example["stack"]]),
+        "hdr": np.ascontiguousarray(change(example["hdr"])),
     }
 
 
-def scene_name(scene: str | bytes) -> str:
+def scene_name(name: str | bytes) -> str:
     """Scene name as text (TFDS gives bytes)."""
-    return scene.decode() if isinstance(scene, bytes) else str(scene)
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def check(condition: bool, got: str, expected: str) -> None:
     """Raise unless the condition holds."""
     if not condition:
-        raise ValueError(f"got {got}; expected {expected}.")
+        raise InputError(f"got {got}; expected {expected}.")

@@ -1,21 +1,7 @@
-"""From a TFDS dataset to batches on the devices.
-
-A *source* is anything with `len` and `source[i]` -> a dict of `stack` (uint8 [n, h, w, 3] or n
-pictures), `ev_offset` ([n] stops), `hdr` (float32 [h, w, 3]) and `scene`. A *batch* is a dict of
-NumPy arrays:
-
-    stack      uint8   [b, n, h, w, 3]  exposures, RGB
-    edges      uint8   [b, n, h, w, 1]  1 on Canny edges of the exposure
-    hdr        float32 [b, h, w, 3]     radiance, linear, relative
-    ev_offset  float32 [b, n]           stops
-
-Training order and augmentation depend on the seed and the position in the run alone: a run that is
-resumed at step k sees the batches that it would have seen.
-"""
+"""Batches of a source, and their way onto the devices; sources and batches as in `hdr_jax.data`."""
 
 import collections
 import contextlib
-import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -24,114 +10,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from hdr_jax import images
 from hdr_jax.data import _augmentation
 
 Batch = dict[str, np.ndarray]
 ARRAYS = ("stack", "edges", "hdr", "ev_offset")
-
-
-def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
-    """The TFDS builder of a dataset.
-
-    Args:
-      dataset: TFDS name with an optional config and builder arguments, for instance
-        "synthetic_stacks/64" or "vds/256/skip_bad=True".
-      data_dir: where prepared datasets lie; TFDS's own folder by default.
-
-    Returns:
-      A `tfds.core.DatasetBuilder`.
-
-    Raises:
-      ValueError: for an unknown dataset, config or argument.
-
-    Not differentiable.
-    Example: `configs = builder_of("vds").builder_configs`
-    """
-    # Imported here: whoever brings a source of their own needs no TFDS.
-    import tensorflow_datasets as tfds
-
-    import tfds_builders
-
-    name = dataset.split("/")[0].split(":")[0]
-    if name not in tfds_builders.BUILDERS:
-        raise ValueError(
-            f"got dataset {dataset!r}; expected one of "
-            f"{', '.join(sorted(tfds_builders.BUILDERS))}, with an optional /config."
-        )
-    config = dataset.partition("/")[2].split("/")[0].split(":")[0]
-    known = [config.name for config in tfds_builders.BUILDERS[name].BUILDER_CONFIGS]
-    if config and "=" not in config and config not in known:
-        raise ValueError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
-    return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
-
-
-def prepare(
-    dataset: str,
-    data_dir: str | pathlib.Path | None = None,
-    manual_dir: str | pathlib.Path | None = None,
-) -> Any:
-    """The TFDS builder of a dataset, which is prepared first where it is not yet.
-
-    Args:
-      dataset: see `builder_of`.
-      data_dir: see `builder_of`.
-      manual_dir: where the files lie that a dataset needs from the user.
-
-    Returns:
-      A `tfds.core.DatasetBuilder`, its files in the array_record format. Needs no TensorFlow.
-
-    Raises:
-      ValueError: for an unknown dataset or config, for missing or damaged files, or if it was
-        prepared before from other files than those in `manual_dir`.
-
-    Not differentiable.
-    Example: `splits = prepare("synthetic_stacks/64", "/tmp/data").info.splits`
-    """
-    import tensorflow_datasets as tfds
-
-    from tfds_builders import manual
-
-    builder = builder_of(dataset, data_dir)
-    builder.download_and_prepare(
-        file_format="array_record",
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
-    )
-    if manual_dir is not None:
-        manual.check_same_files(builder, pathlib.Path(manual_dir))
-    return builder
-
-
-def load_source(
-    dataset: str,
-    split: str,
-    data_dir: str | pathlib.Path | None = None,
-    manual_dir: str | pathlib.Path | None = None,
-) -> Sequence[dict]:
-    """Random access to one split of a dataset, which is prepared first where it is not yet.
-
-    Args:
-      dataset: see `prepare`.
-      split: "train", "val" or "test", or a TFDS slice such as "train[:10%]".
-      data_dir: see `prepare`.
-      manual_dir: see `prepare`.
-
-    Returns:
-      A source (see the head of this module). Needs no TensorFlow.
-
-    Raises:
-      ValueError: as `prepare`, or for an unknown split or one without scenes.
-
-    Not differentiable.
-    Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
-    """
-    builder = prepare(dataset, data_dir, manual_dir)
-    known = sorted(builder.info.splits)
-    if split.split("[")[0] not in known:
-        raise ValueError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")
-    source = builder.as_data_source(split)
-    if not len(source):
-        raise ValueError(f"{dataset} has no scenes in split {split!r}. Choose another split.")
-    return source
 
 
 def batches(
@@ -144,6 +27,7 @@ def batches(
     augment: bool = True,
     metering_stops: float = 0.0,
     sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
     num_threads: int = 2,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
@@ -156,7 +40,7 @@ def batches(
     cropped in the middle.
 
     Args:
-      source: see the head of this module.
+      source: see `hdr_jax.data`.
       batch_size: scenes in a batch, over all devices.
       size: height and width of what is cropped, pixels. Smaller pictures are enlarged.
       seed: in [0, 2^32).
@@ -165,6 +49,7 @@ def batches(
       metering_stops: if > 0, the exposures are made anew from the radiance map by a random camera
         whose meter errs by up to so many stops; the stored exposures are not used then.
       sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
       num_threads: threads that decode, crop and find edges.
       shard: (i, m), for host i of m: of every batch the scenes i, i + m, ...
 
@@ -173,7 +58,7 @@ def batches(
       the threads are raised where the batch is asked for.
 
     Raises:
-      ValueError: for an empty source, or sizes, seed or step out of range.
+      InputError: for an empty source, or sizes, seed or step out of range.
 
     Not differentiable.
     Example:
@@ -203,7 +88,7 @@ def batches(
         )
         if metering_stops > 0:
             scene = _augmentation.rephotographed(scene, metering_stops, rng)
-        return _augmentation.with_edges(scene, sigma)
+        return _augmentation.with_edges(scene, sigma, channel_weights)
 
     scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
     scenes = scenes[start_step * batch_size + index :: count]
@@ -221,23 +106,25 @@ def evaluation_batches(
     size: int | None = None,
     multiple_of: int = 1,
     sigma: float = 2.0,
+    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
 ) -> Iterator[dict[str, Any]]:
     """Every scene once, in order, without _augmentation.
 
     Args:
-      source: see the head of this module.
+      source: see `hdr_jax.data`.
       batch_size: scenes in a batch. The last batch is filled up with its last scene.
       size: crop to so many pixels in the middle, smaller pictures being enlarged; None for whole
         pictures, which need equal sizes within a batch.
       multiple_of: whole pictures are cropped in the middle to a multiple of this.
       sigma: of the Canny edges, pixels.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
       An iterator over batches with two further entries: `mask` bool [b], False for scenes that only
       fill up, and `scene`, a list of names.
 
     Raises:
-      ValueError: if batch_size is below 1, or whole pictures of a batch differ in size.
+      InputError: if batch_size is below 1, or whole pictures of a batch differ in size.
 
     Not differentiable.
     Example: `for batch in evaluation_batches(source, batch_size=4, size=256): ...`
@@ -251,9 +138,8 @@ def evaluation_batches(
             scene = source[i]
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
-            scenes.append(
-                (name, _augmentation.with_edges(_augmentation.centred(scene, height, width), sigma))
-            )
+            scene = _augmentation.centred(scene, height, width)
+            scenes.append((name, _augmentation.with_edges(scene, sigma, channel_weights)))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(
@@ -285,7 +171,7 @@ def to_devices(
       takes them. Closing it closes `batches`.
 
     Raises:
-      ValueError: if b is not a multiple of the number of devices.
+      InputError: if b is not a multiple of the number of devices.
 
     Not differentiable.
     Example:
@@ -318,7 +204,7 @@ def to_devices(
             iterator.close()
 
 
-def _whole(scene: _augmentation.Scene, multiple_of: int, name: str) -> tuple[int, int]:
+def _whole(scene: _augmentation.Example, multiple_of: int, name: str) -> tuple[int, int]:
     """Size of a scene, rounded down to a multiple."""
     height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
     _augmentation.check(

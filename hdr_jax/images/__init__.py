@@ -1,6 +1,6 @@
 """Pictures on disk: photographs, exposure stacks, radiance maps, response curves, edge maps."""
 
-from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny
+from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
 from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
 from hdr_jax.images._metadata import OWN_SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
@@ -11,9 +11,9 @@ from hdr_jax.images._pictures import (
     read_hdr,
     read_photo,
     read_stack,
-    reduced,
     write,
 )
+from hdr_jax.images._resizing import reduced, resized
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,
     named_response,
@@ -21,7 +21,6 @@ from hdr_jax.images._response_files import (
     write_response,
 )
 from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
-from hdr_jax.images._writing import replacing
 
 __all__ = [
     "CURVE_SUFFIXES",
@@ -32,6 +31,7 @@ __all__ = [
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
     "canny",
+    "edge_weights",
     "equal_photos",
     "exposure_times",
     "find_photos",
@@ -45,7 +45,7 @@ __all__ = [
     "read_response",
     "read_stack",
     "reduced",
-    "replacing",
+    "resized",
     "write",
     "write_response",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
-from hdr_jax.images._paths import Unsupported, silent
+from hdr_jax.images._paths import Unsupported, quiet
 from hdr_jax.images._samples import Samples, unit_range
 
 CMYK = "holds CMYK separations; expected gray or RGB. Convert it to RGB first"
@@ -52,7 +52,7 @@ def _of_png(path: pathlib.Path) -> Samples:
     """A PNG of any depth; Pillow, which has no 16-bit RGB, reads only its header."""
     import imagecodecs
 
-    with _metadata.opened(path), silent("imagecodecs"):
+    with _metadata.opened(path), quiet("imagecodecs"):
         return _split(imagecodecs.png_decode(path.read_bytes()))
 
 

@@ -11,10 +11,37 @@ import functools
 import cv2
 import numpy as np
 
+from hdr_jax.errors import InputError
+
 RGB_WEIGHTS = (0.299, 0.587, 0.114)
 """Luma of ITU-R BT.601, for RGB channel order."""
 RELEASED_WEIGHTS = (0.114, 0.587, 0.299)
 """What the method's released program applied to RGB pictures: the same weights in BGR order."""
+
+
+EDGE_WEIGHTS = {"rgb": RGB_WEIGHTS, "released": RELEASED_WEIGHTS}
+"""By the name that a configuration gives them."""
+
+
+def edge_weights(name: str) -> tuple[float, float, float]:
+    """Channel weights of the gray picture that edges are found in.
+
+    Args:
+      name: "rgb", or "released" as the method's released program has them.
+
+    Returns:
+      Weights of the channels R, G, B.
+
+    Raises:
+      InputError: for another name.
+
+    Example:
+      >>> edge_weights("rgb")
+      (0.299, 0.587, 0.114)
+    """
+    if name not in EDGE_WEIGHTS:
+        raise InputError(f"got edge weights {name!r}: expected one of {', '.join(EDGE_WEIGHTS)}")
+    return EDGE_WEIGHTS[name]
 
 
 def canny(
@@ -44,7 +71,7 @@ def canny(
       than 3 x 3 pixels has none.
 
     Raises:
-      ValueError: for another shape, dtype or a non-finite image, and for sigma or thresholds out
+      InputError: for another shape, dtype or a non-finite image, and for sigma or thresholds out
           of range.
 
     Not differentiable.
@@ -58,7 +85,7 @@ def canny(
       1
     """
     if not (sigma > 0 and 0 <= low <= high):
-        raise ValueError(
+        raise InputError(
             f"canny got sigma={sigma}, low={low}, high={high}; expected sigma > 0 and "
             "0 <= low <= high. The defaults are 2.0, 0.1 and 0.2."
         )
@@ -77,7 +104,7 @@ def _gray(image: np.ndarray, weights: tuple[float, float, float]) -> np.ndarray:
     """Single-channel float32 in [0, 1]."""
     image = np.asarray(image)
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
-        raise ValueError(
+        raise InputError(
             f"canny got an image of shape {image.shape}; expected [h, w] or [h, w, 3]. "
             "For stacks and batches call it once per picture."
         )
@@ -86,7 +113,7 @@ def _gray(image: np.ndarray, weights: tuple[float, float, float]) -> np.ndarray:
     elif np.issubdtype(image.dtype, np.floating):
         scale = 1.0
     else:
-        raise ValueError(
+        raise InputError(
             f"canny got dtype {image.dtype}; expected uint8, uint16 or float in [0, 1]. "
             "Convert with image.astype(np.float32) / largest level."
         )
@@ -96,7 +123,7 @@ def _gray(image: np.ndarray, weights: tuple[float, float, float]) -> np.ndarray:
     else:
         gray = cv2.transform(image, np.asarray([weights], np.float32) * np.float32(scale))
     if not np.isfinite(gray).all():
-        raise ValueError("canny got an image with NaN or infinite pixels; expected finite values.")
+        raise InputError("canny got an image with NaN or infinite pixels; expected finite values.")
     return gray
 
 

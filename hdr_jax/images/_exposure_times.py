@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.images import _metadata
 from hdr_jax.images._metadata import Metadata
 from hdr_jax.images._paths import PathLike, composed, existing, named_errors
@@ -26,7 +27,7 @@ def read_exposure_time(path: PathLike) -> float | None:
       Seconds, > 0 (ExposureTime, else 2^-ShutterSpeedValue); None where the file says nothing.
 
     Raises:
-      ValueError: if the file is missing or no picture.
+      InputError: if the file is missing or no picture.
 
     Not differentiable.
     Example: `read_exposure_time("IMG_2600.jpg")` gives e.g. 0.125.
@@ -51,7 +52,7 @@ def exposure_times(
       float64 [n], seconds, in the order of `paths`.
 
     Raises:
-      ValueError: if a time is unknown or no positive number, or the counts differ.
+      InputError: if a time is unknown or no positive number, or the counts differ.
 
     Warns:
       UserWarning: if f-number or sensitivity differ, with what comes of it.
@@ -64,7 +65,7 @@ def exposure_times(
     paths = [pathlib.Path(path) for path in paths]
     if given is not None:
         if len(given) != len(paths):
-            raise ValueError(
+            raise InputError(
                 f"got {len(given)} exposure times for {len(paths)} photographs; expected one each."
             )
         pairs = zip(given, paths, strict=True)
@@ -76,7 +77,7 @@ def exposure_times(
     data = [_read(path) for path in paths]
     for path, metadata in zip(paths, data, strict=True):
         if metadata.exposure_time is None:
-            raise ValueError(
+            raise InputError(
                 f"{path} has no exposure time in its EXIF data and none in {EXPOSURES_FILE} beside "
                 "it. Pass exposure_times (hdr-jax merge: --times or --ev), or write that table: "
                 "file,exposure_time_s."

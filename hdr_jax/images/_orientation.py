@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.images import _metadata
 from hdr_jax.images._decoding import decode
 from hdr_jax.images._paths import existing, named_errors, warn
@@ -31,7 +32,7 @@ def common(paths: Sequence[pathlib.Path]) -> list[int]:
       EXIF orientations, one for each; 1 for files that cannot be read.
 
     Raises:
-      ValueError: if the tags differ and the pictures agree neither way.
+      InputError: if the tags differ and the pictures agree neither way.
     """
     tags = [_tag(path) for path in paths]
     known = [tag for tag in tags if tag is not None]
@@ -67,7 +68,7 @@ def _told(path: pathlib.Path, tag: int, usual: int, pattern: list[np.ndarray]) -
         return usual
     if as_tagged > max(ALIKE, as_others + CLEARLY):
         return tag
-    raise ValueError(
+    raise InputError(
         f"{path} has orientation {tag} but other pictures have {usual}, and they agree neither "
         "turned by their tags nor as they are stored. Turn all of them upright first."
     )

@@ -7,6 +7,8 @@ import pathlib
 import unicodedata
 import warnings
 
+from hdr_jax.errors import InputError
+
 PathLike = str | os.PathLike
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -20,7 +22,7 @@ HDR_SUFFIXES = (".hdr", ".exr")
 MAX_PIXELS = 2**28
 
 
-class Unsupported(ValueError):
+class Unsupported(InputError):
     """What a sound file holds that is not read; the text goes on from the name of the file."""
 
 
@@ -33,7 +35,7 @@ def existing(path: PathLike) -> pathlib.Path:
         for entry in path.parent.iterdir():
             if composed(entry.name) == composed(path.name):
                 return entry
-    raise ValueError(f"{path} does not exist; expected a file. Check the name and the folder.")
+    raise InputError(f"{path} does not exist; expected a file. Check the name and the folder.")
 
 
 def composed(name: str) -> str:
@@ -58,7 +60,7 @@ def warn(path: PathLike, message: str) -> None:
 
 
 @contextlib.contextmanager
-def silent(library: str):
+def quiet(library: str):
     """Keeps a library from writing to the log what it also raises, or what does not matter."""
     log = logging.getLogger(library)
     disabled, log.disabled = log.disabled, True
@@ -70,15 +72,15 @@ def silent(library: str):
 
 @contextlib.contextmanager
 def named_errors(path: pathlib.Path, expected: str):
-    """Turn whatever a decoder raises into a ValueError that names the file."""
+    """Turn whatever a decoder raises into an InputError that names the file."""
     try:
         yield
     except Unsupported as error:
-        raise ValueError(f"{path} {error}.") from error
+        raise InputError(f"{path} {error}.") from error
     except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(path)):
+        if isinstance(error, InputError) and str(error).startswith(str(path)):
             raise
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read ({_one_line(error)}); expected {expected}, whole and "
             "undamaged. Open it in a viewer, or copy it again."
         ) from error

@@ -3,7 +3,7 @@
 Photographs are uint8, uint16 or float32 in [0, 1], `[h, w, 3]` RGB as the file holds them
 (display-encoded; raw files developed to linear light); radiance maps are float32 `[h, w, 3]`
 linear RGB of Rec.709's primaries. `docs/photographs.md` has the table of what is read, converted,
-and refused. Whatever is wrong with a file is a `ValueError` that names the file. Files are written
+and refused. Whatever is wrong with a file is an `InputError` that names the file. Files are written
 under a temporary name and then renamed, so that there is never half a file.
 """
 
@@ -11,9 +11,10 @@ import pathlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
-import cv2
 import numpy as np
 
+from hdr_jax.errors import InputError
+from hdr_jax.files import replacing
 from hdr_jax.images import _exr, _formats, _metadata, _orientation, _radiance, _raw, _writing
 from hdr_jax.images._decoding import decode
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
@@ -40,7 +41,7 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
       linear.
 
     Raises:
-      ValueError: if the file is missing, truncated, no picture, or of a kind that is not read.
+      InputError: if the file is missing, truncated, no picture, or of a kind that is not read.
 
     Not differentiable.
     Example:
@@ -77,7 +78,7 @@ def read_stack(
       exposure_times: float64 [n], seconds.
 
     Raises:
-      ValueError: if a file is missing or damaged, sizes or depths differ, a time is unknown or
+      InputError: if a file is missing or damaged, sizes or depths differ, a time is unknown or
           not a positive number.
 
     Not differentiable.
@@ -108,7 +109,7 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[Samples]:
       the picture is transparent False, or None where all of it is data.
 
     Raises:
-      ValueError: as `read_photo`, or if a picture's size or depth is not that of the first one.
+      InputError: as `read_photo`, or if a picture's size or depth is not that of the first one.
 
     Not differentiable.
     Example: `for colours, valid in equal_photos(["a.jpg", "b.jpg"]): ...`
@@ -131,13 +132,13 @@ def _check_equal(
 ) -> None:
     """Raises where a picture is not of the size and depth of the first."""
     if picture.shape != shape:
-        raise ValueError(
+        raise InputError(
             f"{path} is {picture.shape[1]} x {picture.shape[0]} {picture.dtype}, but {first} is "
             f"{shape[1]} x {shape[0]} {dtype}; expected equal sizes and depths. Leave it out, or "
             "crop or convert the pictures first."
         )
     if picture.dtype != dtype:
-        raise ValueError(
+        raise InputError(
             f"{path} holds {picture.dtype} pixels, but {first} holds {dtype} ones; expected equal "
             "depths. Leave it out, or convert the pictures first."
         )
@@ -159,7 +160,7 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
       float32 [h, w, 3], linear RGB, relative, finite. Negative values are kept.
 
     Raises:
-      ValueError: if the file is missing, truncated, of another format, without colour channels,
+      InputError: if the file is missing, truncated, of another format, without colour channels,
           with several layers of which none is the whole, or holds NaN or infinite values.
 
     Not differentiable.
@@ -172,7 +173,7 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
     """
     path = existing(path)
     if path.suffix.lower() not in HDR_SUFFIXES:
-        raise ValueError(
+        raise InputError(
             f"read_hdr got {path}; expected a file ending in {' or '.join(HDR_SUFFIXES)}. "
             "Photographs are read by read_photo."
         )
@@ -181,7 +182,7 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
         radiance = _exr.read(path, layer) if kind == "OpenEXR" else _radiance.read(path)
     bad = np.count_nonzero(~np.isfinite(radiance))
     if bad:
-        raise ValueError(
+        raise InputError(
             f"{path} holds {bad} NaN or infinite values; expected finite radiance. Repair the map "
             "first, for instance with numpy.nan_to_num."
         )
@@ -207,7 +208,7 @@ def write(
       chromaticities: of a radiance map: x and y of the red, green, blue primary and of white.
 
     Raises:
-      ValueError: for another shape, dtype, suffix, non-finite values, or a missing folder.
+      InputError: for another shape, dtype, suffix, non-finite values, or a missing folder.
 
     Not differentiable.
     Example:
@@ -226,35 +227,13 @@ def write(
         image = np.ascontiguousarray(image, dtype=np.float32)
     else:
         image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
-    with _writing.replacing(path) as temporary:
+    with replacing(path) as temporary:
         if suffix == ".exr":
             _writing.write_exr(temporary, image, comment, chromaticities)
         elif suffix == ".hdr":
             _writing.write_radiance(temporary, image, comment, chromaticities)
         else:
             _writing.write_picture(temporary, image, comment)
-
-
-def reduced(image: np.ndarray, longest: int) -> np.ndarray:
-    """A picture scaled down, by averaging, until its longer side has at most so many pixels.
-
-    Args:
-      image: [h, w, 3].
-      longest: pixels.
-
-    Returns:
-      [h', w', 3] of the same type; the image itself if it is small enough.
-
-    Not differentiable.
-    Example:
-      >>> reduced(np.zeros((40, 80, 3), np.float32), 20).shape
-      (10, 20, 3)
-    """
-    scale = longest / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def is_raw(path: PathLike) -> bool:
@@ -267,7 +246,7 @@ def is_raw(path: PathLike) -> bool:
       True or False; False also for a file that is no picture.
 
     Raises:
-      ValueError: if there is no such file.
+      InputError: if there is no such file.
 
     Not differentiable.
     Example: `is_raw("DSC_1234.NEF")`
@@ -289,7 +268,7 @@ def primaries(paths: Sequence[PathLike]) -> tuple[str, tuple[float, ...] | None]
       is none of the usual ones.
 
     Raises:
-      ValueError: if a file is missing or no picture.
+      InputError: if a file is missing or no picture.
 
     Warns:
       UserWarning: where None is returned.

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color
+from hdr_jax.errors import InputError
+from hdr_jax.files import replacing
 from hdr_jax.images._paths import PathLike, existing, named_errors
-from hdr_jax.images._writing import replacing
 
 CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536
@@ -32,7 +33,7 @@ def named_response(name: str, num_levels: int = 256) -> np.ndarray:
       float32 [1, num_levels], increasing, 0 at num_levels // 2.
 
     Raises:
-      ValueError: for another name.
+      InputError: for another name.
 
     Not differentiable.
     Source: IEC 61966-2-1.
@@ -42,7 +43,7 @@ def named_response(name: str, num_levels: int = 256) -> np.ndarray:
       2.0
     """
     if name not in ("srgb", "linear"):
-        raise ValueError(f"unknown response {name!r}: expected srgb or linear")
+        raise InputError(f"unknown response {name!r}: expected srgb or linear")
     values = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
     if name == "srgb":
         values = np.asarray(color.srgb_to_linear(jnp.asarray(values)))
@@ -60,7 +61,7 @@ def read_response(path: PathLike) -> np.ndarray:
       float32 [c, num_levels], c 1 or 3, non-decreasing.
 
     Raises:
-      ValueError: if the file is missing, damaged, no table of 1 or 3 curves, not finite, or a curve
+      InputError: if the file is missing, damaged, no table of 1 or 3 curves, not finite, or a curve
         falls from one level to the next.
 
     Not differentiable.
@@ -73,24 +74,24 @@ def read_response(path: PathLike) -> np.ndarray:
     """
     path = existing(path)
     if path.suffix.lower() not in CURVE_SUFFIXES:
-        raise ValueError(f"got {path}; expected a response curve ending in .csv or .npy")
+        raise InputError(f"got {path}; expected a response curve ending in .csv or .npy")
     with named_errors(path, "a response curve (level,g_red,g_green,g_blue)"):
         if path.suffix.lower() == ".npy":
             g = np.atleast_2d(np.load(path, allow_pickle=False))
         else:
             g = _read_csv(path)
     if g.ndim != 2 or g.shape[0] not in (1, 3) or not 2 <= g.shape[1] <= MAX_LEVELS:
-        raise ValueError(
+        raise InputError(
             f"{path} holds an array of shape {g.shape}; expected [3, levels], [1, levels] or "
             "[levels], with 256 levels for instance."
         )
     if g.dtype.kind not in "fiu" or not np.isfinite(g).all():
-        raise ValueError(f"{path} holds values that are no finite numbers; expected ln exposure.")
+        raise InputError(f"{path} holds values that are no finite numbers; expected ln exposure.")
     # What falls by rounding in a file of few digits is no fall.
     falls = np.diff(g, axis=1) < -1e-5
     if falls.any() or not (g[:, -1] > g[:, 0]).all():
         level = int(np.argmax(falls.any(0))) if falls.any() else 0
-        raise ValueError(
+        raise InputError(
             f"{path} holds a curve that does not increase (at level {level}); expected ln exposure "
             "over the level, which more light never lowers. Repair it with hdr_jax.crf.monotone."
         )
@@ -105,14 +106,14 @@ def write_response(path: PathLike, g: np.ndarray) -> None:
       g: log inverse response [c, num_levels], c 1 or 3.
 
     Raises:
-      ValueError: for another suffix or shape.
+      InputError: for another suffix or shape.
 
     Not differentiable.
     Example: `write_response("canon.csv", g)`
     """
     path, g = pathlib.Path(path), np.asarray(g, np.float32)
     if path.suffix.lower() not in CURVE_SUFFIXES or g.ndim != 2 or g.shape[0] not in (1, 3):
-        raise ValueError(
+        raise InputError(
             f"got {path} for g of shape {g.shape}; expected a name ending in .csv or .npy and "
             "[1 or 3, num_levels]"
         )
@@ -132,8 +133,8 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
     """g [c, num_levels] of a table whose first column counts the levels."""
     lines = path.read_text(encoding="utf-8-sig").split()
     if not lines or not lines[0].lower().startswith("level"):
-        raise ValueError("its first line is not level,g_red,g_green,g_blue or level,g")
+        raise InputError("its first line is not level,g_red,g_green,g_blue or level,g")
     rows = np.array([[float(x) for x in line.split(",")] for line in lines[1:]], ndmin=2)
     if not rows.size or not np.array_equal(rows[:, 0], np.arange(len(rows))):
-        raise ValueError("its first column does not count the levels 0, 1, 2, ...")
+        raise InputError("its first column does not count the levels 0, 1, 2, ...")
     return rows[:, 1:].T

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.images import _metadata
 from hdr_jax.images._paths import (
     PHOTO_SUFFIXES,
@@ -38,7 +39,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
       At least one path. Not decoded, so not known to be sound.
 
     Raises:
-      ValueError: if there is none, or one is given twice.
+      InputError: if there is none, or one is given twice.
 
     Not differentiable.
     Example: `find_photos("holiday/bridge")`
@@ -46,7 +47,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if not isinstance(paths, (str, os.PathLike)):
         found = [pathlib.Path(path) for path in paths]
         if not found:
-            raise ValueError("read_stack got no paths; expected at least one photograph.")
+            raise InputError("read_stack got no paths; expected at least one photograph.")
         _refuse_twice([os.path.realpath(path) for path in found], "the photographs name")
         return found
     folder = existing(paths)
@@ -60,7 +61,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     photos = [path for path in photos if not _is_result(path)]
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
     if not photos:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds no photographs; expected files ending in "
             f"{' '.join(PHOTO_SUFFIXES)}, raw files, or an {EXPOSURES_FILE} that names them."
         )
@@ -78,7 +79,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
       a table.
 
     Raises:
-      ValueError: if the table lacks the columns `file` and `exposure_time_s`, names a picture
+      InputError: if the table lacks the columns `file` and `exposure_time_s`, names a picture
           twice, or a time is not a positive number.
 
     Not differentiable.
@@ -94,7 +95,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
         rows = list(csv.DictReader(file))
     if not rows or not {"file", "exposure_time_s"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
-        raise ValueError(
+        raise InputError(
             f"{path} has {found}; expected a first line 'file,exposure_time_s' and one line for "
             "each picture."
         )
@@ -116,7 +117,7 @@ def seconds(value: object, source: object, name: str) -> float:
       Seconds.
 
     Raises:
-      ValueError: for anything else.
+      InputError: for anything else.
 
     Example:
       >>> seconds("1/250", "the table", "a.jpg")
@@ -128,7 +129,7 @@ def seconds(value: object, source: object, name: str) -> float:
     except (ValueError, ZeroDivisionError):
         number = np.nan
     if not (np.isfinite(number) and number > 0):
-        raise ValueError(
+        raise InputError(
             f"{source} gives {name} an exposure time of {value!r}; expected a positive number of "
             "seconds, for instance 0.004 or 1/250."
         )
@@ -139,7 +140,7 @@ def _refuse_twice(names: list[str], who: str) -> None:
     """Raises if a name stands twice."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{who} {', '.join(twice)} twice; expected each picture once.")
+        raise InputError(f"{who} {', '.join(twice)} twice; expected each picture once.")
 
 
 def _is_result(path: pathlib.Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hdr_jax.images._paths import Unsupported, check_size, silent, warn
+from hdr_jax.images._paths import Unsupported, check_size, quiet, warn
 from hdr_jax.images._samples import Samples, solid, unit_range
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
@@ -24,7 +24,7 @@ def opened(path: pathlib.Path) -> Iterator:
     """The file, opened by tifffile."""
     import tifffile
 
-    with silent("tifffile"), tifffile.TiffFile(path) as file:
+    with quiet("tifffile"), tifffile.TiffFile(path) as file:
         yield file
 
 

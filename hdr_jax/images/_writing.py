@@ -1,47 +1,19 @@
-"""How `hdr_jax.images.write` stores pictures: checks, encoders, files that are whole or absent."""
+"""How `hdr_jax.images.write` stores pictures: checks and encoders."""
 
-import contextlib
-import os
 import pathlib
-import secrets
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import OpenEXR
 from PIL import Image
 
+from hdr_jax.errors import InputError
 from hdr_jax.images._metadata import OWN_SOFTWARE, SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
+from hdr_jax.levels import as_unit_float
 
 DESCRIPTION = 0x010E  # the EXIF tag
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary name beside a file, which takes the file's place when all went well.
-
-    Args:
-      path: of the file; its folder must exist.
-
-    Yields:
-      A path with the same suffix; what is there afterwards is moved or removed.
-
-    Example:
-      >>> import tempfile
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     with replacing(pathlib.Path(folder) / "a.txt") as temporary:
-      ...         _ = temporary.write_text("whole")
-      ...     os.listdir(folder)
-      ['a.txt']
-    """
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_exr(path: pathlib.Path, image: np.ndarray, comment: str, primaries) -> None:
@@ -90,26 +62,26 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
     """Raise if `write` cannot store this image under this name."""
     suffix = path.suffix.lower()
     if suffix not in HDR_SUFFIXES + PHOTO_SUFFIXES:
-        raise ValueError(
+        raise InputError(
             f"write got {path}; expected a name ending in "
             f"{' '.join(HDR_SUFFIXES + PHOTO_SUFFIXES)}."
         )
     if not path.parent.is_dir():
-        raise ValueError(f"write got {path}, but its folder does not exist. Create it first.")
+        raise InputError(f"write got {path}, but its folder does not exist. Create it first.")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
-        raise ValueError(
+        raise InputError(
             f"write got an image of shape {image.shape} for {path}; expected [h, w, 3] or [h, w]."
         )
     is_float = np.issubdtype(image.dtype, np.floating)
     if not is_float and (suffix in HDR_SUFFIXES or image.dtype not in (np.uint8, np.uint16)):
-        raise ValueError(
+        raise InputError(
             f"write got {image.dtype} pixels for {path}; expected "
             + ("float radiance." if suffix in HDR_SUFFIXES else "uint8, uint16 or float in [0, 1].")
         )
     if is_float and not np.isfinite(image).all():
-        raise ValueError(f"write got NaN or infinite pixels for {path}; expected finite values.")
+        raise InputError(f"write got NaN or infinite pixels for {path}; expected finite values.")
     if suffix == ".hdr" and image.min() < 0:
-        raise ValueError(
+        raise InputError(
             f"write got negative radiance ({image.min():.3g}) for {path}, which the format cannot "
             "hold. Clip it with numpy.maximum(image, 0), or write .exr."
         )
@@ -118,7 +90,7 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
 def to_levels(image: np.ndarray, keep_16_bits: bool) -> np.ndarray:
     """Integer levels for a picture file."""
     if image.dtype == np.uint16 and not keep_16_bits:
-        image = image / 65535.0
+        image = as_unit_float(image)
     if np.issubdtype(image.dtype, np.floating):
         return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
     return image

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
+
 # Features whose distance from the mean is below this share of the features' own size are noise.
 _NOISE_FLOOR = 1e-3
 
@@ -47,7 +49,7 @@ def contextual_bilateral(
       Scalar in [0, 2 + 2 spatial_weight]; 0 for identical inputs (to 1e-6).
 
     Raises:
-      ValueError: when shapes or keys do not fit.
+      InputError: when shapes or keys do not fit.
 
     Differentiable in both, except where two matches are equally good: there the first one counts.
     Source: Kim, Lee, Kang 2020, Eq. 7; Zhang, Chen, Ng, Koltun, "Zoom to Learn", 2019.
@@ -123,7 +125,7 @@ def _check_shapes(x_features: Array, y_features: Array) -> None:
     """Both [h, w, d] with one d."""
     shapes = jnp.shape(x_features), jnp.shape(y_features)
     if any(len(shape) != 3 or 0 in shape for shape in shapes) or shapes[0][-1] != shapes[1][-1]:
-        raise ValueError(
+        raise InputError(
             f"expected features [h, w, d] of one depth, got {shapes[0]} and {shapes[1]}; "
             "use jax.vmap for batches"
         )
@@ -136,4 +138,4 @@ def _check_keys(x_features: Mapping | Array, y_features: Mapping | Array) -> Non
         for features in (x_features, y_features)
     ]
     if names[0] != names[1] or not names[0]:
-        raise ValueError(f"expected the same feature maps, got {names[0]} and {names[1]}")
+        raise InputError(f"expected the same feature maps, got {names[0]} and {names[1]}")

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hdr_jax.errors import InputError
+
 # Convolutions as torchvision numbers them in `features`, up to relu4_4, with their output widths.
 # A step of three in the numbering is a 2 x 2 max pooling between them.
 CONVOLUTIONS = {
@@ -58,7 +60,7 @@ class VGG19(nn.Module):
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
         if image.ndim < 3 or image.shape[-1] != 3 or min(image.shape[-3:-1]) < 8:
-            raise ValueError(
+            raise InputError(
                 f"expected images [..., h, w, 3] with sides of 8 pixels or more, got {image.shape}"
             )
         # One axis per axis of the image: no silent rank promotion.
@@ -102,13 +104,13 @@ def vgg19_params(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
       {"params": {"features_N": {"kernel": [3, 3, in, out], "bias": [out]}}}, float32.
 
     Raises:
-      ValueError: when entries are missing or have another shape; the message lists them all.
+      InputError: when entries are missing or have another shape; the message lists them all.
 
     Example:
       >>> vgg19_params({"features.0.weight": np.zeros((64, 3, 3, 3))})  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
-      ValueError: not the weights of VGG-19: missing features.0.bias, missing features.2.weight...
+      InputError: not the weights of VGG-19: missing features.0.bias, missing features.2.weight...
     """
     widths = list(CONVOLUTIONS.values())
     shapes = [
@@ -123,7 +125,7 @@ def vgg19_params(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
         elif np.shape(state[name]) != shape:
             faults.append(f"{name} is {np.shape(state[name])} instead of {shape}")
     if faults:
-        raise ValueError("not the weights of VGG-19: " + ", ".join(faults))
+        raise InputError("not the weights of VGG-19: " + ", ".join(faults))
     params = {}
     for index in CONVOLUTIONS:
         weight = np.asarray(state[f"features.{index}.weight"], np.float32)
@@ -173,7 +175,7 @@ def rgb_patches(image: Array, size: int = 8) -> Array:
       (3, 2, 192)
     """
     if image.ndim < 3 or size < 1 or 0 in image.shape:
-        raise ValueError(f"expected an image [..., h, w, c] and size >= 1: {image.shape}, {size}")
+        raise InputError(f"expected an image [..., h, w, c] and size >= 1: {image.shape}, {size}")
     *leading, height, width, channels = image.shape
     pad = [(0, 0)] * len(leading) + [(0, -height % size), (0, -width % size), (0, 0)]
     image = jnp.pad(image, pad, mode="edge")

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax import color
+from hdr_jax.errors import InputError
 from hdr_jax.tonemap import mu_law
 
 
@@ -27,7 +29,7 @@ def l1(prediction: Array, target: Array) -> Array:
       Scalar, >= 0; the gradient where both are equal is 0.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both.
     Source: Kim, Lee, Kang 2020, Eq. 4-6, first terms.
@@ -65,7 +67,7 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
       [[0.0, 1.0, 2.0]]
     """
     if image.ndim < 3 or num_levels < 2:
-        raise ValueError(
+        raise InputError(
             f"expected an image [..., h, w, c] and num_levels >= 2, got {image.shape} and "
             f"{num_levels}"
         )
@@ -106,7 +108,7 @@ def histogram_l1(prediction: Array, target: Array, num_levels: int = 256) -> Arr
       Scalar, >= 0; 0 for equal images.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both: a pixel of level l gets +-1 / (max(l, 1) * number of counts), by the
     sign of cnt(I') - cnt(I) in its bin.
@@ -137,7 +139,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       Scalar, >= 0.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in both; the gradient where they are equal is 0.
     Source: Kim, Lee, Kang 2020, Eq. 6, second term.
@@ -164,7 +166,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
       none left the factor is 1.
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in `target`; the factor is a constant.
     Example:
@@ -172,12 +174,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
       [1.0, 2.0, 3.0]
     """
     _check_same_shape(prediction, target)
-    prediction, constant = jax.lax.stop_gradient((prediction, target))
-    valid = (prediction > 0) & (constant > 0) & jnp.isfinite(prediction) & jnp.isfinite(constant)
-    log_ratio = jnp.log(jnp.where(valid, prediction, 1)) - jnp.log(jnp.where(valid, constant, 1))
-    median = jnp.nanmedian(jnp.where(valid, log_ratio, jnp.nan))
-    factor = jnp.exp(jnp.where(jnp.any(valid), median, 0))
-    return factor * target
+    return color.median_scale(target, prediction) * target
 
 
 def _abs(x: Array) -> Array:
@@ -188,7 +185,7 @@ def _abs(x: Array) -> Array:
 def _check_same_shape(prediction: Array, target: Array) -> None:
     """Equal shapes, since broadcasting would hide a mistake."""
     if jnp.shape(prediction) != jnp.shape(target):
-        raise ValueError(
+        raise InputError(
             f"expected prediction and target of one shape, got {jnp.shape(prediction)} and "
             f"{jnp.shape(target)}; use jax.vmap for batches"
         )

@@ -26,7 +26,7 @@ def psnr(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       Scalar, dB; infinite for equal images, with gradient 0.
 
     Raises:
-      ValueError: for integers, unequal shapes, or a data range that is not positive.
+      InputError: for integers, unequal shapes, or a data range that is not positive.
 
     Differentiable in `test` and `reference`.
     Source: ITU-T J.340 in its still-image form.
@@ -60,7 +60,7 @@ def psnr_mu(test: Array, reference: Array, *, mu: float = 5000.0) -> Array:
       Scalar, dB; infinite for equal images, with gradient 0.
 
     Raises:
-      ValueError: for integers, unequal shapes, or mu not positive.
+      InputError: for integers, unequal shapes, or mu not positive.
 
     Differentiable in `test` and `reference`.
     Source: Kalantari and Ramamoorthi 2017.

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from hdr_jax.errors import InputError
+
 
 def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
     """The k-th smallest value for every k in `ranks`, exactly.
@@ -21,7 +23,7 @@ def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
       [len(ranks)], dtype of `values`.
 
     Raises:
-      ValueError: when a rank is out of range.
+      InputError: when a rank is out of range.
 
     Differentiable in `values`: the gradient goes to the value found, shared by equals.
     Source: radix selection.
@@ -30,7 +32,7 @@ def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
       [-1.0, 3.0]
     """
     if not all(1 <= k <= values.size for k in ranks):
-        raise ValueError(f"got ranks {ranks} of {values.size} values; expected 1 .. {values.size}")
+        raise InputError(f"got ranks {ranks} of {values.size} values; expected 1 .. {values.size}")
     flat = values.ravel()
     found = lax.stop_gradient(_select(lax.stop_gradient(flat), jnp.asarray(ranks)))
 

@@ -29,7 +29,7 @@ def pu21_psnr(test: Array, reference: Array, *, correct_crf: bool = False) -> Ar
       Scalar, dB; infinite for equal images.
 
     Raises:
-      ValueError: for integers, unequal shapes or a wrong number of channels.
+      InputError: for integers, unequal shapes or a wrong number of channels.
 
     Differentiable in `test` and `reference`.
     Source: Mantiuk and Azimi 2021; peak as in the authors' release.
@@ -55,7 +55,7 @@ def pu21_ssim(test: Array, reference: Array, *, correct_crf: bool = False) -> Ar
       Scalar in [-1, 1]; 1 for equal images.
 
     Raises:
-      ValueError: for integers, unequal or too small shapes, or a wrong number of channels.
+      InputError: for integers, unequal or too small shapes, or a wrong number of channels.
 
     Differentiable in `test` and `reference`.
     Source: Mantiuk and Azimi 2021; luminance only, as in the authors' release.

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax import color
+from hdr_jax.errors import InputError
 from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2
 from hdr_jax.metrics.order_statistics import order_statistics
@@ -61,7 +63,7 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
       (test, reference), [h, w, c], cd/m^2, in [0.005, peak].
 
     Raises:
-      ValueError: when the peak is not above the display's black, 0.005 cd/m^2.
+      InputError: when the peak is not above the display's black, 0.005 cd/m^2.
 
     Differentiable in both, with the scales held constant.
     Example:
@@ -70,18 +72,14 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
       [200.0, 200.0]
     """
     if not peak > DISPLAY_BLACK:
-        raise ValueError(
+        raise InputError(
             f"display got peak {peak}; expected a luminance above {DISPLAY_BLACK} cd/m^2, such as "
             "100 for an office display or 1000 for an HDR one"
         )
     test, reference = jnp.asarray(test), jnp.asarray(reference)
-    usable = (test > 0) & (reference > 0)
-    safe = [jnp.where(usable, image, 1) for image in (test, reference)]
-    log_ratio = jnp.nanmedian(jnp.where(usable, jnp.log(safe[1]) - jnp.log(safe[0]), jnp.nan))
-    scale = jnp.where(usable.any(), jnp.exp(log_ratio), 1)
+    scale = color.median_scale(test, reference)
     white = reference.max()
-    to_peak = peak / jnp.where(white > 0, white, 1)
-    scale, to_peak = jax.lax.stop_gradient((scale, to_peak))
+    to_peak = jax.lax.stop_gradient(peak / jnp.where(white > 0, white, 1))
     return (
         jnp.clip(test * (scale * to_peak), DISPLAY_BLACK, peak),
         jnp.clip(reference * to_peak, DISPLAY_BLACK, peak),
@@ -140,7 +138,7 @@ def calibrate(
       (test, reference), [h, w, 3], cd/m^2.
 
     Raises:
-      ValueError: for an unknown protocol, integers, or unequal shapes.
+      InputError: for an unknown protocol, integers, or unequal shapes.
 
     Differentiable in both.
     Example:
@@ -149,7 +147,7 @@ def calibrate(
       1.0
     """
     if protocol not in PROTOCOLS:
-        raise ValueError(f"got protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+        raise InputError(f"got protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
     test, reference = validation.image_pair("calibrate", test, reference, channels=3)
     return PROTOCOLS[protocol].prepare(test, reference, peak)
 
@@ -175,7 +173,7 @@ def hdrvdp2_by_protocol(
       `Result`; its `protocol` says all of the above.
 
     Raises:
-      ValueError: as `calibrate` and `hdrvdp2`.
+      InputError: as `calibrate` and `hdrvdp2`.
 
     Differentiable in `test` and `reference`.
     Source: the protocol's and `hdrvdp2`'s.

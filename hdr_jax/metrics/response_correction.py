@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from hdr_jax import color
+from hdr_jax.errors import InputError
 from hdr_jax.metrics import validation
 
 DEGREE = 3
@@ -34,7 +35,7 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
       constant luminance gets the geometric mean of the reference.
 
     Raises:
-      ValueError: for integers, unequal shapes, channels other than 1 and 3, or degree below 1.
+      InputError: for integers, unequal shapes, channels other than 1 and 3, or degree below 1.
 
     Differentiable in `test` and `reference`, through the fit.
     Source: Hanji, Mantiuk, Eilertsen, Hajisharif, Unger, "Comparison of single image HDR
@@ -49,7 +50,7 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     channels = 3 if len(shape) == 3 and shape[2] != 1 else 1
     test, reference = validation.image_pair("correct_response", test, reference, channels=channels)
     if degree < 1:
-        raise ValueError(f"correct_response got degree {degree}; expected at least 1")
+        raise InputError(f"correct_response got degree {degree}; expected at least 1")
     return _correct(test, reference, degree).reshape(shape)
 
 

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hdr_jax.errors import InputError
 from hdr_jax.metrics import validation
-from hdr_jax.metrics.convolution import separable
+from hdr_jax.metrics.filtering import separable
 
 K1, K2 = 0.01, 0.03
 WINDOW, SIGMA = 11, 1.5
@@ -39,7 +40,7 @@ def ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       Scalar in [-1, 1]; 1 for equal images.
 
     Raises:
-      ValueError: for integers, unequal or too small shapes, or a data range not positive.
+      InputError: for integers, unequal or too small shapes, or a data range not positive.
 
     Differentiable in `test` and `reference`.
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004, Eq. 13.
@@ -68,7 +69,7 @@ def ms_ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       Scalar in [0, 1]; 1 for equal images.
 
     Raises:
-      ValueError: for integers, unequal or too small shapes, or a data range not positive.
+      InputError: for integers, unequal or too small shapes, or a data range not positive.
 
     Differentiable in `test` and `reference`; slope 0 where a scale counts as 0.
     Source: Wang, Simoncelli, Bovik, Asilomar 2003, Eq. 7 and its weights.
@@ -134,7 +135,7 @@ def _halve(planes: Array) -> Array:
 def check_size(name: str, shape: tuple[int, ...], minimum: int) -> None:
     """Raise when one side is below `minimum`."""
     if min(shape[:2]) < minimum:
-        raise ValueError(
+        raise InputError(
             f"{name} got images of {shape[0]} x {shape[1]} pixels; expected at least {minimum} on "
             "each side, what its windows need"
         )

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
+
 
 def image_pair(name: str, test: Array, reference: Array, *, channels: int | None = None):
     """Both images as float arrays [h, w, c] of one type.
@@ -17,26 +19,12 @@ def image_pair(name: str, test: Array, reference: Array, *, channels: int | None
       (test, reference), each [h, w, c].
 
     Raises:
-      ValueError: for integers, unequal shapes, a wrong number of axes or channels.
+      InputError: for integers, unequal shapes, a wrong number of axes or channels.
     """
     test, reference = jnp.asarray(test), jnp.asarray(reference)
-    if test.shape != reference.shape:
-        raise ValueError(
-            f"{name} got a test image {test.shape} and a reference {reference.shape}; expected "
-            "equal shapes. Crop or resize one of them first."
-        )
-    if test.ndim not in (2, 3):
-        raise ValueError(
-            f"{name} got images of shape {test.shape}; expected [h, w, c] or [h, w]. Use jax.vmap "
-            "for batches."
-        )
-    for image in (test, reference):
-        if not jnp.issubdtype(image.dtype, jnp.floating):
-            raise ValueError(
-                f"{name} got {image.dtype} pixels; expected float. Divide by 255 or 65535 first."
-            )
+    check_pair(name, test, reference)
     if channels is not None and test.ndim == 3 and test.shape[2] != channels:
-        raise ValueError(
+        raise InputError(
             f"{name} got {test.shape[2]} channel(s); expected {channels}. Use hdr_jax.color."
             "luminance for one, numpy.repeat for three."
         )
@@ -45,8 +33,37 @@ def image_pair(name: str, test: Array, reference: Array, *, channels: int | None
     return test.astype(dtype).reshape(shape), reference.astype(dtype).reshape(shape)
 
 
+def check_pair(name: str, test: Array, reference: Array) -> None:
+    """Refuse images that cannot be compared.
+
+    Args:
+      name: of the metric, for messages.
+      test: [h, w, c] or [h, w], float.
+      reference: the same shape.
+
+    Raises:
+      InputError: for integers, unequal shapes or a wrong number of axes.
+    """
+    if test.shape != reference.shape:
+        raise InputError(
+            f"{name} got a test image {test.shape} and a reference {reference.shape}; expected "
+            "equal shapes. Crop or resize one of them first."
+        )
+    if test.ndim not in (2, 3):
+        raise InputError(
+            f"{name} got images of shape {test.shape}; expected [h, w, c] or [h, w]. Use jax.vmap "
+            "for batches."
+        )
+    for image in (test, reference):
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise InputError(
+                f"{name} got {image.dtype} pixels; expected float. Divide by 255 or 65535 first; "
+                "hdrvdp2 takes such pictures as color_encoding='sRGB-display'."
+            )
+
+
 def positive(name: str, argument: str, value: float) -> float:
-    """A Python number > 0, or a ValueError."""
+    """A Python number > 0, or an InputError."""
     if not value > 0:
-        raise ValueError(f"{name} got {argument} = {value}; expected a number > 0")
+        raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
     return value

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
+
 # Colour at probabilities 0, 0.25, 0.5, 0.75, 1: none, blue, green, yellow, red.
 STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLOURS = ((0.1, 0.3, 1.0), (0.1, 0.3, 1.0), (0.1, 0.8, 0.3), (1.0, 0.85, 0.0), (0.9, 0.05, 0.0))
@@ -21,7 +23,7 @@ def visibility_picture(p_map: Array, luminance: Array) -> Array:
       green (0.5), yellow (0.75), red (1).
 
     Raises:
-      ValueError: when the shapes differ.
+      InputError: when the shapes differ.
 
     Differentiable in `p_map` between the stops.
     Source: the three-colour visualisation of Mantiuk et al. 2011, in other colours.
@@ -31,7 +33,7 @@ def visibility_picture(p_map: Array, luminance: Array) -> Array:
     """
     p_map, luminance = jnp.asarray(p_map), jnp.asarray(luminance)
     if p_map.ndim != 2 or p_map.shape != luminance.shape:
-        raise ValueError(
+        raise InputError(
             f"visibility_picture got a map {p_map.shape} and a luminance {luminance.shape}; "
             "expected the same [h, w]"
         )

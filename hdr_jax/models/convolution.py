@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from hdr_jax.errors import InputError
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -36,7 +38,7 @@ def choose(name: str = "auto") -> Callable:
         A function for the `conv_general_dilated` field of `flax.linen.Conv`.
 
     Raises:
-        ValueError: unknown name.
+        InputError: unknown name.
 
     Example:
         >>> choose("xla") is lax.conv_general_dilated
@@ -45,7 +47,7 @@ def choose(name: str = "auto") -> Callable:
     if name == "auto":
         name = "matmul" if jax.default_backend() == "cpu" else "xla"
     if name not in ("xla", "matmul"):
-        raise ValueError(f"convolution {name!r} is unknown: use 'auto', 'xla' or 'matmul'")
+        raise InputError(f"convolution {name!r} is unknown: use 'auto', 'xla' or 'matmul'")
     return matmul_gradient if name == "matmul" else lax.conv_general_dilated
 
 
@@ -67,7 +69,7 @@ def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.A
         [b, h, w, o].
 
     Raises:
-        ValueError: an option that is not served.
+        InputError: an option that is not served.
 
     Differentiable in `inputs` and `kernel`, in reverse mode only.
     Source: the chain rule.
@@ -100,7 +102,7 @@ def _check_served(kernel, strides, padding, options) -> None:
         or groups != 1
         or set(dilations) - {1}
     ):
-        raise ValueError(
+        raise InputError(
             f"convolution with kernel {kernel.shape}, strides {tuple(strides)}, padding {padding}, "
             f"{groups} groups, dilations {dilations} and layout {layout}: the matrix-product "
             "gradient serves NHWC, odd kernels, stride 1, 'SAME' padding; use convolution='xla'"

@@ -17,6 +17,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from hdr_jax.errors import InputError
 from hdr_jax.models import convolution, recursion, routing
 from hdr_jax.models.blocks import initial_values
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
@@ -111,7 +112,7 @@ class ExposureStackModel(nn.Module):
             `StackOutput`.
 
         Raises:
-            ValueError: sizes that do not fit, an index outside the stack, unknown `gradients`.
+            InputError: sizes that do not fit, an index outside the stack, unknown `gradients`.
         """
         self._check(image, edge_map, reference_index, true_stack, true_edges, gradients)
         params = {d: self.param(d, self._init_direction) for d in DIRECTIONS}
@@ -205,33 +206,33 @@ class ExposureStackModel(nn.Module):
         b, h, w = image.shape[:3] if image.ndim == 4 else (0, 0, 0)
         n, m = self.num_exposures, self.multiple
         if image.ndim != 4 or image.shape[-1] != 3 or edge_map.shape != (b, h, w, 1):
-            raise ValueError(
+            raise InputError(
                 f"image {image.shape} and edge_map {edge_map.shape}: expected [b, h, w, 3] and "
                 "[b, h, w, 1]"
             )
         if h % m or w % m or not h or not w:
-            raise ValueError(
+            raise InputError(
                 f"image of {h} x {w}: height and width must be multiples of {m} (2^levels of the "
                 "deepest network); pad or crop the image, or use fewer levels"
             )
         if n < 2 or (
             isinstance(reference_index, numbers.Integral) and not 0 <= reference_index < n
         ):
-            raise ValueError(
+            raise InputError(
                 f"reference_index {reference_index} of {n} exposures: expected two exposures at "
                 f"least and an index from 0 to {n - 1}"
             )
         if (true_stack is None) != (true_edges is None):
-            raise ValueError("true_stack and true_edges must be given together")
+            raise InputError("true_stack and true_edges must be given together")
         if true_stack is not None and (
             true_stack.shape != (b, n, h, w, 3) or true_edges.shape != (b, n, h, w, 1)
         ):
-            raise ValueError(
+            raise InputError(
                 f"true_stack {true_stack.shape} and true_edges {true_edges.shape}: expected "
                 f"{(b, n, h, w, 3)} and {(b, n, h, w, 1)}"
             )
         if way not in routing.WAYS:
-            raise ValueError(f"gradients {way!r} is unknown: use one of {routing.WAYS}")
+            raise InputError(f"gradients {way!r} is unknown: use one of {routing.WAYS}")
 
 
 def _function(network: UNet) -> Callable:

@@ -74,10 +74,25 @@ def walk(
         if truth is not None:
             image, edges = (lax.dynamic_index_in_dim(x, source, 1, False) for x in truth)
             carry = image, edges, lax.stop_gradient(state)
-        entry = jnp.where(going_up, source, source - 1)
-        return step(params, carry, going_up, (entry, jnp.where(going_up, 0, entry)))
+        return step(params, carry, going_up, norm_entries(source, going_up))
 
     return lax.scan(body, start, jnp.arange(num_exposures - 1))[1]
+
+
+def norm_entries(
+    source: int | jax.Array, going_up: bool | jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Which entries of the conditional norms a step reads, see `hdr_jax.models.networks`.
+
+    Args:
+        source: index of the exposure that the step starts from.
+        going_up: whether it makes the next longer exposure, or the next shorter one.
+
+    Returns:
+        (the step's own entry, that of the local network's head).
+    """
+    entry = jnp.where(going_up, source, jnp.asarray(source) - 1)
+    return entry, jnp.where(going_up, 0, entry)
 
 
 def _keep_convolutions(primitive, *_, **__) -> bool:

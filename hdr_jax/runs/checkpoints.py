@@ -1,18 +1,29 @@
 """Checkpoints on disk, by Orbax: of a run, and of a model alone.
 
 A checkpoint directory holds one numbered folder for each step, with the items `params` (the model's
-parameters), `model` (its fields as JSON) and, where training goes on from it, `optimizer`. Saving
-is asynchronous and atomic: a step is there whole or not at all.
+parameters), `model` (its fields as JSON), `run` (configuration and library versions) and, where
+training goes on from it, `optimizer`. Saving is asynchronous and atomic: a step is there whole or
+not at all.
 """
 
+import contextlib
 import pathlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
-from hdr_jax.models import ExposureStackModel
+from hdr_jax.errors import InputError
+from hdr_jax.models import (
+    ExposureStackModel,
+    check_same_architecture,
+    fields_of,
+    model_from_fields,
+    parameter_shapes,
+)
+from hdr_jax.runs.description import versions
 
 
 class Checkpoints:
@@ -40,51 +51,68 @@ class Checkpoints:
         """The newest complete step, or None."""
         return self._manager.latest_step()
 
-    def save(self, step: int, params: Any, optimizer: Any, model: dict[str, Any]) -> None:
+    def save(
+        self,
+        step: int,
+        model: ExposureStackModel,
+        params: Any,
+        optimizer: Any = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
         """Saves a step in the background; does nothing if it is there already.
 
         Args:
           step: number of training steps done.
+          model: unbound.
           params: of the model.
           optimizer: whatever else training needs to go on.
-          model: fields of `ExposureStackModel` that JSON can hold, `dtype` by name.
+          config: of the run, as JSON can hold it; stored with the versions of the libraries.
         """
         if step in self._manager.all_steps():
             return
         items = {
             "params": ocp.args.StandardSave(params),
-            "model": ocp.args.JsonSave(model),
+            "model": ocp.args.JsonSave(fields_of(model)),
+            "run": ocp.args.JsonSave({"config": dict(config or {}), "versions": versions()}),
         }
         if optimizer is not None:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
         self._manager.save(step, args=ocp.args.Composite(**items))
 
-    def restore(self, step: int, params: Any, optimizer: Any) -> tuple[Any, Any]:
+    def restore(
+        self, step: int, model: ExposureStackModel, params: Any, optimizer: Any
+    ) -> tuple[Any, Any]:
         """Parameters and optimiser of a step.
 
         Args:
           step: one that was saved.
+          model: which they are to fit.
           params, optimizer: trees of arrays of the shapes and types to read.
 
         Returns:
-          (params, optimizer).
+          (params, optimizer); the optimizer that was given where the checkpoint holds none, as
+          imported weights do.
 
         Raises:
-          ValueError: when the checkpoint has another structure or other shapes.
+          InputError: when the checkpoint is of another model or has other shapes.
         """
-        items = ocp.args.Composite(
-            params=ocp.args.StandardRestore(params),
-            optimizer=ocp.args.StandardRestore(optimizer),
-        )
+        place = f"checkpoint {step} in {self._manager.directory}"
+        check_same_architecture(model_from_fields(self._json(step, "model")), model, place)
+        template = {"params": params}
+        if self._has(step, "optimizer"):
+            template["optimizer"] = optimizer
+        items = {name: ocp.args.StandardRestore(tree) for name, tree in template.items()}
         try:
-            restored = self._manager.restore(step, args=items)
+            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"checkpoint {step} in {self._manager.directory} does not fit this configuration: "
-                "was it written with other config.model fields? Use another --workdir, or the "
-                f"fields of its `model` item ({_first_line(error)})"
+            raise InputError(
+                f"{place} does not fit this configuration ({_first_line(error)}): use another "
+                "--workdir, or the configuration of the run"
             ) from error
-        return restored["params"], restored["optimizer"]
+        for name, tree in template.items():
+            if jax.tree.map(np.shape, restored[name]) != jax.tree.map(np.shape, tree):
+                raise InputError(f"{place}: its {name} have other shapes than this configuration's")
+        return restored["params"], restored.get("optimizer", optimizer)
 
     def restore_model(self, step: int) -> tuple[ExposureStackModel, Any]:
         """The model and the parameters of a step; no template needed.
@@ -95,65 +123,67 @@ class Checkpoints:
         Returns:
           (model, params).
         """
-        fields = self._manager.restore(step, args=ocp.args.Composite(model=ocp.args.JsonRestore()))
-        model = model_from_fields(fields["model"])
-        side = model.multiple
-        inputs = jnp.zeros((1, side, side, 3)), jnp.zeros((1, side, side, 1))
-        shapes = jax.eval_shape(
-            lambda key: model.init(key, *inputs, reference_index=0)["params"], jax.random.key(0)
-        )
+        model = model_from_fields(self._json(step, "model"))
         # Named explicitly, so that a checkpoint written on other devices is read onto this one.
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         template = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), shapes
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
+            parameter_shapes(model),
         )
         items = ocp.args.Composite(params=ocp.args.StandardRestore(template))
         return model, self._manager.restore(step, args=items)["params"]
 
+    def config(self, step: int) -> dict[str, Any]:
+        """The configuration that a step was trained with.
 
-def model_from_fields(fields: dict[str, Any]) -> ExposureStackModel:
-    """The model of JSON-able fields.
+        Args:
+          step: one that was saved.
 
-    Args:
-      fields: of `ExposureStackModel`, `dtype` by name.
+        Returns:
+          Its fields; empty where the checkpoint does not tell.
+        """
+        return self._json(step, "run")["config"] if self._has(step, "run") else {}
 
-    Returns:
-      The unbound module.
+    def steps(self) -> list[int]:
+        """All complete steps, in order."""
+        return sorted(self._manager.all_steps())
 
-    Raises:
-      ValueError: for a field that the model does not have.
+    def _has(self, step: int, item: str) -> bool:
+        """Whether an item of a step was saved."""
+        return (self._manager.directory / str(step) / item).is_dir()
 
-    Example:
-      >>> model_from_fields({"global_width": 8, "dtype": "bfloat16"}).global_width
-      8
-    """
-    known = set(ExposureStackModel.__dataclass_fields__) - {"parent", "name"}
-    unknown = sorted(set(fields) - known)
-    if unknown:
-        raise ValueError(f"unknown model fields {unknown}: expected some of {sorted(known)}")
-    return ExposureStackModel(**{**fields, "dtype": jnp.dtype(fields.get("dtype", "float32"))})
+    def _json(self, step: int, item: str) -> dict[str, Any]:
+        """An item that is plain fields."""
+        restore = ocp.args.Composite(**{item: ocp.args.JsonRestore()})
+        return self._manager.restore(step, args=restore)[item]
 
 
-def save_model(directory: str | pathlib.Path, model: dict[str, Any], params: Any) -> None:
+def save_model(
+    directory: str | pathlib.Path,
+    model: ExposureStackModel,
+    params: Any,
+    config: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a model alone, as step 0 of a new checkpoint directory.
 
     Args:
       directory: must hold no checkpoint yet.
-      model: fields of `ExposureStackModel`, `dtype` by name.
+      model: unbound.
       params: its parameters.
+      config: fields of a configuration that go with the model, such as `edge_weights`.
 
     Raises:
-      ValueError: when the directory holds a checkpoint already.
+      InputError: when the directory holds a checkpoint already.
 
-    Example: `save_model("released", {"global_width": 32}, params)`
+    Example: `save_model("released", *load_released("weights"))`
     """
     with Checkpoints(directory) as checkpoints:
         if checkpoints.latest_step is not None:
-            raise ValueError(
+            raise InputError(
                 f"{directory} holds a checkpoint already (step {checkpoints.latest_step}): choose "
                 "another folder, or remove it"
             )
-        checkpoints.save(0, params, None, model)
+        checkpoints.save(0, model, params, config=config)
 
 
 def load_model(
@@ -169,24 +199,48 @@ def load_model(
       (model, params, step).
 
     Raises:
-      ValueError: when there is no checkpoint, or not that one.
+      InputError: when there is no checkpoint, or not that one.
 
     Example: `model, params, step = load_model("runs/quickstart")`
     """
-    directory = pathlib.Path(directory)
-    inside = directory / "checkpoints"
-    folder = inside if inside.is_dir() else directory
+    with _found(directory, step) as (checkpoints, step):
+        return *checkpoints.restore_model(step), step
+
+
+def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[str, Any]:
+    """The configuration that a model was trained with.
+
+    Args:
+      directory, step: as `load_model`.
+
+    Returns:
+      Its fields; empty where the checkpoint does not tell.
+
+    Raises:
+      InputError: as `load_model`.
+
+    Example: `load_config("runs/quickstart").get("edge_weights")`
+    """
+    with _found(directory, step) as (checkpoints, step):
+        return checkpoints.config(step)
+
+
+@contextlib.contextmanager
+def _found(directory: str | pathlib.Path, step: int | None) -> Iterator[tuple[Checkpoints, int]]:
+    """The checkpoints of a directory and a step that is among them."""
+    inside = pathlib.Path(directory) / "checkpoints"
+    folder = inside if inside.is_dir() else pathlib.Path(directory)
     if not folder.is_dir():
-        raise ValueError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
+        raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
     with Checkpoints(folder) as checkpoints:
-        steps = sorted(checkpoints._manager.all_steps())
+        steps = checkpoints.steps()
         step = steps[-1] if step is None and steps else step
         if step not in steps:
-            raise ValueError(
+            raise InputError(
                 f"no checkpoint {'' if step is None else step} in {folder}: found steps "
                 f"{steps or 'none'}; train first (train.py) or import released weights"
             )
-        return *checkpoints.restore_model(step), step
+        yield checkpoints, step
 
 
 def _first_line(error: Exception) -> str:

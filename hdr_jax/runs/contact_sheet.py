@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from hdr_jax import tonemap
-from hdr_jax.data import resized, scene_name
+from hdr_jax.data import scene_name
+from hdr_jax.errors import InputError
+from hdr_jax.images import resized
 from hdr_jax.runs import figures
 
 HEIGHT, WIDTH = 108, 160  # of a thumbnail
@@ -25,7 +27,7 @@ def draw(scenes: Iterable[dict]) -> np.ndarray:
       [H, W, 3] float32 in [0, 1].
 
     Raises:
-      ValueError: without scenes.
+      InputError: without scenes.
 
     Not differentiable.
     Example:
@@ -36,7 +38,7 @@ def draw(scenes: Iterable[dict]) -> np.ndarray:
     """
     rows = [_row(scene) for scene in scenes]
     if not rows:
-        raise ValueError("got no scenes to draw; expected one at least.")
+        raise InputError("got no scenes to draw; expected one at least.")
     columns = max(map(len, rows))
     blank = np.ones((HEIGHT + CAPTION, WIDTH, 3), np.float32)
     return figures.tile([row[:-1] + [blank] * (columns - len(row)) + row[-1:] for row in rows])

@@ -4,7 +4,7 @@ Images are NumPy arrays [h, w, 3], float in [0, 1]; functions return such an ima
 """
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 
@@ -14,7 +14,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from hdr_jax import color, tonemap
-from hdr_jax.images import OWN_SOFTWARE, replacing
+from hdr_jax.errors import InputError
+from hdr_jax.files import replacing
+from hdr_jax.images import OWN_SOFTWARE
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")
@@ -44,21 +46,21 @@ def tile(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     return np.pad(whole, ((0, 0), (0, GAP), (0, 0)), constant_values=1).astype(np.float32)
 
 
-def stack_grid(outputs: Mapping[str, np.ndarray], true_stacks: np.ndarray) -> np.ndarray:
+def stack_grid(scenes: Iterable[tuple[Mapping[str, np.ndarray], np.ndarray]]) -> np.ndarray:
     """For each scene the generated exposures over the true ones, with both maps tone-mapped.
 
     Args:
-      outputs: of `hdr_jax.training.eval_step`, as NumPy arrays.
-      true_stacks: [b, n, h, w, 3] float in [0, 1].
+      scenes: (outputs of `hdr_jax.training.eval_step` as NumPy arrays, true stack [n, h, w, 3]
+        float in [0, 1]), without batch axis.
 
     Returns:
       [H, W, 3] float32 in [0, 1], two rows a scene and n + 1 columns.
     """
     rows = []
-    for i, true in enumerate(true_stacks):
+    for outputs, true in scenes:
         for stack, radiance in (
-            (outputs["stack"][i], outputs["radiance"][i]),
-            (true, outputs["true_radiance"][i]),
+            (outputs["stack"], outputs["radiance"]),
+            (true, outputs["true_radiance"]),
         ):
             rows.append([*stack, np.asarray(tonemap.reinhard(radiance))])
     return tile(rows)
@@ -146,12 +148,12 @@ def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
       The luminance at 0 stops, the median of the positive ones.
 
     Raises:
-      ValueError: if no luminance is positive.
+      InputError: if no luminance is positive.
     """
     luminance = np.asarray(color.luminance(radiance), np.float64)
     positive = luminance[luminance > 0]
     if not positive.size:
-        raise ValueError("the radiance map has no positive luminance; nothing to draw in stops")
+        raise InputError("the radiance map has no positive luminance; nothing to draw in stops")
     median = float(np.median(positive))
     stops = np.log2(np.maximum(luminance, positive.min()) / median)
     height, width = stops.shape

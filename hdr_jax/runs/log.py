@@ -6,7 +6,6 @@ write the same bytes. The speed goes to the progress bar and to TensorBoard.
 
 import json
 import math
-import os
 import pathlib
 import time
 from collections.abc import Mapping
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 import tqdm
 from tensorboardX import SummaryWriter
+
+from hdr_jax.files import write_text
 
 FILES = ("metrics.jsonl", "validation.jsonl")
 
@@ -135,19 +136,6 @@ class RunLog:
             self._shown_speed = {"scenes/s": f"{speed:.1f}"}
             self._board.add_scalar("metrics/scenes_per_second", speed, step)
         self._since = (now, step)
-
-
-def write_text(path: str | pathlib.Path, text: str) -> None:
-    """Writes a whole file under a temporary name, then renames it.
-
-    Args:
-      path: of the file; its folder must exist.
-      text: what it holds.
-    """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _drop_lines_beyond(path: pathlib.Path, step: int) -> None:

@@ -1,77 +1,169 @@
 """How well a generated stack and its radiance map agree with the truth.
 
 Notation as in `hdr_jax.training.eval_step`; every score is an array [b], one value for each scene.
-Radiance maps are compared like with like: the map merged from the generated stack with the map
-merged from the true stack, brought to its scale by the median log ratio, both divided by the true
-maximum.
+The truth of a radiance map is twofold, see `REFERENCES`. Either way like is compared with like: the
+generated map is brought to the scale of the true one by the median log ratio, both divided by the
+true maximum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from hdr_jax import color, losses, metrics, tonemap
+from hdr_jax import color, data, losses, metrics, tonemap
+from hdr_jax.levels import as_unit_float
 
 HDRVDP2_PROTOCOL = "singlehdr"
 PU21_PROTOCOL = "display"
+REFERENCES = {
+    "": "the map merged from the true stack",
+    "dataset_": "the radiance map that comes with the data",
+}
+"""What a radiance map is held against, by the beginning of a score's name."""
 
 
-def scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
+class Evaluated(NamedTuple):
+    """One scene of an evaluation, without batch axis.
+
+    Attributes:
+      name: of the scene.
+      outputs: of `eval_step`, NumPy arrays.
+      true_stack: [n, h, w, 3] float in [0, 1].
+      ev_offset: [n] stops.
+      scores: {name: scalar or [n]}.
+    """
+
+    name: str
+    outputs: dict[str, np.ndarray]
+    true_stack: np.ndarray
+    ev_offset: np.ndarray
+    scores: dict[str, np.ndarray]
+
+
+def evaluated(
+    batches: Iterable[Mapping[str, Any]], generate: Callable, score: Callable
+) -> Iterator[Evaluated]:
+    """Generates and scores every scene of a data set.
+
+    Args:
+      batches: of `hdr_jax.data.evaluation_batches`.
+      generate: arrays of a batch -> outputs of `eval_step`.
+      score: (outputs, arrays) -> scores, for instance `scores` under `jax.jit`.
+
+    Yields:
+      The scenes in order.
+    """
+    for batch in batches:
+        arrays = {name: batch[name] for name in data.ARRAYS}
+        outputs = generate(arrays)
+        outputs, values = jax.device_get((outputs, score(outputs, arrays)))
+        for i in np.flatnonzero(batch["mask"]):
+            yield Evaluated(
+                name=batch["scene"][i],
+                outputs={name: value[i] for name, value in outputs.items()},
+                true_stack=as_unit_float(batch["stack"][i]),
+                ev_offset=batch["ev_offset"][i],
+                scores={name: value[i] for name, value in values.items()},
+            )
+
+
+def means(results: Sequence[Evaluated]) -> dict[str, float]:
+    """Mean over the scenes of every score that is one number.
+
+    Args:
+      results: of `evaluated`, at least one.
+
+    Returns:
+      {name: mean}.
+    """
+    names = [name for name, value in results[0].scores.items() if np.ndim(value) == 0]
+    return {name: float(np.mean([r.scores[name] for r in results])) for name in names}
+
+
+def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str, Array]:
     """Scores of a batch of scenes.
 
     Args:
       outputs: of `eval_step`.
-      true_stack: [b, n, h, w, 3] float in [0, 1].
+      truth: `stack` [b, n, h, w, 3] uint8 and `hdr` [b, h, w, 3].
 
     Returns:
       stack_psnr and stack_ssim, means over the generated exposures; psnr_mu and psnr_reinhard of
       the radiance map, and the same of the input read as plain sRGB (`srgb_psnr_mu`,
-      `srgb_psnr_reinhard`); psnr_exposures, ssim_exposures [b, n], infinite and 1 at the reference.
+      `srgb_psnr_reinhard`), against both `REFERENCES` (`dataset_psnr_mu`, ...); psnr_exposures,
+      ssim_exposures [b, n], infinite and 1 at the reference.
     """
-    return jax.vmap(_scores)(dict(outputs), true_stack)
+    true_stack = _true_stack(truth)
+    result = jax.vmap(_stack_scores)(outputs["stack"], true_stack)
+    for prefix, radiance, true in _pairs(outputs, truth):
+        for name, value in jax.vmap(_map_scores)(radiance, true).items():
+            result[prefix + name] = value
+    return result
 
 
-def all_scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
+def all_scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str, Array]:
     """`scores`, and the slower metrics of absolute light.
 
     Args:
       outputs: of `eval_step`.
-      true_stack: [b, n, h, w, 3] float in [0, 1].
+      truth: as `scores`.
 
     Returns:
-      As `scores`, with `hdrvdp2_q` and `pu21_psnr` of the radiance map, and the same of the input
-      read as plain sRGB, under the protocols that HDRVDP2_PROTOCOL and PU21_PROTOCOL name.
+      As `scores`, with `hdrvdp2_q` and `pu21_psnr` of the radiance map and of the input read as
+      plain sRGB, under the protocols that HDRVDP2_PROTOCOL and PU21_PROTOCOL name.
     """
-    result = scores(outputs, true_stack)
-    n = true_stack.shape[1]
-    plain = color.srgb_to_linear(true_stack[:, n // 2])
-    true = outputs["true_radiance"]
-    for prefix, radiance in (("", outputs["radiance"]), ("srgb_", plain)):
-        q = jax.vmap(lambda a, b: metrics.hdrvdp2_by_protocol(a, b, protocol=HDRVDP2_PROTOCOL).Q)
-        result[f"{prefix}hdrvdp2_q"] = q(radiance, true)
-        calibrated = jax.vmap(lambda a, b: metrics.calibrate(a, b, protocol=PU21_PROTOCOL))
-        result[f"{prefix}pu21_psnr"] = jax.vmap(metrics.pu21_psnr)(*calibrated(radiance, true))
+    result = scores(outputs, truth)
+    for prefix, radiance, true in _pairs(outputs, truth):
+        for name, value in jax.vmap(_light_scores)(radiance, true).items():
+            result[prefix + name] = value
     return result
 
 
-def _scores(outputs: Mapping[str, Array], true_stack: Array) -> dict[str, Array]:
-    """`scores` of one scene."""
+def _true_stack(truth: Mapping[str, Array]) -> Array:
+    """[b, n, h, w, 3] float in [0, 1]."""
+    return as_unit_float(jnp.asarray(truth["stack"]))
+
+
+def _pairs(
+    outputs: Mapping[str, Array], truth: Mapping[str, Array]
+) -> Iterator[tuple[str, Array, Array]]:
+    """(beginning of the scores' names, radiance [b, h, w, 3], true radiance)."""
+    true_stack = _true_stack(truth)
+    plain = color.srgb_to_linear(true_stack[:, true_stack.shape[1] // 2])
+    trues = (outputs["true_radiance"], jnp.asarray(truth["hdr"]))
+    for reference, true in zip(REFERENCES, trues, strict=True):
+        yield reference, outputs["radiance"], true
+        yield f"{reference}srgb_", plain, true
+
+
+def _stack_scores(stack: Array, true_stack: Array) -> dict[str, Array]:
+    """Of the exposures of one scene."""
     n = true_stack.shape[0]
-    psnr = jax.vmap(metrics.psnr)(outputs["stack"], true_stack)
-    ssim = jax.vmap(metrics.ssim)(outputs["stack"], true_stack)
+    psnr = jax.vmap(metrics.psnr)(stack, true_stack)
+    ssim = jax.vmap(metrics.ssim)(stack, true_stack)
     made = jnp.arange(n) != n // 2
-    true = outputs["true_radiance"]
-    plain = color.srgb_to_linear(true_stack[n // 2])
-    result = {
+    return {
         "stack_psnr": jnp.mean(psnr, where=made),
         "stack_ssim": jnp.mean(ssim, where=made),
+        "psnr_exposures": psnr,
+        "ssim_exposures": ssim,
     }
-    for prefix, radiance in (("", outputs["radiance"]), ("srgb_", plain)):
-        aligned = losses.align_scale(true, radiance) / jnp.max(true)
-        mapped = metrics.psnr_mu(aligned, true / jnp.max(true))
-        pictures = (tonemap.reinhard(aligned), tonemap.reinhard(true / jnp.max(true)))
-        result[f"{prefix}psnr_mu"] = mapped
-        result[f"{prefix}psnr_reinhard"] = metrics.psnr(*pictures)
-    return {**result, "psnr_exposures": psnr, "ssim_exposures": ssim}
+
+
+def _map_scores(radiance: Array, true: Array) -> dict[str, Array]:
+    """Of one radiance map brought to the scale of the true one."""
+    aligned = losses.align_scale(true, radiance) / jnp.max(true)
+    true = true / jnp.max(true)
+    pictures = tonemap.reinhard(aligned), tonemap.reinhard(true)
+    return {"psnr_mu": metrics.psnr_mu(aligned, true), "psnr_reinhard": metrics.psnr(*pictures)}
+
+
+def _light_scores(radiance: Array, true: Array) -> dict[str, Array]:
+    """Of one radiance map as absolute light."""
+    q = metrics.hdrvdp2_by_protocol(radiance, true, protocol=HDRVDP2_PROTOCOL).Q
+    calibrated = metrics.calibrate(radiance, true, protocol=PU21_PROTOCOL)
+    return {"hdrvdp2_q": q, "pu21_psnr": metrics.pu21_psnr(*calibrated)}

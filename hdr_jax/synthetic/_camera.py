@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import exposure
+from hdr_jax.color import LUMINANCE_WEIGHTS
+from hdr_jax.errors import InputError
 
 MIDDLE_GRAY = 0.18
-LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 CHUNK = 1 << 16
 """Pixels photographed at a time."""
 
@@ -34,7 +35,7 @@ def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
       float32 [h, w, 3]; 1 is where EV 0 clips.
 
     Raises:
-      ValueError: if the map is negative, not finite, or black everywhere.
+      InputError: if the map is negative, not finite, or black everywhere.
 
     Not differentiable.
     Example:
@@ -44,7 +45,7 @@ def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
     radiance = np.asarray(radiance, np.float32)
     lowest, highest = radiance.min(initial=0), radiance.max(initial=0)
     if not (np.isfinite(lowest) and np.isfinite(highest) and lowest >= 0 and highest > 0):
-        raise ValueError(
+        raise InputError(
             f"meter got radiance from {lowest} to {highest}; expected finite values >= 0, some of "
             "them > 0. Repair or leave out this radiance map."
         )

@@ -7,12 +7,12 @@ list of random numbers, none of which depends on the resolution.
 import numpy as np
 
 from hdr_jax.synthetic._geometry import LATTICE, Ball, Box
-from hdr_jax.synthetic._shading import FACADE, PLAIN, STRIPES, TILES, Material, Scene
+from hdr_jax.synthetic._shading import FACADE, PLAIN, STRIPES, TILES, Material, World
 
 Rng = np.random.Generator
 
 
-def room(rng: Rng) -> Scene:
+def room(rng: Rng) -> World:
     """A room with furniture, lamps, and often a window on a bright day.
 
     Args:
@@ -37,7 +37,7 @@ def room(rng: Rng) -> Scene:
     walls = [Material(_colour(rng, 0.35, 0.8), 0.08, 1.5) for _ in range(4)]
     floor = Material(_colour(rng, 0.1, 0.4), 0.25, rng.uniform(1, 4), int(rng.integers(0, 3)))
     ceiling = Material(np.full(3, 0.75, np.float32), 0.03)
-    return Scene(
+    return World(
         solids=solids,
         materials=materials,
         hull=hull,
@@ -53,7 +53,7 @@ def room(rng: Rng) -> Scene:
     )
 
 
-def street(rng: Rng) -> Scene:
+def street(rng: Rng) -> World:
     """Open ground with houses, trees and walls, under the sun or at night under lamps.
 
     Args:
@@ -79,7 +79,7 @@ def street(rng: Rng) -> Scene:
     ground = Material(
         _colour(rng, 0.08, 0.3), 0.4, rng.uniform(0.4, 2.0), int(rng.choice([PLAIN, TILES]))
     )
-    return Scene(
+    return World(
         solids=solids,
         materials=materials,
         hull=hull,

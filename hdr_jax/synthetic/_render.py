@@ -8,6 +8,7 @@ resolution but the detail: scene `i` at 64 x 64 is scene `i` at 512 x 512, seen 
 
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.synthetic import _content, _shading
 
 SUPERSAMPLING = 2
@@ -26,7 +27,7 @@ def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
       float32 [height, width, 3], linear RGB, relative, > 0. The same for the same arguments.
 
     Raises:
-      ValueError: for a negative scene_id or a size below 1.
+      InputError: for a negative scene_id or a size below 1.
 
     Not differentiable.
     Example:
@@ -35,26 +36,26 @@ def render_scene(scene_id: int, height: int, width: int) -> np.ndarray:
       ((48, 64, 3), True)
     """
     if scene_id < 0 or height < 1 or width < 1:
-        raise ValueError(
+        raise InputError(
             f"render_scene got scene_id={scene_id}, height={height}, width={width}; expected "
             "scene_id >= 0 and sizes >= 1."
         )
     rng = np.random.default_rng(np.random.SeedSequence([0x5CE7E5, int(scene_id)]))
-    scene = _content.room(rng) if scene_id % 2 else _content.street(rng)
+    world = _content.room(rng) if scene_id % 2 else _content.street(rng)
     rows, columns = height * SUPERSAMPLING, width * SUPERSAMPLING
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        direction, pixel = _rays(scene, rows, columns)
+        direction, pixel = _rays(world, rows, columns)
         # In pieces that stay in the processor's cache.
         pieces = np.array_split(direction, -(-direction.shape[1] // CHUNK), axis=1)
-        radiance = [_shading.radiance_along(scene, piece, pixel) for piece in pieces]
+        radiance = [_shading.radiance_along(world, piece, pixel) for piece in pieces]
     radiance = np.concatenate(radiance, axis=1)
     radiance = radiance.reshape(3, height, SUPERSAMPLING, width, SUPERSAMPLING).mean((2, 4))
     return np.ascontiguousarray(np.moveaxis(radiance, 0, -1), dtype=np.float32)
 
 
-def _rays(scene: _shading.Scene, rows: int, columns: int) -> tuple[np.ndarray, float]:
+def _rays(world: _shading.World, rows: int, columns: int) -> tuple[np.ndarray, float]:
     """Directions [3, p] through every sample, and the angle of one picture pixel."""
-    yaw, horizon, tangent = scene.camera
+    yaw, horizon, tangent = world.camera
     short = min(rows, columns)
     x = (np.arange(columns) + 0.5 - columns / 2) / short * 2 * tangent
     y = ((rows / 2 - np.arange(rows) - 0.5) / short - horizon) * 2 * tangent

@@ -1,4 +1,4 @@
-"""How procedural scenes are lit and seen: `Scene` in, radiance along rays out.
+"""How procedural scenes are lit and seen: `World` in, radiance along rays out.
 
 Radiance is linear and relative: about 1 is a white wall under an open sky. Points, normals and
 directions are float32 [3, p].
@@ -28,7 +28,7 @@ class Material(NamedTuple):
     """Share of the ambient light that reaches it: small for the inside of a cupboard."""
 
 
-class Scene(NamedTuple):
+class World(NamedTuple):
     """What is rendered; see `content`."""
 
     solids: list
@@ -51,11 +51,11 @@ class Scene(NamedTuple):
     lattices: np.ndarray
 
 
-def radiance_along(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
+def radiance_along(world: World, direction: np.ndarray, pixel: float) -> np.ndarray:
     """What every ray sees.
 
     Args:
-      scene: the scene, seen from the origin.
+      world: what is rendered, seen from the origin.
       direction: [3, p] rays, without zeros.
       pixel: angle between neighbouring pixels, rad; finer texture is faded out.
 
@@ -66,20 +66,20 @@ def radiance_along(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndar
     Example: `radiance = radiance_along(content.room(rng), direction, 0.01)`
     """
     eye = np.zeros((3, 1), np.float32)
-    _, far = _geometry.box_span(eye, 1 / direction, scene.hull)
-    distance, index = _geometry.nearest(eye, direction, scene.solids, far)
+    _, far = _geometry.box_span(eye, 1 / direction, world.hull)
+    distance, index = _geometry.nearest(eye, direction, world.solids, far)
     position = direction * distance
-    side = _hull_side(scene.hull, position)
-    open_sky = (index < 0) & np.isin(side, scene.hull_open)
-    if scene.window is not None:
-        open_sky |= (index < 0) & _inside(scene.window, position)
+    side = _hull_side(world.hull, position)
+    open_sky = (index < 0) & np.isin(side, world.hull_open)
+    if world.window is not None:
+        open_sky |= (index < 0) & _inside(world.window, position)
     radiance = np.empty_like(direction)
     solid = np.flatnonzero(~open_sky)
-    radiance[:, open_sky] = _sky(scene, direction[:, open_sky], pixel)
+    radiance[:, open_sky] = _sky(world, direction[:, open_sky], pixel)
     radiance[:, solid] = _surface(
-        scene,
+        world,
         position[:, solid],
-        np.where(index[solid] < 0, len(scene.solids) + side[solid], index[solid]),
+        np.where(index[solid] < 0, len(world.solids) + side[solid], index[solid]),
         pixel * distance[solid] * _length(direction[:, solid]),
     )
     return radiance
@@ -102,47 +102,47 @@ def _inside(box: Box, position: np.ndarray) -> np.ndarray:
 
 
 def _surface(
-    scene: Scene, position: np.ndarray, index: np.ndarray, footprint: np.ndarray
+    world: World, position: np.ndarray, index: np.ndarray, footprint: np.ndarray
 ) -> np.ndarray:
     """Reflected and emitted radiance of surface points [3, p]."""
     inward = np.zeros((6, 3), np.float32)
     inward[np.arange(6), np.arange(6) // 2] = [1, -1, 1, -1, 1, -1]
-    normal = _geometry.normal_at(position, index, scene.solids)
-    hull = index >= len(scene.solids)
-    normal[:, hull] = inward[index[hull] - len(scene.solids)].T
+    normal = _geometry.normal_at(position, index, world.solids)
+    hull = index >= len(world.solids)
+    normal[:, hull] = inward[index[hull] - len(world.solids)].T
     # Off the surface by a little, so that it does not shade itself.
-    light = _light(scene, position + normal * (1e-3 + footprint * 0.01), normal)
-    materials = scene.materials + scene.hull_materials
+    light = _light(world, position + normal * (1e-3 + footprint * 0.01), normal)
+    materials = world.materials + world.hull_materials
     table = {
         name: np.asarray([getattr(m, name) for m in materials], np.float32)[index].T
         for name in Material._fields
     }
-    light += scene.ambient[:, None] * table["ambient"] * _openness(scene, position, normal)
-    albedo, glow = _pattern(scene, position, normal, index, footprint, table)
+    light += world.ambient[:, None] * table["ambient"] * _openness(world, position, normal)
+    albedo, glow = _pattern(world, position, normal, index, footprint, table)
     return albedo * light / np.pi + table["emission"] + glow
 
 
-def _light(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def _light(world: World, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Irradiance from lamps, the window and the sun [3, p]."""
     # What emits casts no shadow: lamps stand inside their own glass.
     casting = [
         solid
-        for solid, material in zip(scene.solids, scene.materials, strict=True)
+        for solid, material in zip(world.solids, world.materials, strict=True)
         if not material.emission.any()
     ]
     light = np.zeros_like(position)
-    for lamp, intensity in scene.lamps:
+    for lamp, intensity in world.lamps:
         towards = lamp[:, None] - position
         squared = _geometry.dot(towards, towards)
         cosine = _geometry.dot(normal, towards) / np.sqrt(squared)
         strength = np.maximum(cosine, 0) / (squared + 0.02)
         _darken(strength, position, towards, casting)
         light += intensity[:, None] * strength
-    direction, irradiance = scene.sun
+    direction, irradiance = world.sun
     if irradiance.any():
         sunlit = np.maximum(_geometry.dot(direction, normal), 0)
-        if scene.window is not None:
-            sunlit *= _through_window(scene, position, direction)
+        if world.window is not None:
+            sunlit *= _through_window(world, position, direction)
         towards = np.broadcast_to(direction[:, None] * np.float32(500), position.shape)
         _darken(sunlit, position, towards, casting)
         light += irradiance[:, None] * sunlit
@@ -155,16 +155,16 @@ def _darken(strength: np.ndarray, position: np.ndarray, towards: np.ndarray, sol
     strength[lit[_geometry.blocked(position[:, lit], towards[:, lit], solids)]] = 0
 
 
-def _through_window(scene: Scene, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
+def _through_window(world: World, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Whether the sun reaches points of a room [p]."""
-    _, far = _geometry.box_span(position, 1 / direction[:, None], scene.hull)
-    return _inside(scene.window, position + direction[:, None] * far)
+    _, far = _geometry.box_span(position, 1 / direction[:, None], world.hull)
+    return _inside(world.window, position + direction[:, None] * far)
 
 
-def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def _openness(world: World, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Share of ambient light that corners and the ground beneath things leave [p]."""
     share = 0.6 + 0.4 * normal[1]
-    for solid in scene.solids:
+    for solid in world.solids:
         if isinstance(solid, Ball):
             gap, size = _length(position - solid.centre[:, None]) - solid.radius, solid.radius
         else:
@@ -174,8 +174,8 @@ def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndar
         # On the solid itself (gap 0) the shade is left to the normal.
         near = np.flatnonzero((gap > 0.02 * size) & (gap < 2.5 * size))
         share[near] *= 1 - 0.7 * np.exp(gap[near] / (-0.5 * size))
-    if not scene.hull_open:
-        low, high = scene.hull
+    if not world.hull_open:
+        low, high = world.hull
         gaps = np.minimum(position - low[:, None], high[:, None] - position)
         # The nearest side is the point's own: the next two make the corner.
         least = np.minimum(np.minimum(gaps[0], gaps[1]), gaps[2])
@@ -185,7 +185,7 @@ def _openness(scene: Scene, position: np.ndarray, normal: np.ndarray) -> np.ndar
     return share
 
 
-def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarray, np.ndarray]:
+def _pattern(world, position, normal, index, footprint, table) -> tuple[np.ndarray, np.ndarray]:
     """Albedo and light of lit windows, both [3, p]."""
     u, v = _geometry.surface_coordinates(position, normal)
     scale = table["scale"]
@@ -193,12 +193,12 @@ def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarr
         u * scale + np.float32(7) * index.astype(np.float32),
         v * scale,
         footprint * scale,
-        scene.lattices[0],
+        world.lattices[0],
     )
     albedo = table["albedo"] * np.exp(table["contrast"] * noise)
     cell_u, cell_v = np.floor(u * scale), np.floor(v * scale)
     part_u, part_v = u * scale - cell_u, v * scale - cell_v
-    cells = scene.lattices[1][
+    cells = world.lattices[1][
         (cell_u + 5 * index).astype(np.int32) % _geometry.LATTICE,
         cell_v.astype(np.int32) % _geometry.LATTICE,
     ]
@@ -214,20 +214,20 @@ def _pattern(scene, position, normal, index, footprint, table) -> tuple[np.ndarr
     return np.minimum(albedo, 0.95), np.where(glazed & (cells > 0.9), 1.5 * warm, 0.0)
 
 
-def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
+def _sky(world: World, direction: np.ndarray, pixel: float) -> np.ndarray:
     """Radiance of the open sky, its sun, clouds and hills [3, p]."""
-    zenith, horizon, cover, hills = scene.sky
+    zenith, horizon, cover, hills = world.sky
     unit = direction / _length(direction)
     height = np.clip(unit[1], 0, 1)
     sky = horizon[:, None] + (zenith - horizon)[:, None] * np.sqrt(height)
     plane = np.maximum(unit[1], 0) + 0.08
     noise = _geometry.texture(
-        0.7 * unit[0] / plane, 0.7 * unit[2] / plane, pixel / plane, scene.lattices[2], 6
+        0.7 * unit[0] / plane, 0.7 * unit[2] / plane, pixel / plane, world.lattices[2], 6
     )
     cloud = np.clip((noise + cover) * 1.2, 0, 1) * np.clip(unit[1] * 8, 0, 1)
     white = (0.6 + 0.5 * noise) * (zenith + horizon).mean()
     sky += cloud * (np.maximum(white, 0.2 * horizon.mean()) - sky)
-    to_sun, irradiance = scene.sun
+    to_sun, irradiance = world.sun
     if irradiance.any():
         angle = np.arccos(np.clip(_geometry.dot(to_sun, unit), -1, 1))
         # The disc has the radiance that its irradiance asks for; the glow is scattered light.
@@ -240,7 +240,7 @@ def _sky(scene: Scene, direction: np.ndarray, pixel: float) -> np.ndarray:
     azimuth = np.arctan2(unit[0], unit[2])
     for layer, (lift, haze) in enumerate([(1.0, 0.6), (0.5, 0.25)]):
         line = _geometry.texture(
-            2 * azimuth + 20, np.full_like(azimuth, 11.0 * layer), pixel, scene.lattices[3], 5
+            2 * azimuth + 20, np.full_like(azimuth, 11.0 * layer), pixel, world.lattices[3], 5
         )
         ridge = hills * lift * (1 + 0.7 * line)
         green = 0.12 * np.array([[0.7], [0.9], [0.6]], np.float32) * zenith.mean()

@@ -1,31 +1,17 @@
-"""The training program: state, objective and steps; no files are read or written here."""
+"""The training program: set-up, state, objective and steps; no files are read or written here."""
 
-from hdr_jax.training._steps import (
-    DEVICES,
-    NETWORKS,
-    TrainState,
-    by_network,
-    check_config,
-    create_model,
-    create_optimizers,
-    create_state,
-    draw_references,
-    eval_step,
-    generated,
-    hdr_loss,
-    loss_terms,
-    perceptual_loss,
-    train_step,
-)
+from hdr_jax.training._objective import generated, hdr_loss, loss_terms, perceptual_loss
+from hdr_jax.training._state import TrainState, by_network, create_state
+from hdr_jax.training._steps import DEVICES, draw_references, eval_step, train_step
+from hdr_jax.training.setup import NETWORKS, Objective, Setup
 
 __all__ = [
     "DEVICES",
     "NETWORKS",
+    "Objective",
+    "Setup",
     "TrainState",
     "by_network",
-    "check_config",
-    "create_model",
-    "create_optimizers",
     "create_state",
     "draw_references",
     "eval_step",

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import EXPOSURES_FILE, PHOTO_SUFFIXES
 from hdr_jax.merge import synthesize
 from tfds_builders import base, common, exposures, manual, splits
@@ -42,13 +43,13 @@ class Builder(base.ManualBuilder):
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
     def __init__(self, **arguments):
-        """Takes the arguments of `base.ManualBuilder`. Raises ValueError for an impossible `ev`."""
+        """Takes the arguments of `base.ManualBuilder`. Raises InputError for an impossible `ev`."""
         super().__init__(**arguments)
         ev = self.options["ev"]
         if ev is not None and not (isinstance(ev, int | float) and 0 < ev <= MAX_EV):
-            raise ValueError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
+            raise InputError(f"{self.name} got ev={ev!r}; expected stops above 0, such as 2.")
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every sub-folder with photographs or a table."""
         found = {}
         for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
@@ -58,7 +59,7 @@ class Builder(base.ManualBuilder):
             return []
         listed = splits.from_manifest(place, list(found))
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 split,
                 photos=tuple(path for path in paths if path.name != EXPOSURES_FILE),
@@ -68,7 +69,7 @@ class Builder(base.ManualBuilder):
             if (split := listed.get(name) if listed else splits.by_hash(name))
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The exposures from darkest to brightest, aligned if asked for."""
         ev = self.options["ev"]
         if ev is None:
@@ -81,7 +82,7 @@ class Builder(base.ManualBuilder):
             order = exposures.order(stack)
             stops = ev * np.arange(len(order))
         if np.ptp(stops) == 0:
-            raise ValueError(
+            raise InputError(
                 f"it has {len(stack)} photographs of one exposure time; expected two times or more."
             )
         stack = stack[order]
@@ -90,7 +91,7 @@ class Builder(base.ManualBuilder):
         ev_offset = (stops - stops[len(stops) // 2]).astype(np.float32)
         return manual.Recording(stack=stack, ev_offset=ev_offset)
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The exposures, and the radiance map that all of them make."""
         made, config = self.read(scene), self.builder_config
         # In units of the exposure that clips at EV 0, as the maps of synthetic exposures.

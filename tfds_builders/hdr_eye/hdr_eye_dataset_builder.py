@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, exposures, manual
 
@@ -35,7 +36,7 @@ also with HDREye/ above images/, or in its place
     BUILDER_CONFIGS = common.configs(ev_offset=EV_OFFSETS)
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Scenes by the folders of brackets and the radiance maps beside them."""
         parents = [place, place / "images", place / "HDREye", place / "HDREye/images"]
         root = next((parent for parent in parents if (parent / BRACKETS).is_dir()), None)
@@ -47,7 +48,7 @@ also with HDREye/ above images/, or in its place
         for path in manual.files_below(root / BRACKETS, PHOTO_SUFFIXES):
             brackets.setdefault(path.parent.name, []).append(path)
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 "test",
                 photos=(*brackets.get(name, ()), *middle.get(name, ())),
@@ -56,17 +57,17 @@ also with HDREye/ above images/, or in its place
             for name in sorted({*maps, *brackets})
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
-            raise ValueError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
+            raise InputError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
         kept = self.builder_config.kept(EV_OFFSETS)
         radiance = images.read_hdr(scene.source)
         stack = [exposures.fitted(one, radiance.shape) for one in _nine_exposures(scene)[kept]]
         ev_offset = np.asarray(EV_OFFSETS, np.float32)[kept]
         return manual.Recording(radiance, np.stack(stack), ev_offset)
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
         made, config = self.read(scene), self.builder_config
         yield (
@@ -75,26 +76,26 @@ also with HDREye/ above images/, or in its place
         )
 
 
-def _nine_exposures(scene: manual.Scene) -> np.ndarray:
+def _nine_exposures(scene: manual.SceneFiles) -> np.ndarray:
     """The brackets from darkest to brightest; the picture of EV 0 stands in for a missing one."""
     brackets = [path for path in scene.photos if path.parent.parent.name == BRACKETS]
     paths = scene.photos if len(brackets) == len(EV_OFFSETS) - 1 else brackets
     if len(paths) != len(EV_OFFSETS):
-        raise ValueError(
+        raise InputError(
             f"it has {len(brackets)} exposures in {BRACKETS}/{scene.name}; expected "
             f"{len(EV_OFFSETS)}, or one less and LDR/{scene.name}_LDR.tif."
         )
     stack, times = exposures.read(paths), exposures.times_if_known(paths)
     order = exposures.order(stack, times)
     if len(paths) > len(brackets) and order[MIDDLE] != len(brackets):
-        raise ValueError(
+        raise InputError(
             f"an exposure other than EV 0 is missing in {BRACKETS}/{scene.name}: "
             f"{paths[-1].name} is not the middle one."
         )
     if times is not None:
         stops = np.log2(times[order] / times[order[MIDDLE]])
         if np.abs(stops - EV_OFFSETS).max() > TOLERANCE:
-            raise ValueError(
+            raise InputError(
                 f"its exposure times are {', '.join(f'{ev:+.1f}' for ev in stops)} EV apart from "
                 f"the middle one; expected {', '.join(f'{ev:+.1f}' for ev in EV_OFFSETS)}."
             )

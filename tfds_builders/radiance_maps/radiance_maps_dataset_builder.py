@@ -29,24 +29,24 @@ class Builder(base.ManualBuilder):
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every radiance map."""
         files = manual.files_below(place, images.HDR_SUFFIXES)
         split_of = assign_splits(place, files)
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 path.relative_to(place).with_suffix("").as_posix(), split_of[path], source=path
             )
             for path in files
             if path in split_of
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The radiance map."""
         # Filters leave small negative values in many maps; light is not negative.
         return manual.Recording(np.maximum(images.read_hdr(scene.source), 0))
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The photographed map, or those of a panorama's views."""
         radiance, config = self.read(scene).radiance, self.builder_config
         views = {scene.name: radiance}

@@ -6,8 +6,10 @@ import pathlib
 import numpy as np
 import tensorflow_datasets as tfds
 
-from hdr_jax import images
+from hdr_jax import color, images
+from hdr_jax.errors import InputError
 from hdr_jax.images import named_errors
+from hdr_jax.levels import as_unit_float
 from tfds_builders import base, common, manual, splits
 
 RAW_SUFFIXES = (".nef", ".dng")
@@ -39,7 +41,7 @@ class Builder(base.ManualBuilder):
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "256"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every photograph; splits by manifest or hash."""
         files = manual.files_below(place, TIFF_SUFFIXES + RAW_SUFFIXES)
         if not files:
@@ -49,29 +51,29 @@ class Builder(base.ManualBuilder):
         by_name = {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
         listed = splits.from_manifest(place, [path.name for path in by_name.values()])
         return [
-            manual.Scene(name, split, source=path)
+            manual.SceneFiles(name, split, source=path)
             for name, path in sorted(by_name.items())
             if (split := listed.get(path.name) if listed else splits.by_hash(path.stem))
         ]
 
-    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.Scene]]:
+    def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.SceneFiles]]:
         """As the base class; complains once, not for every scene, when rawpy is missing."""
         place, scenes = super().find_scenes(folder)
         raw = sum(scene.source.suffix.lower() in RAW_SUFFIXES for scene in scenes)
         if raw and importlib.util.find_spec("rawpy") is None:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: {raw} of {len(scenes)} photographs in {place} are raw files, which "
                 "need rawpy: pip install rawpy. Or put 16-bit TIFF files there instead."
             )
         return place, scenes
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """Linear light of one photograph; 1 is where the camera clipped."""
         if scene.source.suffix.lower() in RAW_SUFFIXES:
             return manual.Recording(read_raw(scene.source))
         return manual.Recording(read_tiff(scene.source, self.options["linear_tiff"]))
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The photographed light."""
         radiance = self.read(scene).radiance
         yield scene.name, common.photographed(radiance, scene.name, self.builder_config)
@@ -87,7 +89,7 @@ def read_raw(path: pathlib.Path) -> np.ndarray:
       float32 [h, w, 3], linear RGB of sRGB's primaries, in [0, 1].
 
     Raises:
-      ValueError: if the file is damaged.
+      InputError: if the file is damaged.
     """
     import rawpy
 
@@ -100,7 +102,7 @@ def read_raw(path: pathlib.Path) -> np.ndarray:
             use_camera_wb=True,
             output_bps=16,
         )
-    return levels.astype(np.float32) / 65535
+    return as_unit_float(levels)
 
 
 def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
@@ -114,13 +116,11 @@ def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
       float32 [h, w, 3] in [0, 1].
 
     Raises:
-      ValueError: if the file is damaged, or of 8 bits, too few for a radiance map.
+      InputError: if the file is damaged, or of 8 bits, too few for a radiance map.
     """
     levels = images.read_photo(path)
     if levels.dtype != np.uint16:
-        raise ValueError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
+        raise InputError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
     # A table of all levels: quicker than a power for each pixel.
-    curve = np.arange(65536) / 65535
-    if not is_linear:
-        curve = np.where(curve <= 0.04045, curve / 12.92, ((curve + 0.055) / 1.055) ** 2.4)
-    return curve.astype(np.float32)[levels]
+    curve = as_unit_float(np.arange(65536).astype(np.uint16))
+    return np.asarray(curve if is_linear else color.srgb_to_linear(curve))[levels]

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import PHOTO_SUFFIXES
 from tfds_builders import base, common, manual
 
@@ -43,7 +44,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "native"
 
-    def scenes_in(self, place: pathlib.Path) -> list[manual.Scene]:
+    def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Scenes by the names of their folders, whatever the folders above are called."""
         photos, maps = {}, {}
         for path in manual.files_below(place, PHOTO_SUFFIXES):
@@ -56,7 +57,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
         # Maps of other sets may lie about: only those whose folder is a scene's count.
         known = {key for key in maps if key in photos or _number(key[1])}
         return [
-            manual.Scene(
+            manual.SceneFiles(
                 name,
                 split,
                 photos=tuple(photos.get((split, name), {})),
@@ -66,20 +67,20 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             for split, name in sorted({*photos, *known}, key=lambda key: (key[0], _natural(key[1])))
         ]
 
-    def read_files(self, scene: manual.Scene) -> manual.Recording:
+    def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The config's exposures and the radiance map."""
         if scene.source is None:
-            raise ValueError(
+            raise InputError(
                 f"it has no radiance map; expected a folder {scene.name}/ with target_hdr.hdr."
             )
         wanted = self.builder_config.ev_offset
         found = {}
         for ev, path in zip(scene.ev_offset, scene.photos, strict=True):
             if (other := found.setdefault(ev, path)) != path:
-                raise ValueError(f"it has two files of EV {ev:+g}: {other.name} and {path.name}.")
+                raise InputError(f"it has two files of EV {ev:+g}: {other.name} and {path.name}.")
         missing = [ev for ev in wanted if ev not in found]
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"it lacks EV {', '.join(f'{ev:+g}' for ev in missing)}; expected files named "
                 f"like {scene.name}_{missing[0]:g}EV_true.jpg.png."
             )
@@ -88,7 +89,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             images.read_hdr(scene.source), stack, np.asarray(wanted, np.float32)
         )
 
-    def examples(self, scene: manual.Scene):
+    def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
         made = self.read(scene)
         yield (

@@ -1,4 +1,4 @@
-"""TFDS's own conformance suite; needs TensorFlow (tests/test_builders.py does not)."""
+"""TFDS's own conformance suite; needs TensorFlow (tests/tfds_builders does not)."""
 
 import pathlib
 import tempfile

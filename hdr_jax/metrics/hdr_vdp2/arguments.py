@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
+from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import encoding, steerable
 
 GEOMETRIC_MEAN = "geometric-mean"
@@ -15,36 +16,21 @@ DARK_SURROUND = 1e-5
 def check_images(test: Array, reference: Array, color_encoding: str) -> None:
     """Raise when the images cannot be compared in this encoding."""
     if color_encoding not in encoding.CHANNELS:
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got color_encoding {color_encoding!r}; expected one of "
             f"{', '.join(encoding.CHANNELS)}"
         )
-    if test.shape != reference.shape:
-        raise ValueError(
-            f"hdrvdp2 got a test image {test.shape} and a reference {reference.shape}; expected "
-            "equal shapes. Crop or resize one of them first."
-        )
-    if test.ndim not in (2, 3):
-        raise ValueError(
-            f"hdrvdp2 got images of shape {test.shape}; expected [h, w, c] or [h, w]. Use "
-            "jax.vmap for batches."
-        )
-    for image in (test, reference):
-        if not jnp.issubdtype(image.dtype, jnp.floating):
-            raise ValueError(
-                f"hdrvdp2 got {image.dtype} pixels; expected float. Divide 8-bit pictures by 255 "
-                'and pass color_encoding="sRGB-display".'
-            )
+    validation.check_pair("hdrvdp2", test, reference)
     channels = 1 if test.ndim == 2 else test.shape[2]
     expected = encoding.CHANNELS[color_encoding]
     if channels != expected:
         other = [name for name, count in encoding.CHANNELS.items() if count == channels]
         hint = f" Encodings of {channels}: {', '.join(other)}." if other else ""
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got {channels} channel(s); {color_encoding} expects {expected}.{hint}"
         )
     if min(test.shape[:2]) < steerable.MIN_SIZE:
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got images of {test.shape[0]} x {test.shape[1]} pixels; expected at least "
             f"{steerable.MIN_SIZE} on each side, the size of its largest filter."
         )
@@ -55,12 +41,12 @@ def check_resolution(pixels_per_degree: float) -> float:
     try:
         ppd = float(pixels_per_degree)
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got pixels_per_degree {pixels_per_degree!r}; expected a Python number: it "
             "fixes the filters at compile time and cannot be traced"
         ) from error
     if not (ppd > 0 and math.isfinite(ppd)):
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got pixels_per_degree {ppd}; expected a positive number, about 30 for a "
             "desktop display at half a metre (see hdr_jax.metrics.pixels_per_degree)"
         )
@@ -77,7 +63,7 @@ def check_surround(surround: float | Sequence[float] | str, channels: int):
     if values is None:
         return GEOMETRIC_MEAN
     if len(values) != channels or not all(v >= 0 and math.isfinite(v) for v in values):
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got surround {surround!r}; expected a luminance >= 0 in cd/m^2, {channels} "
             f'of them, or "{GEOMETRIC_MEAN}"'
         )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.errors import InputError
 from hdr_jax.metrics.hdr_vdp2 import (
     arguments,
     encoding,
@@ -68,7 +69,7 @@ def pixels_per_degree(diagonal: float, resolution: tuple[int, int], distance: fl
       Pixels per degree, with the screen height h from the diagonal and square pixels.
 
     Raises:
-      ValueError: when a value is not positive.
+      InputError: when a value is not positive.
 
     Not differentiable.
     Example:
@@ -77,7 +78,7 @@ def pixels_per_degree(diagonal: float, resolution: tuple[int, int], distance: fl
     """
     width, height = resolution
     if min(diagonal, width, height, distance) <= 0:
-        raise ValueError(
+        raise InputError(
             f"pixels_per_degree got diagonal {diagonal}, resolution {resolution}, distance "
             f"{distance}; expected positive numbers (inches, pixels, metres)"
         )
@@ -124,7 +125,7 @@ def hdrvdp2(
       `Result`. Equal images: Q = 100 exactly, all maps 0.
 
     Raises:
-      ValueError: for unequal or too small sizes, a wrong number of channels, unknown names, or
+      InputError: for unequal or too small sizes, a wrong number of channels, unknown names, or
         a resolution that is not positive.
 
     Differentiable in `test` and `reference`; finite also where they are equal or 0.
@@ -140,7 +141,7 @@ def hdrvdp2(
     arguments.check_images(test, reference, color_encoding)
     ppd = arguments.check_resolution(pixels_per_degree)
     if display not in spectral.DISPLAYS:
-        raise ValueError(
+        raise InputError(
             f"hdrvdp2 got display {display!r}; expected one of {', '.join(spectral.DISPLAYS)}"
         )
     dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)

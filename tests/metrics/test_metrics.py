@@ -1,6 +1,5 @@
 """Metrics of the field against loops in float64, scikit-image and their formulas."""
 
-import argparse
 import json
 
 import jax
@@ -12,9 +11,9 @@ from scipy.signal import correlate as scipy_correlate
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from hdr_jax import color, images, metrics
-from hdr_jax.cli import score
+from hdr_jax.cli import parsers, score
 from hdr_jax.metrics import hdrvdp2, protocols, structure
-from hdr_jax.metrics.convolution import correlate, separable
+from hdr_jax.metrics.filtering import correlate, separable
 from hdr_jax.metrics.order_statistics import order_statistics
 
 RNG = np.random.default_rng(7)
@@ -307,9 +306,7 @@ def test_visibility_picture_colours():
 
 
 def run_score(*arguments):
-    parser = argparse.ArgumentParser()
-    score.add_parser(parser.add_subparsers())
-    return score.run(parser.parse_args(["score", *map(str, arguments)]))
+    return score.run(parsers.parser().parse_args(["score", *map(str, arguments)]))
 
 
 def test_score_prints_metrics_and_writes_the_map(tmp_path, capsys):

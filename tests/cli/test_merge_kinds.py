@@ -7,6 +7,7 @@ kinds; its rows are one parametrised test at the end.
 import contextlib
 import csv
 import io
+import os
 import pathlib
 import shlex
 import shutil
@@ -377,10 +378,8 @@ def test_accents_composed_or_not(scene, stored):
 
 @pytest.mark.parametrize("suffix", ["exr", "hdr"])
 def test_the_map_holds_what_is_known_of_it(scene, suffix):
-    from test_images import adobe_profile
-
     for k, picture in enumerate(exposures(scene)):
-        Image.fromarray(picture).save(f"{k}.png", icc_profile=adobe_profile())
+        Image.fromarray(picture).save(f"{k}.png", icc_profile=picture_files.adobe_profile())
     options = ["--no-preview", "--no-curve", "-o", f"out.{suffix}"]
     code, _, warned = merge("0.png", "1.png", "2.png", *WORDS, options=options)
     assert code == 0 and not warned
@@ -399,7 +398,8 @@ def test_the_map_holds_what_is_known_of_it(scene, suffix):
 
 def cases():
     """Rows of the table of cases; none without the reference data."""
-    folder = pathlib.Path(__file__).resolve().parents[2] / "shared/cases"
+    default = pathlib.Path(__file__).resolve().parents[3] / "shared"
+    folder = pathlib.Path(os.environ.get("HDR_JAX_SHARED", default)) / "cases"
     if not (folder / "cases.csv").is_file():
         return []
     with (folder / "cases.csv").open() as file:

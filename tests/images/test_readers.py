@@ -410,10 +410,8 @@ def test_metadata_is_the_same_in_every_format(tmp_path, suffix):
 
 
 def test_primaries_of_photographs(tmp_path):
-    from test_images import adobe_profile
-
     picture = Image.fromarray(np.full((8, 8, 3), 99, np.uint8))
-    picture.save(tmp_path / "a.jpg", icc_profile=adobe_profile())
+    picture.save(tmp_path / "a.jpg", icc_profile=picture_files.adobe_profile())
     picture.save(tmp_path / "b.png")
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA001] = 1

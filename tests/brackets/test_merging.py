@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import brackets, images
-from hdr_jax.brackets import _brackets
+from hdr_jax.brackets import _merging
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
 from hdr_jax.images import named_response
 from hdr_jax.merge import merge
@@ -40,7 +40,7 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
     if reference is not None:
         trust = brackets.confidence(stack, LOG_TIMES, jnp.asarray(g), reference=1)
     expected = merge(stack, LOG_TIMES, jnp.asarray(g), confidence=trust, extremes_once=True)
-    monkeypatch.setattr(_brackets, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 7 * 3 * 90 * 3)
     with brackets.Brackets(stack) as kept:
         radiance = brackets.merge_strips(kept, LOG_TIMES, G, reference=reference)
         np.testing.assert_array_equal(kept.picture(2), stack[2])
@@ -51,7 +51,7 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
 
 def test_response_of_thinned_brackets_is_increasing(monkeypatch):
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
-    monkeypatch.setattr(_brackets, "RESPONSE_PIXELS", 1200)
+    monkeypatch.setattr(_merging, "RESPONSE_PIXELS", 1200)
     with brackets.Brackets(stack) as kept:  # noise: a response that needs `monotone`
         g = brackets.response(kept, LOG_TIMES)
     assert g.shape == (3, 256) and np.isfinite(g).all() and (np.diff(g, axis=1) >= 0).all()

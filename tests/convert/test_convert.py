@@ -19,7 +19,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from hdr_jax import convert
-from hdr_jax.cli import import_
+from hdr_jax.cli import import_, parsers
 from hdr_jax.convert.released import CLASSES, SUFFIXES, released_keys
 from hdr_jax.models import ExposureStackModel
 
@@ -483,18 +483,15 @@ def test_files_that_do_not_belong_together_are_refused(tiny_files, tmp_path):
 
 
 def test_import_command_writes_a_checkpoint(tiny_files, tmp_path, capsys):
-    import argparse
-
     from hdr_jax.runs import checkpoints
 
-    parser = argparse.ArgumentParser()
-    import_.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["import", str(tiny_files), "-o", str(tmp_path / "run")])
+    args = parsers.parser().parse_args(["import", str(tiny_files), "-o", str(tmp_path / "run")])
     assert import_.run(args) == 0
     assert "3 exposures" in capsys.readouterr().out
     model, params, _ = checkpoints.load_model(tmp_path / "run")
     expected_model, expected = convert.load_released(tiny_files)
     assert model == expected_model
+    assert checkpoints.load_config(tmp_path / "run") == {"edge_weights": "released"}
     jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 

@@ -13,12 +13,12 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_builders
-from hdr_jax import data, images, synthetic
+from hdr_jax import color, data, images
 from tfds_builders import common, panorama, sizes, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DUMMY = ROOT / "tfds_builders/radiance_maps/dummy_data"
 
 
@@ -105,7 +105,7 @@ def test_radiance_maps(tmp_path):
     ratio = garden["hdr"] / truth
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
     # Metered: the log average is 0.18, within half a stop.
-    average = np.exp(np.log(garden["hdr"] @ np.array(synthetic.LUMINANCE_WEIGHTS)).mean())
+    average = np.exp(np.log(garden["hdr"] @ np.array(color.LUMINANCE_WEIGHTS)).mean())
     assert abs(np.log2(average / 0.18)) <= 0.51
     for split, count in {"train": 7, "val": 1, "test": 1}.items():
         square = data.load_source("radiance_maps/256", split, tmp_path, DUMMY)

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
+from hdr_jax.models import model_from_fields
 from hdr_jax.runs import checkpoints
 
 SIDES = (24, 32)
@@ -93,12 +94,13 @@ def originals(tmp_path_factory):
     fields |= dict.fromkeys(("global_width", "local_width", "refinement_width"), 2)
     fields |= {"num_exposures": 2, "dtype": "float32"}
     inputs = np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 1))
-    model = checkpoints.model_from_fields(fields)
+    model = model_from_fields(fields)
     params = jax.jit(model.init)(jax.random.key(0), *inputs, reference_index=0)["params"]
-    checkpoints.save_model(good / "model", fields, params)
+    checkpoints.save_model(good / "model", model, params)
     loaded = checkpoints.load_model(good / "model")
     with pytest.MonkeyPatch.context() as patch:  # read once: it is not what is damaged here
         patch.setattr(checkpoints, "load_model", lambda *_: loaded)
+        patch.setattr(checkpoints, "load_config", lambda *_: {})
         yield good, work
 
 

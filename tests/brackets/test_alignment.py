@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import brackets, images
-from hdr_jax.brackets import _alignment as alignment
+from hdr_jax.brackets import _warps
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
 from hdr_jax.images import named_response
 
@@ -50,43 +50,43 @@ def test_a_known_warp_is_found(warp, dtype):
     pictures = photograph(radiance, 0, 1), photograph(np.maximum(moved(radiance, warp), 0), 2, 2)
     if dtype == np.uint16:
         pictures = [picture.astype(np.uint16) * 257 for picture in pictures]
-    found = alignment.register(*pictures, G)
-    assert alignment.displacement(np.linalg.inv(found) @ warp, radiance.shape) < 0.5
+    found = brackets.register(*pictures, G)
+    assert _warps.displacement(np.linalg.inv(found) @ warp, radiance.shape) < 0.5
 
 
 def test_what_did_not_move_stays():
     radiance = textured(seed=3)
     for ev in (-4, -2, 3):
-        warp = alignment.register(photograph(radiance, 0, 1), photograph(radiance, ev, 2), G)
-        assert alignment.displacement(warp, radiance.shape) < 0.3
+        warp = brackets.register(photograph(radiance, 0, 1), photograph(radiance, ev, 2), G)
+        assert _warps.displacement(warp, radiance.shape) < 0.3
     black, white = (np.full((60, 80, 3), z, np.uint8) for z in (0, 255))
     for picture in (black, white):
-        np.testing.assert_array_equal(alignment.register(black, picture, G), np.eye(3))
+        np.testing.assert_array_equal(brackets.register(black, picture, G), np.eye(3))
 
 
 def test_aligned_pictures_fill_the_common_area():
     radiance = textured(seed=4)
     warp = np.array([[0.9998, -0.02, 6.0], [0.02, 0.9998, -5.0], [0, 0, 1]])
     other = moved(radiance, warp)
-    crop = alignment.common_area([np.eye(3), warp], radiance.shape)
+    crop = _warps.common_area([np.eye(3), warp], radiance.shape)
     top, bottom, left, right = crop
     # Every corner of the crop is seen by the other camera, and a larger crop is not.
     corners = np.array([[x, y, 1] for x in (left, right - 1) for y in (top, bottom - 1)])
     seen = (corners @ warp.T)[:, :2]
     assert (seen >= -1e-6).all() and (seen <= np.array(radiance.shape[1::-1]) - 1 + 1e-6).all()
     assert (bottom - top) * (right - left) > 0.85 * radiance[..., 0].size
-    back = alignment.aligned(other, warp, crop)
+    back = _warps.aligned(other, warp, crop)
     inside = np.s_[4:-4, 4:-4]
     error = np.log(back) - np.log(radiance[top:bottom, left:right])
     assert np.median(np.abs(error[inside])) < 0.01
     far = np.array([[1, 0, 330.0], [0, 1, 0], [0, 0, 1]])
     with pytest.raises(ValueError, match="cannot be aligned"):
-        alignment.common_area([far], radiance.shape)
+        _warps.common_area([far], radiance.shape)
 
 
 def test_unequal_sizes_are_refused():
     with pytest.raises(ValueError, match="equal sizes"):
-        alignment.register(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), G)
+        brackets.register(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), G)
 
 
 def tile_shifts(reference, picture, g, side=128):

@@ -1,0 +1,173 @@
+"""From exposures of any size to one radiance map: response, registration, merging in strips.
+
+Memory holds one photograph, one strip of all of them and the radiance map, however many
+photographs there are. The strips do not show: every pixel's value is that of `hdr_jax.merge.merge`
+on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hdr_jax import crf
+from hdr_jax.brackets import _warps
+from hdr_jax.brackets._alignment import register
+from hdr_jax.brackets._brackets import Brackets, Exposures, counted
+from hdr_jax.brackets._deghosting import confidence
+from hdr_jax.brackets._validity import MARGIN, contradicted
+from hdr_jax.errors import InputError
+from hdr_jax.merge import merge
+from hdr_jax.progress import Progress, silent
+
+# Values of all exposures together in one strip; about 20 float32 copies of it exist at a time.
+STRIP_VALUES = 2**23
+# The confidence in an exposure looks 2 radius + 1 pixels around and, where the reference is black
+# or white, at exposures nearer to it, which look as far around: strips overlap by two such links.
+GHOST_LINKS = 2
+# Pixels of all exposures together that the response is recovered from.
+RESPONSE_PIXELS = 2**22
+# Share of the pixels that all exposures must show for it.
+MIN_COMMON = 0.01
+
+
+def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarray:
+    """Increasing log inverse response of the camera that took the brackets.
+
+    Args:
+      brackets: n exposures.
+      log_times: [n] natural logs of exposure times.
+      **options: of `hdr_jax.crf.recover`.
+
+    Returns:
+      g float32 [3, 256], non-decreasing (`crf.monotone`).
+
+    Raises:
+      InputError: as `crf.recover`, or if the exposures hardly show the same.
+
+    Example: `g = response(brackets, np.log([0.1, 0.4]), method="mitsunaga_nayar")`
+    """
+    pixels = RESPONSE_PIXELS // brackets.shape[0]
+    stack, valid = brackets.thinned(pixels), brackets.valid_thinned(pixels)
+    valid &= ~contradicted(stack, log_times, valid)
+    common = valid.all(0).mean()
+    if common < MIN_COMMON:
+        raise InputError(
+            f"only {common:.1%} of the scene is shown by all exposures; expected {MIN_COMMON:.0%} "
+            "at least. Leave out the pictures that show less, or give the camera's response."
+        )
+    if common < 1:
+        options["valid"] = valid
+    return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
+
+
+def align(
+    brackets: Exposures,
+    log_times: np.ndarray,
+    g: np.ndarray,
+    reference: int,
+    *,
+    progress: Progress = silent,
+) -> tuple[Brackets, list[float]]:
+    """The brackets as seen from where the reference was taken, cropped to what all of them show.
+
+    Neighbours in exposure are registered with each other, since they have most in common, and the
+    warps are chained.
+
+    Args:
+      brackets: n exposures.
+      log_times: [n] natural logs of exposure times.
+      g: log inverse response [c, num_levels]; its recovery needs no alignment.
+      reference: index of the exposure that stays where it is.
+      progress: shows how far it is, see `hdr_jax.progress`.
+
+    Returns:
+      (aligned brackets, by how many pixels each exposure was moved at most).
+
+    Raises:
+      InputError: if the exposures hardly overlap.
+
+    Example: `aligned, moved = align(brackets, np.log([0.1, 0.4]), g, 0)`
+    """
+    n = brackets.shape[0]
+    order = list(np.argsort(log_times, kind="stable"))
+    middle = order.index(reference)
+    pairs = [(order[k + 1], order[k]) for k in range(middle - 1, -1, -1)]
+    pairs += [(order[k - 1], order[k]) for k in range(middle + 1, n)]
+    warps = {reference: np.eye(3)}
+    with progress("aligning", len(pairs)) as advance:
+        for neighbour, index in pairs:
+            step = register(brackets.picture(neighbour), brackets.picture(index), g)
+            warps[index] = step @ warps[neighbour]
+            advance()
+    warps = [warps[j] for j in range(n)]
+    crop = _warps.common_area(warps, brackets.shape[1:])
+    moved = [_warps.displacement(warp, brackets.shape[1:]) for warp in warps]
+    pictures = (
+        tuple(
+            _warps.aligned(part, warps[j], crop)
+            for part in (brackets.picture(j), brackets.valid(j, 0, brackets.shape[1]))
+        )
+        for j in range(n)
+    )
+    with progress("warping", n) as advance:
+        return Brackets(counted(pictures, advance)), moved
+
+
+def merge_strips(
+    brackets: Exposures,
+    log_times: np.ndarray,
+    g: np.ndarray,
+    *,
+    reference: int | None = None,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Radiance map of brackets with known response, in bounded memory.
+
+    Args:
+      brackets: n >= 2 exposures.
+      log_times: [n] natural logs of exposure times.
+      g: log inverse response [c, num_levels] or [1, num_levels], non-decreasing.
+      reference: index of the exposure whose scene is kept where others disagree (deghosting);
+        None merges all of them.
+      progress: shows how far it is, see `hdr_jax.progress`.
+
+    Returns:
+      Radiance float32 [h, w, 3], > 0, as `hdr_jax.merge.merge` scales it.
+
+    Raises:
+      InputError: when the numbers of exposures and times differ.
+
+    Example: `radiance = merge_strips(brackets, np.log([0.1, 0.4]), g)`
+    """
+    n, height, width, channels = brackets.shape
+    log_times = np.asarray(log_times, np.float32)
+    g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
+    radius = max(2, round(max(height, width) / 1000))
+    margin = MARGIN + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
+    rows = max(1, STRIP_VALUES // (n * width * channels))
+    radiance = np.empty((height, width, channels), np.float32)
+    strips = list(_strips(height, rows, margin))
+    with progress("merging", len(strips)) as advance:
+        for start, stop, first, last in strips:
+            stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
+            valid &= ~contradicted(stack, log_times, valid)
+            trust = None if valid.all() else valid.astype(np.float32)
+            if reference is not None:
+                trust = confidence(
+                    stack, log_times, g, reference=reference, radius=radius, valid=valid
+                )
+            strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
+            radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
+            advance()
+    return radiance
+
+
+def _strips(height: int, rows: int, margin: int) -> Iterator[tuple[int, int, int, int]]:
+    """(start, stop) of strips of rows, and (first, last) of the rows that are read for each.
+
+    All but short pictures are read in equal numbers of rows, so that one program is compiled.
+    """
+    window = min(rows + 2 * margin, height)
+    for start in range(0, height, rows):
+        first = min(max(start - margin, 0), height - window)
+        yield start, min(start + rows, height), first, first + window

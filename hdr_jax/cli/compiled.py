@@ -1,0 +1,44 @@
+"""Compiled programs are kept between calls, so that only the first one waits for the compiler.
+
+They lie in the user's cache folder, or where the environment variable HDR_JAX_CACHE says;
+HDR_JAX_CACHE=off keeps none. JAX's own JAX_COMPILATION_CACHE_DIR goes first.
+"""
+
+import os
+import pathlib
+import sys
+
+import jax
+
+VARIABLE = "HDR_JAX_CACHE"
+OFF = ("off", "0", "no", "")
+
+
+def keep_compiled() -> None:
+    """Turns JAX's persistent compilation cache on, unless the environment says otherwise."""
+    folder = os.environ.get(VARIABLE)
+    if jax.config.jax_compilation_cache_dir or (folder is not None and folder.lower() in OFF):
+        return
+    path = pathlib.Path(folder) if folder else cache_folder()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a home that cannot be written to: everything works, only slower
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def cache_folder() -> pathlib.Path:
+    """Where this program may keep what it can make again.
+
+    Returns:
+      A folder of the user, which need not be there.
+    """
+    home = pathlib.Path.home()
+    if sys.platform == "win32":
+        base = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
+    elif sys.platform == "darwin":
+        base = home / "Library/Caches"
+    else:
+        base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "hdr_jax"

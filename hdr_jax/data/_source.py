@@ -1,0 +1,116 @@
+"""Sources: random access to the scenes of a TFDS dataset, which is prepared where it is not yet."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from hdr_jax.errors import InputError
+
+BUILDERS: dict[str, Any] = {}
+"""Builder class by name: packages of builders, such as `tfds_builders`, enter theirs on import."""
+
+
+def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
+    """The TFDS builder of a dataset.
+
+    Args:
+      dataset: TFDS name, of `BUILDERS`, with an optional config and builder arguments, for instance
+        "synthetic_stacks/64" or "vds/256/skip_bad=True".
+      data_dir: where prepared datasets lie; TFDS's own folder by default.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`.
+
+    Raises:
+      InputError: for an unknown dataset, config or argument.
+
+    Not differentiable.
+    Example: `configs = builder_of("vds").builder_configs`
+    """
+    # Imported here: whoever brings a source of their own needs no TFDS.
+    import tensorflow_datasets as tfds
+
+    name = dataset.split("/")[0].split(":")[0]
+    if name not in BUILDERS:
+        known = ", ".join(sorted(BUILDERS)) or "those of tfds_builders, which is to be imported"
+        raise InputError(
+            f"got dataset {dataset!r}; expected one of {known}, with an optional /config."
+        )
+    config = dataset.partition("/")[2].split("/")[0].split(":")[0]
+    known = [config.name for config in BUILDERS[name].BUILDER_CONFIGS]
+    if config and "=" not in config and config not in known:
+        raise InputError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
+    try:
+        return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
+    except (ValueError, TypeError) as error:
+        raise InputError(f"data set {dataset!r}: {error}") from error
+
+
+def prepare(
+    dataset: str,
+    data_dir: str | pathlib.Path | None = None,
+    manual_dir: str | pathlib.Path | None = None,
+) -> Any:
+    """The TFDS builder of a dataset, which is prepared first where it is not yet.
+
+    Args:
+      dataset: see `builder_of`.
+      data_dir: see `builder_of`.
+      manual_dir: where the files lie that a dataset needs from the user.
+
+    Returns:
+      A `tfds.core.DatasetBuilder`, its files in the array_record format. Needs no TensorFlow.
+
+    Raises:
+      InputError: for an unknown dataset or config, for missing or damaged files, or if it was
+        prepared before from other files than those in `manual_dir`.
+
+    Not differentiable.
+    Example: `splits = prepare("synthetic_stacks/64", "/tmp/data").info.splits`
+    """
+    import tensorflow_datasets as tfds
+
+    builder = builder_of(dataset, data_dir)
+    builder.download_and_prepare(
+        file_format="array_record",
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
+    )
+    if manual_dir is not None and hasattr(builder, "check_same_files"):
+        builder.check_same_files(pathlib.Path(manual_dir))
+    return builder
+
+
+def load_source(
+    dataset: str,
+    split: str,
+    data_dir: str | pathlib.Path | None = None,
+    manual_dir: str | pathlib.Path | None = None,
+) -> Sequence[dict]:
+    """Random access to one split of a dataset, which is prepared first where it is not yet.
+
+    Args:
+      dataset: see `prepare`.
+      split: "train", "val" or "test", or a TFDS slice such as "train[:10%]".
+      data_dir: see `prepare`.
+      manual_dir: see `prepare`.
+
+    Returns:
+      A source (see `hdr_jax.data`). Needs no TensorFlow.
+
+    Raises:
+      InputError: as `prepare`, or for an unknown split or one without scenes.
+
+    Not differentiable.
+    Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
+    """
+    builder = prepare(dataset, data_dir, manual_dir)
+    known = sorted(builder.info.splits)
+    if split.split("[")[0] not in known:
+        raise InputError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")
+    try:
+        source = builder.as_data_source(split)
+    except (ValueError, AssertionError) as error:
+        raise InputError(f"{dataset}, split {split!r}: {error}") from error
+    if not len(source):
+        raise InputError(f"{dataset} has no scenes in split {split!r}. Choose another split.")
+    return source

@@ -1,0 +1,120 @@
+"""What a run is: its configuration in `config.json`, and the versions of the libraries.
+
+`config.json` lies in the work directory from the first step on. eval.py reads it, and so does a run
+that goes on: with another configuration it would be another run.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import pathlib
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ml_collections
+
+from hdr_jax import __version__
+from hdr_jax.errors import InputError
+from hdr_jax.files import write_text
+
+FILE = "config.json"
+# Fields that change what is seen of a run and where things lie, but no number of the training.
+FREE = (
+    "data_dir", "manual_dir", "hosts", "init_from", "force_resume", "log_every", "eval_every",
+    "eval_scenes", "eval_split", "val_split", "checkpoint_every", "keep_checkpoints",
+)  # fmt: skip
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+
+
+def write_config(workdir: str | pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Writes the configuration of a run.
+
+    Args:
+      workdir: folder of the run.
+      config: see configs/paper.py.
+    """
+    write_text(pathlib.Path(workdir) / FILE, json.dumps(config.to_dict(), indent=2) + "\n")
+
+
+def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict | None:
+    """The configuration of a run.
+
+    Args:
+      workdir: folder of the run.
+
+    Returns:
+      The configuration; None where there is none.
+
+    Raises:
+      InputError: if the file is damaged.
+
+    Example: `read_config("runs/quickstart").size`
+    """
+    path = pathlib.Path(workdir) / FILE
+    if not path.is_file():
+        return None
+    try:
+        fields = json.loads(path.read_text())
+        return ml_collections.ConfigDict(fields)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is no configuration ({error}): pass --config FILE, the one of the run"
+        ) from error
+
+
+def check_same_run(
+    workdir: str | pathlib.Path, config: ml_collections.ConfigDict
+) -> Mapping[str, Any]:
+    """Refuses to go on with a run under a configuration that would have trained otherwise.
+
+    Args:
+      workdir: folder of the run.
+      config: which it is to go on with.
+
+    Returns:
+      The fields of the run so far; empty where it has no `config.json`.
+
+    Raises:
+      InputError: naming the fields that differ.
+    """
+    before = read_config(workdir) or ml_collections.ConfigDict()
+    old, new = (dict(_fields(c.to_dict())) for c in (before, config))
+    # What only one of them knows was added or removed by another version of this program.
+    differing = [
+        f"{name} was {old[name]!r}, is {new[name]!r}"
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name] and name.partition(".")[0] not in FREE
+    ]
+    if differing and not config.force_resume:
+        raise InputError(
+            f"the run in {workdir} was started with other values ({'; '.join(differing)}): take "
+            "those, or another --workdir; --config.force_resume=True goes on with the new ones"
+        )
+    return before.to_dict()
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, of Python and of the libraries that a result depends on.
+
+    Returns:
+      {name: version}.
+
+    Example:
+      >>> versions()["hdr_jax"] == __version__
+      True
+    """
+    found = {"hdr_jax": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # not all are needed
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _fields(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of all fields."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,202 @@
+"""A configuration resolved once: everything that the steps need, checked, and nothing else."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from hdr_jax import optim
+from hdr_jax.errors import InputError
+from hdr_jax.merge import synthesize
+from hdr_jax.models import ExposureStackModel, model_from_fields
+
+NETWORKS = ("global", "local", "refinement")
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What is minimised: Eq. (4) to (6).
+
+    Attributes:
+      weights: the factors l1 to l6 of the paper: global_l1, global_histogram, local_l1,
+        refinement_l1, hdr, contextual.
+      mu: of the HDR term's mu law.
+      hdr_target: "synthesized", the layer's own map of the true stack, or "dataset", the radiance
+        map that comes with the data.
+      hdr_align: whether the synthesized target is brought to the prediction's scale first; the
+        other always is.
+      end_to_end: whether the HDR term reaches all networks, or the refinement alone.
+      layer: keyword arguments of `hdr_jax.merge.synthesize`.
+    """
+
+    weights: Mapping[str, float]
+    mu: float
+    hdr_target: str
+    hdr_align: bool
+    end_to_end: bool
+    layer: Mapping[str, Any]
+
+
+LOSSES = (
+    "global_l1", "global_histogram", "local_l1", "refinement_l1", "hdr", "contextual",
+)  # fmt: skip
+
+
+# What train.py and eval.py themselves read of a configuration.
+RUN_FIELDS = (
+    "dataset", "data_dir", "manual_dir", "train_split", "val_split", "eval_split", "vgg_path",
+    "metering_stops", "keep_checkpoints", "init_from", "force_resume", "hosts",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a run is made of.
+
+    Attributes:
+      model: the networks, unbound.
+      optimizers: one for each kind of network, so that phase 1 can leave one of them alone.
+      objective: the losses and the HDR layer.
+      seed: of the initial parameters, the references and the batches.
+      max_reference_offset: of the recursive part, in exposures from the middle.
+      refine_from: step from which the refinement networks learn too.
+      edge_weights: name of the channel weights of the edge maps, see `hdr_jax.images.edge_weights`.
+
+    Example: `setup = Setup.from_config(paper.get_config())`
+    """
+
+    model: ExposureStackModel
+    optimizers: Mapping[str, optax.GradientTransformation]
+    objective: Objective
+    seed: int
+    max_reference_offset: int
+    refine_from: int
+    edge_weights: str
+
+    @classmethod
+    def from_config(cls, config: ml_collections.ConfigDict) -> "Setup":
+        """Resolves a configuration, and refuses one that could not be run to its end.
+
+        Args:
+          config: see configs/paper.py for the fields.
+
+        Returns:
+          The set-up.
+
+        Raises:
+          InputError: naming the field, what it is and what it may be.
+        """
+        try:
+            for name in RUN_FIELDS:
+                config[name]
+            model = model_from_fields(config.model.to_dict())
+            _check_numbers(config, model)
+            return cls(
+                model=model,
+                optimizers=_optimizers(config),
+                objective=_objective(config, model.num_exposures),
+                seed=config.seed,
+                max_reference_offset=config.max_reference_offset,
+                refine_from=config.refine_from,
+                edge_weights=config.edge_weights,
+            )
+        except (AttributeError, KeyError) as error:
+            raise InputError(
+                f"the configuration lacks a field: {error.args[0]}. Expected those of "
+                "configs/paper.py; pass a --config FILE of this version"
+            ) from error
+
+    def check_example(self, example: Mapping[str, Any]) -> None:
+        """Refuses data of another number of exposures.
+
+        Args:
+          example: one of a source, see `hdr_jax.data`.
+
+        Raises:
+          InputError: naming the field to change.
+        """
+        count, expected = len(example["ev_offset"]), self.model.num_exposures
+        if count != expected:
+            raise InputError(
+                f"got config.model.num_exposures = {expected} for a data set of {count} exposures: "
+                f"expected equal numbers, --config.model.num_exposures={count}"
+            )
+
+
+def _optimizers(config: ml_collections.ConfigDict) -> dict[str, optax.GradientTransformation]:
+    """Centralised Adam for each kind of network, at a constant rate or one that falls to 0."""
+    rates = {name: config.learning_rate for name in NETWORKS}
+    rates["refinement"] = config.refinement_learning_rate
+    if config.cosine_decay:  # over the steps in which a network learns
+        steps = {name: config.steps for name in NETWORKS}
+        steps["refinement"] = max(config.steps - config.refine_from, 1)
+        rates = {name: optax.cosine_decay_schedule(rates[name], steps[name]) for name in NETWORKS}
+    options = {"b1": config.b1, "b2": config.b2, "weight_decay": config.weight_decay}
+    return {name: optim.centralized_adam(rate, **options) for name, rate in rates.items()}
+
+
+def _objective(config: ml_collections.ConfigDict, num_exposures: int) -> Objective:
+    """The losses and the layer's options; names and values are tried out."""
+    weights, layer = config.loss.to_dict(), config.layer.to_dict()
+    if set(weights) != set(LOSSES):
+        raise InputError(f"got config.loss of {sorted(weights)}: expected {sorted(LOSSES)}")
+    _check_layer(layer, num_exposures)
+    return Objective(
+        weights=weights,
+        mu=config.mu,
+        hdr_target=config.hdr_target,
+        hdr_align=config.hdr_align,
+        end_to_end=config.end_to_end,
+        layer=layer,
+    )
+
+
+def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
+    """Holds `config.layer` against the signature of `synthesize`, and calls it on shapes alone."""
+    parameters = inspect.signature(synthesize).parameters.values()
+    known = sorted(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    unknown = sorted(set(layer) - set(known))
+    if unknown:
+        raise InputError(f"unknown fields {unknown} of config.layer: expected some of {known}")
+    shapes = (num_exposures, 32, 32, 3), (num_exposures,)
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    try:
+        jax.eval_shape(lambda *arrays: synthesize(*arrays, **layer), *arguments)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"config.layer = {dict(layer)} does not work: {error}") from error
+
+
+def _check_numbers(config: ml_collections.ConfigDict, model: ExposureStackModel) -> None:
+    """Refuses counts and sizes that do not fit."""
+    n, multiple = model.num_exposures, model.multiple
+    counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
+    demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
+    demands += [
+        ("model.num_exposures", n, n >= 2, "at least 2"),
+        (
+            "max_reference_offset",
+            config.max_reference_offset,
+            0 <= config.max_reference_offset <= min(n // 2, (n - 1) - n // 2),
+            "small enough to stay inside the stack",
+        ),
+        (
+            "size",
+            config.size,
+            config.size > 0 and config.size % multiple == 0,
+            f"a multiple of {multiple} (2^levels of the deepest network)",
+        ),
+        (
+            "hdr_target",
+            config.hdr_target,
+            config.hdr_target in ("synthesized", "dataset"),
+            "'synthesized' or 'dataset'",
+        ),
+    ]
+    for name, value, fits, expected in demands:
+        if not fits:
+            raise InputError(f"got config.{name} = {value!r}: expected {expected}")

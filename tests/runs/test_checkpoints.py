@@ -1,0 +1,72 @@
+"""Checkpoints: what they hold, and what they refuse to be read as."""
+
+import jax
+import numpy as np
+import pytest
+
+from hdr_jax.errors import InputError
+from hdr_jax.models import ExposureStackModel, parameter_shapes
+from hdr_jax.runs import checkpoints
+
+MODEL = ExposureStackModel(2, 2, 1, 2, 1, 2, 1)
+
+
+def parameters(model, value=1.0):
+    """All of one value."""
+    return jax.tree.map(lambda x: np.full(x.shape, value, x.dtype), parameter_shapes(model))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkpoint of step 3, with an optimiser's state."""
+    with checkpoints.Checkpoints(tmp_path / "checkpoints") as saved:
+        saved.save(3, MODEL, parameters(MODEL), {"moment": np.ones(2)}, {"edge_weights": "rgb"})
+    return tmp_path
+
+
+def restore(folder, model, step=3):
+    with checkpoints.Checkpoints(folder / "checkpoints") as saved:
+        return saved.restore(step, model, parameters(model, 0.0), {"moment": np.zeros(2)})
+
+
+def test_what_was_saved_comes_back(folder):
+    params, optimizer = restore(folder, MODEL)
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(params))
+    np.testing.assert_array_equal(optimizer["moment"], np.ones(2))
+    model, params, step = checkpoints.load_model(folder)
+    assert (model, step) == (MODEL, 3)
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(params))
+    assert checkpoints.load_config(folder) == {"edge_weights": "rgb"}
+
+
+def test_another_width_is_refused_by_name(folder):
+    other = ExposureStackModel(2, 4, 1, 2, 1, 2, 1)
+    with pytest.raises(InputError, match="global_width = 2 there, 4 in the configuration"):
+        restore(folder, other)
+
+
+def test_how_a_model_is_computed_does_not_matter(folder):
+    restore(folder, MODEL.clone(remat=True, dtype=jax.numpy.bfloat16, convolution="xla"))
+
+
+def test_another_optimiser_is_refused(folder):
+    with checkpoints.Checkpoints(folder / "checkpoints") as saved:
+        for state in ({"moment": np.zeros(5)}, {"other": np.zeros(2)}):
+            with pytest.raises(InputError, match="checkpoint 3"):
+                saved.restore(3, MODEL, parameters(MODEL), state)
+
+
+def test_imported_weights_leave_the_optimiser_at_rest(tmp_path):
+    checkpoints.save_model(tmp_path / "checkpoints", MODEL, parameters(MODEL))
+    params, optimizer = restore(tmp_path, MODEL, step=0)
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(params))
+    np.testing.assert_array_equal(optimizer["moment"], np.zeros(2))
+    with pytest.raises(InputError, match="already"):
+        checkpoints.save_model(tmp_path / "checkpoints", MODEL, parameters(MODEL))
+
+
+def test_a_step_that_is_not_there_is_explained(folder, tmp_path):
+    with pytest.raises(InputError, match=r"no checkpoint 4 .* found steps \[3\]"):
+        checkpoints.load_model(folder, 4)
+    with pytest.raises(InputError, match="no folder"):
+        checkpoints.load_model(tmp_path / "nowhere")

@@ -1,0 +1,63 @@
+"""Scores of generated stacks and maps, and the loop that evaluates a data set."""
+
+import jax
+import numpy as np
+import pytest
+
+from hdr_jax import data
+from hdr_jax.runs import scores
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Two scenes of three exposures: what a model might give, and the truth."""
+    rng = np.random.default_rng(0)
+    hdr = np.exp(rng.uniform(-3, 1, (2, 16, 16, 3))).astype(np.float32)
+    times = np.array([0.5, 1.0, 2.0], np.float32)
+    stack = np.clip(hdr[:, None] * times[:, None, None, None], 0, 1) ** (1 / 2.2)
+    truth = {"stack": np.rint(255 * stack).astype(np.uint8), "hdr": 5 * hdr}
+    outputs = {
+        "stack": np.clip(stack + rng.normal(0, 0.05, stack.shape), 0, 1).astype(np.float32),
+        "radiance": hdr * np.exp(rng.normal(0, 0.1, hdr.shape)).astype(np.float32),
+        "true_radiance": hdr,
+    }
+    return outputs, truth
+
+
+def test_maps_are_held_against_both_references(case):
+    outputs, truth = case
+    found = jax.jit(scores.scores)(outputs, truth)
+    for name in ("psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "srgb_psnr_reinhard"):
+        assert found[name].shape == (2,)
+        # The data set's map is the merged one here, in another unit.
+        np.testing.assert_allclose(found[f"dataset_{name}"], found[name], rtol=1e-4)
+    bent = {**truth, "hdr": truth["hdr"] ** 2}
+    other = jax.jit(scores.scores)(outputs, bent)
+    np.testing.assert_allclose(other["psnr_mu"], found["psnr_mu"])
+    assert (other["dataset_psnr_mu"] < found["dataset_psnr_mu"] - 3).all()
+
+
+def test_every_scene_is_evaluated_once(case):
+    outputs, _ = case
+    rng = np.random.default_rng(1)
+    source = [
+        {
+            "stack": rng.integers(0, 255, (3, 16, 16, 3)).astype(np.uint8),
+            "ev_offset": np.arange(-1.0, 2.0),
+            "hdr": np.full((16, 16, 3), 1.0 + i, np.float32),
+            "scene": f"scene {i}",
+        }
+        for i in range(3)
+    ]
+    batches = data.evaluation_batches(source, batch_size=2, size=16)
+    results = list(
+        scores.evaluated(
+            batches,
+            lambda arrays: outputs,
+            lambda outputs, arrays: {"mean": arrays["hdr"].mean((1, 2, 3)), "all": arrays["hdr"]},
+        )
+    )
+    assert [result.name for result in results] == ["scene 0", "scene 1", "scene 2"]
+    assert [float(result.scores["mean"]) for result in results] == [1, 2, 3]
+    assert scores.means(results) == {"mean": 2.0}
+    np.testing.assert_allclose(results[2].true_stack, source[2]["stack"] / 255, rtol=1e-6)

@@ -1,0 +1,211 @@
+"""The training program: one and two devices alike, resumable to the bit, clear errors."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from tiny_run import tiny_config, tiny_source
+
+from hdr_jax import data, training
+from hdr_jax.errors import InputError
+from hdr_jax.models import parameter_shapes
+from hdr_jax.runs import description
+from hdr_jax.runs.checkpoints import Checkpoints, save_model
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """`train_and_evaluate` on the tiny source."""
+    import train as program
+
+    monkeypatch.setattr(data, "load_source", lambda *_: tiny_source())
+    return program.train_and_evaluate
+
+
+def lines(workdir, name="metrics.jsonl"):
+    return (workdir / name).read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
+    config = tiny_config()
+    scores = train(config, tmp_path / "whole")
+    rows = [json.loads(line) for line in lines(tmp_path / "whole")]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "global_l1", "global_histogram", "local_l1"} <= set(rows[0])
+    assert {"refinement_l1", "refinement_hdr", "refinement_cobi"} <= set(rows[-1])
+    assert np.isfinite(list(rows[-1].values())).all() and scores["stack_psnr"] > 0
+    assert (tmp_path / "whole/validation/step_000006.png").stat().st_size > 1000
+
+    from hdr_jax.runs.log import RunLog
+
+    put = RunLog.put
+
+    def killed_at_4(self, step, terms, *, write):
+        put(self, step, terms, write=write)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunLog, "put", killed_at_4)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "killed")
+    assert len(lines(tmp_path / "killed")) < 6
+    monkeypatch.setattr(RunLog, "put", put)
+    train(config, tmp_path / "killed")
+    assert lines(tmp_path / "killed") == lines(tmp_path / "whole")
+    assert lines(tmp_path / "killed", "validation.jsonl") == lines(
+        tmp_path / "whole", "validation.jsonl"
+    )
+
+    import eval as evaluation_program
+
+    result = evaluation_program.evaluate(_with_vdp_size(tmp_path / "whole"), tmp_path / "whole")
+    assert len(result["scenes"]) == 3 and np.isfinite(result["mean"]["hdrvdp2_q"])
+    assert np.isfinite(result["mean"]["dataset_psnr_mu"])
+    assert result["mean"]["dataset_psnr_mu"] != result["mean"]["psnr_mu"]
+    assert (tmp_path / "whole/eval/index.html").exists()
+    assert (tmp_path / "whole/eval/s0.png").stat().st_size > 1000
+
+
+def _with_vdp_size(workdir):
+    """The configuration of a run, as eval.py finds it; HDR-VDP-2 needs 17 pixels."""
+    config = description.read_config(workdir)
+    config.size = 32
+    return config
+
+
+@pytest.fixture
+def first_state():
+    """`train.first_state` of a configuration, a work directory and the set-up to start from."""
+    import train as program
+
+    def call(config, workdir):
+        setup = training.Setup.from_config(config)
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            return program.first_state(setup, config, checkpoints, workdir)
+
+    return call
+
+
+def ones(config, **fields):
+    """A model, and parameters that are all 1."""
+    model = training.Setup.from_config(config).model.clone(**fields)
+    return model, jax.tree.map(lambda x: np.ones(x.shape, x.dtype), parameter_shapes(model))
+
+
+def all_ones(state):
+    return all((leaf == 1).all() for leaf in jax.tree.leaves(state.params))
+
+
+def test_a_run_starts_from_the_weights_that_are_named(first_state, tmp_path):
+    config = tiny_config()
+    save_model(tmp_path / "other", *ones(config, remat=True))
+    assert not all_ones(first_state(config, tmp_path / "random"))
+    config.init_from = str(tmp_path / "other")
+    state = first_state(config, tmp_path / "run")
+    assert all_ones(state) and state.step == 0
+    config.model.global_width = 8
+    with pytest.raises(InputError, match="global_width = 4 there, 8 in the configuration"):
+        first_state(config, tmp_path / "run")
+
+
+def test_imported_weights_in_the_work_directory_are_not_ignored(first_state, tmp_path):
+    config = tiny_config()
+    save_model(tmp_path / "checkpoints", *ones(config))
+    state = first_state(config, tmp_path)
+    assert all_ones(state) and state.step == 0
+    assert config.init_from == str(tmp_path / "checkpoints")
+
+
+def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
+    config = tiny_config()
+    state = first_state(config, tmp_path)
+    config.init_from = "elsewhere"
+    description.write_config(tmp_path, config)
+    setup = training.Setup.from_config(config)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(4, setup.model, state.params, state.opt_state)
+    config.init_from = ""
+    assert first_state(config, tmp_path).step == 4
+    assert config.init_from == "elsewhere"  # the run's own past
+    config.b1 = 0.7
+    with pytest.raises(InputError, match="b1 was 0.5, is 0.7"):
+        first_state(config, tmp_path)
+    config.force_resume = True
+    assert first_state(config, tmp_path).step == 4
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_the_run(train, tmp_path):
+    config = tiny_config()
+    config.learning_rate = 1e30
+    config.checkpoint_every = 6
+    with pytest.raises(FloatingPointError, match=r"step \d: .*(loss|l1|histogram) = (nan|inf)"):
+        train(config, tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.stpes=3"], "steps"),
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.steps=many"], "many"),
+        (["--config", "configs/nowhere.py", "--workdir", "x"], "nowhere.py"),
+        (["--workdir", "x"], "--config is missing"),
+        (["--config", "configs/quickstart.py", "--workdir", "x", "--config.size=30"], "multiple"),
+    ],
+)
+def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2 and expected in result.stderr, result.stderr[-500:]
+    assert "Traceback" not in result.stderr
+
+
+HOST = """
+import sys
+sys.path.insert(0, "tests")
+import tiny_run as tiny
+from hdr_jax import data
+import train
+data.load_source = lambda *_: tiny.tiny_source(5)
+config = tiny.tiny_config()
+config.update(steps=4, refine_from=2, eval_every=4)
+if len(sys.argv) > 2:
+    config.hosts.update(coordinator=sys.argv[2], count=2, index=int(sys.argv[3]))
+train.train_and_evaluate(config, sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_two_hosts_equal_two_devices(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+
+    def start(*arguments, **environment):
+        command = [sys.executable, "-c", HOST, *map(str, arguments)]
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+
+    hosts = [start(tmp_path / "hosts", address, i) for i in range(2)]
+    errors = [process.communicate(timeout=600)[1] for process in hosts]
+    assert [process.returncode for process in hosts] == [0, 0], errors
+    two = "--xla_force_host_platform_device_count=2"
+    devices = start(tmp_path / "devices", XLA_FLAGS=two)
+    assert devices.communicate(timeout=600) and devices.returncode == 0
+    assert lines(tmp_path / "hosts") == lines(tmp_path / "devices")
+    assert len(lines(tmp_path / "hosts")) == 4

@@ -1,0 +1,77 @@
+"""A configuration resolved once: what it gives, and what it refuses."""
+
+import jax
+import pytest
+from tiny_run import tiny_config, tiny_source
+
+from configs import paper, quickstart, released, small
+from hdr_jax import training
+from hdr_jax.errors import InputError
+
+
+def test_parameter_counts_of_the_configurations():
+    for module, most in ((small, 5e6), (quickstart, 5e6), (paper, None), (released, None)):
+        setup = training.Setup.from_config(module.get_config())
+        state = jax.eval_shape(
+            lambda key, setup=setup: training.create_state(setup, key), jax.random.key(0)
+        )
+        counts = {
+            name: sum(leaf.size for leaf in jax.tree.leaves(tree["up"]))
+            for name, tree in training.by_network(state.params).items()
+        }
+        if most:
+            assert 2 * sum(counts.values()) <= most
+        else:
+            expected = {"global": 98_918_403, "local": 6_188_815, "refinement": 11_007_971}
+            assert counts == expected
+
+
+def test_the_released_values_come_with_the_released_edges():
+    names = [training.Setup.from_config(c.get_config()).edge_weights for c in (paper, released)]
+    assert names == ["rgb", "released"]
+
+
+def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
+    setup = training.Setup.from_config(paper.get_config())
+    drawn = [training.draw_references(setup, step) for step in range(200)]
+    assert {a for a, _ in drawn} == set(range(7)) and {b for _, b in drawn} == {2, 3, 4}
+    assert drawn[17] == training.draw_references(setup, 17)
+
+
+def test_bad_configurations_are_refused():
+    for field, value in (
+        ("batch_size", 0),
+        ("hdr_target", "x"),
+        ("max_reference_offset", 4),
+        ("model.dtype", "float33"),
+        ("layer.sampling", "nowhere"),
+        ("layer.weighting", "top hat"),
+    ):
+        config = quickstart.get_config()
+        config.update_from_flattened_dict({field: value})
+        with pytest.raises(InputError, match=field.split(".")[-1]):
+            training.Setup.from_config(config)
+
+
+@pytest.mark.parametrize("room", ["model", "layer", "loss"])
+def test_unknown_fields_are_named(room):
+    config = quickstart.get_config()
+    with config.unlocked():
+        config[room].no_such_thing = 1
+    with pytest.raises(InputError, match="no_such_thing"):
+        training.Setup.from_config(config)
+
+
+def test_a_missing_field_is_named():
+    config = quickstart.get_config()
+    del config.edge_weights
+    with pytest.raises(InputError, match="edge_weights"):
+        training.Setup.from_config(config)
+
+
+def test_data_of_another_number_of_exposures_is_refused():
+    config = tiny_config()
+    config.model.num_exposures = 3
+    setup = training.Setup.from_config(config)
+    with pytest.raises(InputError, match="config.model.num_exposures=7"):
+        setup.check_example(tiny_source(1)[0])
