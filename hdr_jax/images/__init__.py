@@ -4,15 +4,14 @@ from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_wei
 from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
 from hdr_jax.images._metadata import OWN_SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-from hdr_jax.images._pictures import (
+from hdr_jax.images._photographs import (
     equal_photos,
     is_raw,
     primaries,
-    read_hdr,
     read_photo,
     read_stack,
-    write,
 )
+from hdr_jax.images._pictures import read_hdr, write
 from hdr_jax.images._resizing import reduced, resized
 from hdr_jax.images._response_files import (
     CURVE_SUFFIXES,

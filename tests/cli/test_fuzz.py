@@ -150,11 +150,12 @@ def run_damaged(command: str, originals, seed: int) -> int:
     shutil.copytree(good, work)
     (work / "out").mkdir()
     fragile, calls = COMMANDS[command]
-    for name in rng.sample(fragile, rng.choice((1, 1, 2))):
+    arguments = [command, *rng.choice(calls)]
+    touched = [name for name in fragile if name in (*arguments, "exposures.csv")]
+    for name in rng.sample(touched, min(rng.choice((1, 1, 2)), len(touched))):
         path = work / name
         path.write_bytes(damaged(path.read_bytes(), rng))
     before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
-    arguments = [command, *rng.choice(calls)]
     old = work / next((word for word in arguments if word.startswith("out/")), "out/none")
     old.write_bytes(b"old")
     errors = io.StringIO()
