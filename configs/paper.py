@@ -58,6 +58,7 @@ def get_config() -> ConfigDict:
             smoothness=20.0,
             weighting="hat",
             sampling="grossberg_nayar",
+            solver="lstsq",
             rounding=False,
             response_gradient=False,
         )

@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
         remat=False,
     )
     config.layer.sampling = "quantiles"
+    config.layer.solver = "cholesky"  # the same g, eight times as fast
     config.hdr_align = True  # else the term is mostly the scale, which g's last levels decide
     # At weight 1 the HDR term, in log units of radiance, drowns the others in phase 2 at first.
     config.loss.hdr = 0.2

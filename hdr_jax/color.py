@@ -156,6 +156,8 @@ def pu21_encode(luminance: Array) -> Array:
 def pu21_decode(encoded: Array) -> Array:
     """Absolute luminance of PU21 values: the inverse of `pu21_encode`.
 
+    For models that predict in the encoded unit, whose results are light again.
+
     Args:
       encoded: any shape, clipped to what 0.005 to 10000 cd/m^2 encode to.
 

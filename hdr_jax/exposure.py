@@ -15,7 +15,7 @@ from jax import Array
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
-from hdr_jax.levels import invert
+from hdr_jax.levels import by_channel, clamp, invert
 
 Response = Callable[[Array], Array]
 
@@ -37,23 +37,6 @@ def ev_to_log_times(ev_offset: Array) -> Array:
       2.0794
     """
     return LN2 * jnp.asarray(ev_offset, jnp.float32)
-
-
-def log_times_to_ev(log_times: Array) -> Array:
-    """EV offset in stops of natural log exposure times: the inverse of `ev_to_log_times`.
-
-    Args:
-      log_times: natural logs of exposure times, any shape.
-
-    Returns:
-      Stops, same shape.
-
-    Differentiable in `log_times`.
-    Example:
-      >>> float(log_times_to_ev(ev_to_log_times(2.0)))
-      2.0
-    """
-    return jnp.asarray(log_times, jnp.float32) / LN2
 
 
 def gamma(exponent: float = 2.2) -> Response:
@@ -117,24 +100,6 @@ def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:
     return response
 
 
-def tabulated(exposures: Array, values: Array) -> Response:
-    """Response read linearly from a measured table, such as one curve of the DoRF collection.
-
-    Args:
-      exposures: [k] increasing, from 0 to 1.
-      values: [k] pixel values in [0, 1], non-decreasing.
-
-    Returns:
-      A function from exposures in [0, 1] to pixel values in [0, 1].
-
-    Example:
-      >>> curve = tabulated(jnp.array([0.0, 0.5, 1.0]), jnp.array([0.0, 0.8, 1.0]))
-      >>> round(float(curve(0.25)), 3)
-      0.4
-    """
-    return lambda exposure: jnp.interp(exposure, exposures, values)
-
-
 def expose(
     radiance: Array,
     log_times: Array,
@@ -154,8 +119,8 @@ def expose(
     Args:
       radiance: [h, w, c] float, linear, >= 0; a response function clips at E t = 1.
       log_times: [n] natural logs of exposure times.
-      response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels] or
-        [c, num_levels].
+      response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels],
+        [1, num_levels] or [c, num_levels].
       key: random key; without it there is no noise.
       read_noise: standard deviation of signal-independent noise, in units of the clipping exposure.
       shot_noise: standard deviation of shot noise at full exposure, same unit.
@@ -167,7 +132,8 @@ def expose(
     Raises:
       InputError: when shapes do not fit, or noise is asked for without a key.
 
-    Differentiable in `radiance` and `log_times` where nothing clips, and `num_levels` is None.
+    Differentiable in `radiance` and `log_times` if `num_levels` is None; the slope is 0 beyond the
+    clipping exposure and below black, not at them.
     Source: Debevec and Malik 1997, Eq. 1.
     Example:
       >>> log_times = ev_to_log_times(jnp.array([0.0, 1.0]))
@@ -182,12 +148,15 @@ def expose(
         )
     if key is None and (read_noise or shot_noise):
         raise InputError("noise needs a random key: pass key=jax.random.key(...)")
-    exposure = radiance * jnp.exp(log_times)[:, None, None, None]
+    exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]
     if key is not None:
-        deviation = jnp.sqrt(read_noise**2 + shot_noise**2 * jnp.clip(exposure, 0, 1))
+        variance = read_noise**2 + shot_noise**2 * clamp(exposure, 0, 1)
+        # Double where: the slope of a root is infinite at 0.
+        noisy = variance > 0
+        deviation = jnp.where(noisy, jnp.sqrt(jnp.where(noisy, variance, 1)), 0)
         exposure += deviation * jax.random.normal(key, exposure.shape, exposure.dtype)
     if callable(response):
-        stack = jnp.clip(response(jnp.clip(exposure, 0, 1)), 0, 1)
+        stack = clamp(response(clamp(exposure, 0, 1)), 0, 1)
     else:
         stack = _respond_by_table(exposure, jnp.asarray(response))
     if num_levels is not None:
@@ -196,11 +165,7 @@ def expose(
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:
-    """Pixel values in [0, 1] of exposures, by the inverse of g [num_levels] or [c, num_levels]."""
+    """Pixel values in [0, 1] of exposures, by the inverse of g [..., num_levels]."""
     # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
     log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
-    if g.ndim == 1:
-        levels = invert(log_exposure, g)
-    else:
-        levels = jax.vmap(invert, (-1, 0), -1)(log_exposure, g)
-    return levels / (g.shape[-1] - 1)
+    return by_channel(invert, log_exposure, g) / (g.shape[-1] - 1)

@@ -2,10 +2,11 @@
 
 `table` [num_levels] holds the value at every integer level 0, 1, ..., num_levels - 1. `evaluate`
 reads it at real-valued levels, `invert` finds the level at which an increasing table takes a value.
-Both work element by element on arrays of any shape. The documented public names are
-`hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
+Both work element by element on arrays of any shape; `by_channel` gives every channel its own table.
+The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -37,11 +38,29 @@ def as_unit_float(image: Array) -> Array:
     image = numpy.asarray(image)
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image
-    if not jnp.issubdtype(image.dtype, jnp.unsignedinteger):
+    if image.dtype not in (jnp.uint8, jnp.uint16):
         raise InputError(
-            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]"
+            f"got pixels of type {image.dtype}: expected uint8, uint16 or floats in [0, 1]; divide "
+            "others by their white level"
         )
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
+
+
+def default_num_levels(image: Array) -> int:
+    """How many levels the response of pixels of that type has where nobody says.
+
+    Args:
+      image: array of any shape.
+
+    Returns:
+      4096 for uint16: linear 16-bit pictures tell more than 256 levels apart; else 256.
+
+    Example:
+      >>> import numpy as np
+      >>> default_num_levels(np.zeros(3, np.uint16)), default_num_levels(np.zeros(3, np.uint8))
+      (4096, 256)
+    """
+    return 4096 if jnp.result_type(image) == jnp.uint16 else 256
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -57,6 +76,59 @@ def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
       Values, shape of `levels`.
     """
     return _evaluate_fwd(levels, table, rounding)[0]
+
+
+def clamp(values: Array, low: Array | float, high: Array | float) -> Array:
+    """Values brought into [low, high], with the full slope at both ends.
+
+    `jnp.clip` halves the slope at a tie. Black and white are exactly such ties, and a camera that
+    just does not clip yet still responds.
+
+    Args:
+      values: any shape, float.
+      low: lower end, a number or of the shape of `values`.
+      high: upper end, likewise.
+
+    Returns:
+      The shape of `values`.
+
+    Differentiable in all arguments: slope 1 on the closed interval, 0 outside.
+    Example:
+      >>> jax.vmap(jax.grad(lambda x: clamp(x, 0, 1)))(jnp.array([-0.1, 0.0, 1.0, 1.1])).tolist()
+      [0.0, 1.0, 1.0, 0.0]
+    """
+    return jnp.where(values < low, low, jnp.where(values > high, high, values))
+
+
+def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Array) -> Array:
+    """`read(values, table)`, a table for each channel.
+
+    Args:
+      read: `evaluate` or `invert`.
+      values: any shape; [..., c] for a table of c rows.
+      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
+
+    Returns:
+      The shape of `values`.
+
+    Raises:
+      InputError: when the rows of the table are not the channels of the values.
+
+    Example:
+      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
+      >>> by_channel(evaluate, jnp.array([[0.5, 0.5]]), table).tolist()
+      [[0.5, 2.0]]
+    """
+    if table.ndim == 2 and table.shape[0] == 1:
+        table = table[0]
+    if table.ndim == 1:
+        return read(values, table)
+    if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
+        raise InputError(
+            f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
+            "[1, num_levels], or [c, num_levels] with values [..., c]"
+        )
+    return jax.vmap(read, (-1, 0), -1)(values, table)
 
 
 def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
@@ -111,6 +183,9 @@ def invert(values: Array, table: Array) -> Array:
 
     Returns:
       Levels, float, shape of `values`, in [0, num_levels - 1].
+
+    Differentiable in both arguments: the slope at a table's value is that of the segment to its
+    left, as in `evaluate`, at the first one that to its right; outside the table it is 0.
     """
     num_levels = table.shape[0]
     k = jnp.clip(jnp.searchsorted(table, values) - 1, 0, num_levels - 2)
@@ -118,4 +193,4 @@ def invert(values: Array, table: Array) -> Array:
     # Double where: a flat segment has no inverse slope, and 0/0 would poison its gradient.
     safe_rise = jnp.where(rise > 0, rise, 1)
     fraction = jnp.where(rise > 0, (values - low) / safe_rise, values > low)
-    return k + jnp.clip(fraction, 0, 1)
+    return k + clamp(fraction, 0, 1)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float, left_segment
+from hdr_jax.levels import as_unit_float, clamp, left_segment
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
 
@@ -90,7 +90,7 @@ def grossberg_nayar(
     pixels, weights = _pixels_first(stack, valid)
     cdf = _cumulative(jnp.round(pixels * (num_levels - 1)), weights, num_levels)
     u = jnp.linspace(0, 1, num_samples, dtype=cdf.dtype)
-    distance = jnp.abs(cdf[:, :, None, :] - u[:, None])  # [c, n, p, num_levels]
+    distance = jnp.abs(cdf[:, :, None] - u[None, None, :, None])  # [c, n, p, num_levels]
     return jnp.argmin(distance, axis=-1).swapaxes(1, 2).astype(jnp.int32)
 
 
@@ -136,7 +136,7 @@ def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | Non
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
     thinned = as_unit_float(stack[:, ::step, ::step])
-    pixels = jnp.clip(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
     if valid is None:
         return pixels, None
     return pixels, jnp.all(valid[:, ::step, ::step], axis=0).ravel().astype(pixels.dtype)

@@ -7,6 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
+from hdr_jax.levels import clamp
+
+# Of the brightest pixel, far below anything visible: the logarithm must exist at 0.
+DARKEST = 1e-6
 
 
 def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
@@ -56,30 +60,13 @@ def reinhard(radiance: Array, *, key: float = 0.18, burn_fraction: float = 0.01)
       True
     """
     luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
-    # A floor far below anything visible: the logarithm and the colour ratio must exist at 0.
-    floor = 1e-6 * jnp.max(luminance) + jnp.finfo(radiance.dtype).tiny
-    log_mean = jnp.mean(jnp.log(jnp.maximum(luminance, floor)))
-    scaled = key * luminance / jnp.exp(log_mean)
-    white = jnp.maximum(jnp.quantile(scaled, 1 - burn_fraction), floor)
+    # In units of the brightest pixel, so that squares neither overflow nor vanish.
+    peak = jnp.max(luminance)
+    peak = jnp.where(peak > 0, peak, 1)
+    luminance, radiance = luminance / peak, radiance / peak
+    log_mean = jnp.mean(jnp.log(jnp.maximum(luminance, DARKEST)))
+    gain = key / jnp.exp(log_mean)
+    scaled = gain * luminance
+    white = jnp.maximum(jnp.quantile(scaled, 1 - burn_fraction), DARKEST)
     compressed = (1 + scaled / white**2) / (1 + scaled)  # L_d / L
-    display = radiance * (key / jnp.exp(log_mean)) * compressed
-    return color.linear_to_srgb(jnp.clip(display, 0, 1))
-
-
-def normalize(radiance: Array, percentile: float = 99.0) -> Array:
-    """Scales a radiance map so that the given percentile of its values is 1.
-
-    Args:
-      radiance: [..., h, w, c], linear, >= 0; the percentile is taken over everything given.
-      percentile: in [0, 100].
-
-    Returns:
-      Radiance of the same shape; unchanged where the percentile is 0.
-
-    Differentiable in `radiance`.
-    Example:
-      >>> float(normalize(jnp.array([[[2.0]]])).max())
-      1.0
-    """
-    scale = jnp.percentile(radiance, percentile)
-    return radiance / jnp.where(scale > 0, scale, 1)
+    return color.linear_to_srgb(clamp(gain * radiance * compressed, 0, 1))

@@ -149,6 +149,45 @@ def test_the_gradient_is_eq_3_with_the_factor_of_the_level_unit():
     np.testing.assert_allclose(gradient, expected, rtol=1e-3)
 
 
+def test_eq_3_holds_at_black_and_white():
+    """Not half of it: a pixel at the end of the scale is not clipped yet."""
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    stack = jnp.asarray([0.0, 1.0], jnp.float32).reshape(2, 1, 1, 1)
+    radiance = lambda s: merge(s, np.log([1.0, 2.0]), g, weighting="uniform")[0, 0, 0]  # noqa: E731
+    slopes = jax.grad(radiance)(stack).ravel()
+    expected = float(radiance(stack)) / 2 * 255 * np.array([g[0], g[255] - g[254]])
+    np.testing.assert_allclose(slopes, expected, rtol=1e-4)
+    outside = jax.grad(lambda s: radiance(s))(jnp.array([-0.1, 1.1]).reshape(2, 1, 1, 1))
+    np.testing.assert_array_equal(outside, 0)
+
+
+def test_one_curve_serves_all_channels():
+    stack = expose(random_scene(), LOG_TIMES, gamma())
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    expected = merge(stack, LOG_TIMES, g)
+    np.testing.assert_array_equal(merge(stack, LOG_TIMES, g[None]), expected)
+    np.testing.assert_array_equal(merge(stack, LOG_TIMES, np.stack([g] * 3)), expected)
+    for shape in ((2, 256), (1, 3, 256), ()):
+        with pytest.raises(ValueError, match="num_levels"):
+            merge(stack, LOG_TIMES, np.zeros(shape, np.float32))
+
+
+def test_levels_as_floats_are_refused():
+    stack = np.random.default_rng(0).uniform(0, 255, (3, 4, 5, 3))
+    with pytest.raises(ValueError, match="divide by 255"):
+        merge(stack, np.log([1.0, 2.0, 4.0]), gamma_table())
+    with pytest.raises(ValueError, match="divide by 255"):
+        synthesize(stack, np.log([1.0, 2.0, 4.0]))
+
+
+def test_half_precision_is_promoted():
+    stack = expose(random_scene(), LOG_TIMES, gamma()).astype(jnp.bfloat16)
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    radiance = merge(stack, LOG_TIMES, g)
+    np.testing.assert_array_equal(radiance, merge(stack.astype(jnp.float32), LOG_TIMES, g))
+    assert merge(stack, LOG_TIMES, g.astype(jnp.bfloat16)).dtype == jnp.float32
+
+
 def test_vmap_over_scenes():
     stacks = jnp.stack([expose(random_scene(s), LOG_TIMES, gamma()) for s in range(2)])
     radiance, g = jax.vmap(lambda s: synthesize(s, LOG_TIMES))(stacks)

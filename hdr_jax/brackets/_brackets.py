@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.progress import Progress, silent
 
 
@@ -84,6 +85,9 @@ class Brackets(Exposures):
       pictures: [h, w, 3] uint8, uint16 or float32, all alike, consumed one by one; at least one.
         Or pairs of such a picture and where it holds data, bool [h, w] or None for everywhere.
 
+    Raises:
+      InputError: if there is none.
+
     Example:
       >>> with Brackets(np.full((4, 5, 3), z, np.uint8) for z in (10, 20)) as brackets:
       ...     brackets.rows(1, 3).shape
@@ -98,6 +102,9 @@ class Brackets(Exposures):
             np.ascontiguousarray(picture).tofile(self._file)
             whole = valid is None or valid.all()
             self._valid.append(None if whole else np.packbits(valid, axis=1))
+        if not self._valid:
+            self._file.close()
+            raise InputError("got no pictures; expected at least one photograph of [h, w, 3]")
         self.shape, self.dtype = (len(self._valid), *picture.shape), picture.dtype
 
     def __enter__(self) -> "Brackets":

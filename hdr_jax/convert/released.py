@@ -163,6 +163,8 @@ def export_released(
 ) -> list[Path]:
     """Write a model's parameters as the released program's six files; inverse of `load_released`.
 
+    For who has the authors' program: a model that was trained here runs there, as it was.
+
     Args:
         directory: folder, made when absent.
         params: {"up": {"global", "local", "refinement"}, "down": ...}.

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.errors import InputError
-from hdr_jax.levels import evaluate, invert
+from hdr_jax.levels import by_channel, evaluate, invert
 
 
 def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
@@ -17,8 +16,8 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
 
     Args:
       levels: float in [0, num_levels - 1], in levels and not in [0, 1]; any shape, or [..., c].
-      g: [num_levels], or [c, num_levels] with one table for each entry of the last axis of
-        `levels`.
+      g: [num_levels] or [1, num_levels], or [c, num_levels] with one table for each entry of the
+        last axis of `levels`.
       rounding: read g at the nearest integer level, as the released program does; the slope is
         then that of the rounded level.
 
@@ -35,11 +34,7 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
       [-3.0, 2.0, 1.0]
     """
     levels = jnp.asarray(levels, g.dtype)
-    if g.ndim == 1:
-        return evaluate(levels, g, rounding)
-    _check_channels(levels, g)
-    table_of = lambda z, table: evaluate(z, table, rounding)  # noqa: E731
-    return jax.vmap(table_of, (-1, 0), -1)(levels, g)
+    return by_channel(lambda z, table: evaluate(z, table, rounding), levels, g)
 
 
 def respond(log_exposure: Array, g: Array) -> Array:
@@ -47,12 +42,13 @@ def respond(log_exposure: Array, g: Array) -> Array:
 
     Args:
       log_exposure: ln(E t), any shape, or [..., c].
-      g: [num_levels] or [c, num_levels], increasing (see `monotone`).
+      g: [num_levels], [1, num_levels] or [c, num_levels], increasing (see `monotone`).
 
     Returns:
       Levels, float in [0, num_levels - 1], clamped to the ends; shape of `log_exposure`.
 
-    Differentiable in both arguments; the slope is 0 where the camera clips.
+    Differentiable in both arguments: at a table's value with the slope of the segment to its left,
+    the reciprocal of that of `lookup`; beyond the ends, where the camera clips, with slope 0.
     Source: Debevec and Malik 1997, Eq. 2, inverted.
     Example:
       >>> g = jnp.array([-3.0, -1.0, 0.0, 0.5])
@@ -60,49 +56,68 @@ def respond(log_exposure: Array, g: Array) -> Array:
       [0.0, 0.5, 2.5, 3.0]
     """
     log_exposure = jnp.asarray(log_exposure, g.dtype)
-    if g.ndim == 1:
-        return invert(log_exposure, g)
-    _check_channels(log_exposure, g)
-    return jax.vmap(invert, (-1, 0), -1)(log_exposure, g)
+    return by_channel(invert, log_exposure, g)
 
 
 def monotone(g: Array) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 
-    monotone(g)(z) = max_{i <= z} min_{k >= z} mean(g(i), ..., g(k)).
+    monotone(g)(z) = max_{i <= z} min_{k >= z} mean(g(i), ..., g(k)), which is constant over blocks
+    of levels and there the mean of g. The blocks are found by pooling adjacent violators, in time
+    and memory of O(num_levels).
 
     Args:
       g: [..., num_levels].
 
     Returns:
-      Non-decreasing curves, same shape; an increasing g is returned unchanged up to rounding.
+      Non-decreasing curves, same shape; a g that does not decrease is returned unchanged.
 
     Differentiable almost everywhere.
-    Source: Robertson, Wright and Dykstra 1988, Theorem 1.4.4 (the max-min formula).
+    Source: Robertson, Wright and Dykstra 1988, section 1.2 (the algorithm), Theorem 1.4.4.
     Example:
       >>> monotone(jnp.array([0.0, 2.0, 1.0, 3.0])).tolist()
       [0.0, 1.5, 1.5, 3.0]
     """
-    return jnp.vectorize(_monotone, signature="(z)->(z)")(g)
+    # Not `vmap`, under which XLA copies the stack of blocks in every step.
+    return jax.lax.map(_monotone, g.reshape(-1, g.shape[-1])).reshape(g.shape)
 
 
 def _monotone(g: Array) -> Array:
     """`monotone` of one curve."""
+    block = _pooled_blocks(jax.lax.stop_gradient(g))
+    sums, counts = (jnp.zeros_like(g).at[block].add(x) for x in (g, jnp.ones_like(g)))
+    fitted = sums[block] / counts[block]
+    # Rounding may leave a fall by the last digit from one block to the next.
+    return fitted + jax.lax.stop_gradient(jax.lax.cummax(fitted) - fitted)
+
+
+def _pooled_blocks(g: Array) -> Array:
+    """Number of the block that each level of g [num_levels] is pooled in, from 0 on.
+
+    A stack holds the first level and the sum of every block up to `level`. A step pools the two
+    blocks on its top if they decrease and pushes the next level otherwise; 2 num_levels - 1 steps
+    do all there is to do.
+    """
     num_levels = g.shape[0]
-    sums = jnp.concatenate([jnp.zeros(1, g.dtype), jnp.cumsum(g)])
-    first, last = jnp.arange(num_levels)[:, None], jnp.arange(num_levels)
-    count = last - first + 1
-    means = jnp.where(count > 0, (sums[last + 1] - sums[first]) / jnp.maximum(count, 1), jnp.inf)
-    lowest_from = jax.lax.cummin(means, axis=1, reverse=True)
-    fitted = jnp.max(jnp.where(count > 0, lowest_from, -jnp.inf), axis=0)
-    # Sums of float32 lose the last digits: a curve that increases already needs none of this.
-    return jnp.where(jnp.all(jnp.diff(g) >= 0), g, fitted)
 
+    # What a step decides the next one writes, before it reads: else XLA copies the stack each time.
+    def step(_, state):
+        firsts, sums, top, level, (place, first, total) = state
+        firsts = jax.lax.dynamic_update_index_in_dim(firsts, first, place, 0)
+        sums = jax.lax.dynamic_update_index_in_dim(sums, total, place, 0)
+        last, before = top - 1, top - 2
+        length, length_before = level - firsts[last], firsts[last] - firsts[before]
+        pools = (top >= 2) & (sums[before] * length > sums[last] * length_before)
+        pushes = ~pools & (level < num_levels)
+        place = jnp.where(pools, before, jnp.where(pushes, top, num_levels))  # the last: nowhere
+        first = jnp.where(pools, firsts[before], level)
+        total = jnp.where(pools, sums[before] + sums[last], g[level])
+        top = jnp.where(pools, top - 1, top + pushes)
+        return firsts, sums, top, level + pushes, (place, first, total)
 
-def _check_channels(values: Array, g: Array) -> None:
-    """Raises InputError unless g [c, num_levels] has one row for each entry of the last axis."""
-    if g.ndim != 2 or values.ndim == 0 or values.shape[-1] != g.shape[0]:
-        raise InputError(
-            f"got values {values.shape} and g {g.shape}: expected g [num_levels], or "
-            "[c, num_levels] with values [..., c]"
-        )
+    zero = jnp.int32(0)
+    stack = (jnp.zeros(num_levels + 1, jnp.int32), jnp.zeros(num_levels + 1, g.dtype))
+    nothing = (jnp.int32(num_levels), zero, jnp.zeros((), g.dtype))
+    state = jax.lax.fori_loop(0, 2 * num_levels, step, (*stack, zero, zero, nothing))
+    starts = jnp.where(jnp.arange(num_levels) < state[2], state[0][:-1], num_levels)
+    return jnp.cumsum(jnp.zeros(num_levels, jnp.int32).at[starts].set(1, mode="drop")) - 1

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax.crf._least_squares import ridge
+from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError
 from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
@@ -13,6 +13,9 @@ from hdr_jax.weighting import get as weight_function
 # Weight of the term that draws the slope of g at its anchor towards that of a straight line. One
 # pair of usable samples outweighs it thousands of times.
 SLOPE_PRIOR_WEIGHT = 0.1
+# A curve of more levels than MAX_UNKNOWNS is solved for at fewer: at each of the first, then at
+# steps of a KNOT_RATIO-th of the level, up to steps of the scale's MAX_UNKNOWNS-th part.
+MAX_UNKNOWNS, KNOT_RATIO = 256, 16
 
 
 def debevec(
@@ -22,6 +25,8 @@ def debevec(
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
+    solver: str = "cholesky",
+    confidence: Array | None = None,
 ) -> Array:
     """Log inverse response g of one channel by Debevec and Malik's least squares.
 
@@ -30,9 +35,12 @@ def debevec(
     with g(num_levels // 2) = 0. The ln E_i are eliminated exactly: each is the weighted mean of its
     own row of the samples. The unknowns are then not the values of g but its curvature, in the unit
     in which the second sum is their squared length: g = line + P y, a ridge regression, of
-    full rank even where all exposures of a sample weigh nothing. In float32 its Cholesky solution
-    is 2e-6 off float64 and takes an eighth of the time of a QR solve for the values of g, which
-    is 2e-5 off; an SVD of that system is 5e-4 off, and so are its normal equations.
+    full rank even where all exposures of a sample weigh nothing. In float32 both solvers are within
+    2e-6 of float64; TIMES. Of the system for the values of g a QR solve is 2e-5 off and
+    takes eight times as long as "cholesky", its SVD is 5e-4 off, and so are its normal equations.
+
+    With more than 256 levels, as of 16-bit pictures, the unknowns are g at a few hundred knots, the
+    denser the darker, between which g is linear; z counts the knots in the second sum.
 
     Args:
       levels: [p, n] samples x exposures in [0, num_levels - 1]; integers, or reals that are read
@@ -41,13 +49,15 @@ def debevec(
       smoothness: factor on the smoothness rows, > 0.
       weighting: name or function of `hdr_jax.weighting`; "uniform" is Eq. (1) as printed.
       num_levels: length of g.
+      solver: "cholesky", or "lstsq" for `jnp.linalg.lstsq` on the same system.
+      confidence: [p, n], a factor on w(Z_ij): how far each observation is believed.
 
     Returns:
       g [num_levels]. Samples without a usable pair of exposures (a blank stack) leave the slope of
-      g unknown: it is then the straight line that rises by ln(num_levels).
+      g unknown: it is then the straight line (over the knots) that rises by their logarithm.
 
     Raises:
-      InputError: when shapes do not fit or `smoothness` is not positive.
+      InputError: when shapes do not fit, `smoothness` is not positive or the solver unknown.
 
     Differentiable in `levels` (if real) and `log_times`, implicitly through the least squares.
     Source: Debevec and Malik 1997, Eq. 3; Kim, Lee, Kang 2020, Eq. 1.
@@ -58,21 +68,36 @@ def debevec(
       >>> round(float(g[200] - g[100]), 2)  # a linear camera: ln 2
       0.69
     """
-    check_samples(levels, log_times, smoothness)
+    levels, log_times = check_samples(levels, log_times, smoothness)
+    if solver not in SOLVERS:
+        raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
-    levels, log_times = jnp.asarray(levels, w.dtype), jnp.asarray(log_times, w.dtype)
-    line = (jnp.arange(num_levels, dtype=w.dtype) - num_levels // 2) * _prior_slope(num_levels)
-    basis = _curvature_basis(smoothness * weight(jnp.arange(1, num_levels - 1), num_levels))
+    w = w if confidence is None else w * confidence
+    knots = _knots(num_levels)
+    anchor = int(np.searchsorted(knots, num_levels // 2))
+    line = (jnp.arange(len(knots), dtype=w.dtype) - anchor) * _prior_slope(len(knots))
+    inner = weight(jnp.asarray(knots[1:-1]), num_levels)
+    # A weighting may be 0 at inner levels; half of what Debevec's hat gives the level next to an
+    # end makes g go on straight where nothing is known.
+    basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels), anchor)
     basis = basis.astype(w.dtype)
+    if len(knots) < num_levels:
+        levels = jnp.interp(levels, jnp.asarray(knots, w.dtype), jnp.arange(len(knots)))
     matrix = _without_radiance(w, _read(basis, levels))
-    target = _without_radiance(w, (log_times - _read(line, levels))[..., None])
-    y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel())
-    return line + basis @ y
+    target = _without_radiance(w, (log_times[None] - _read(line, levels))[..., None])
+    y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel(), solver)
+    g = line + basis @ y
+    if len(knots) < num_levels:
+        g = jnp.interp(jnp.arange(num_levels), jnp.asarray(knots), g)
+    return g
 
 
-def check_samples(levels: Array, log_times: Array, smoothness: float) -> None:
-    """Raises InputError unless levels are [p, n], log_times [n] and the smoothness is positive."""
+def check_samples(levels: Array, log_times: Array, smoothness: float) -> tuple[Array, Array]:
+    """Levels [p, n] and log_times [n] as floats of at least 32 bits, which LAPACK demands.
+
+    Raises InputError unless their shapes fit and the smoothness is positive.
+    """
     if jnp.ndim(levels) != 2 or jnp.shape(log_times) != jnp.shape(levels)[1:]:
         raise InputError(
             f"expected levels [p, n] and log_times [n], got shapes {jnp.shape(levels)} and "
@@ -80,6 +105,8 @@ def check_samples(levels: Array, log_times: Array, smoothness: float) -> None:
         )
     if not smoothness > 0:
         raise InputError(f"got smoothness {smoothness}: expected a positive number, such as 20")
+    dtype = jnp.promote_types(jnp.result_type(levels), jnp.float32)
+    return jnp.asarray(levels, dtype), jnp.asarray(log_times, dtype)
 
 
 def _prior_slope(num_levels: int) -> float:
@@ -87,7 +114,17 @@ def _prior_slope(num_levels: int) -> float:
     return np.log(num_levels) / (num_levels - 1)
 
 
-def _curvature_basis(stiffness: Array) -> Array:
+def _knots(num_levels: int) -> np.ndarray:
+    """The levels [k] at which g is unknown, increasing, among them both ends and the anchor."""
+    if num_levels <= MAX_UNKNOWNS:
+        return np.arange(num_levels)
+    knots, widest = [0], num_levels / MAX_UNKNOWNS
+    while knots[-1] < num_levels - 1:
+        knots.append(knots[-1] + max(1, round(min(knots[-1] / KNOT_RATIO, widest))))
+    return np.unique([*np.minimum(knots, num_levels - 1), num_levels // 2])
+
+
+def _curvature_basis(stiffness: Array, anchor: int) -> Array:
     """P [num_levels, num_levels - 1] with g = line + P y.
 
     y_k is the second difference of g at the inner level k times stiffness[k]; the last entry of y
@@ -95,13 +132,12 @@ def _curvature_basis(stiffness: Array) -> Array:
     anchor: a hinge at its level, open away from the anchor.
     """
     num_levels = stiffness.shape[0] + 2
-    anchor = num_levels // 2
     z = jnp.arange(num_levels)[:, None]
-    k = jnp.arange(1, num_levels - 1)
+    k = jnp.arange(1, num_levels - 1)[None]
     right, left = jnp.maximum(z - k, 0), jnp.maximum(k - z, 0)
     hinge = jnp.where(k > anchor, right, jnp.where(k < anchor, left, (right + left) / 2))
     slope = (z - anchor) / (2 * SLOPE_PRIOR_WEIGHT)
-    return jnp.concatenate([hinge / stiffness, slope], axis=1)
+    return jnp.concatenate([hinge / stiffness[None], slope], axis=1)
 
 
 def _read(table: Array, levels: Array) -> Array:

@@ -1,45 +1,58 @@
 """Dense ridge regression, differentiated implicitly."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+SOLVERS = ("cholesky", "lstsq")
 
-@jax.custom_vjp
-def ridge(matrix: Array, target: Array) -> Array:
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def ridge(matrix: Array, target: Array, solver: str = "cholesky") -> Array:
     """x = argmin |matrix x - target|^2 + |x|^2.
 
-    By Cholesky of matrix^T matrix + 1, scaled to a unit diagonal, and one step of refinement: on
-    an accelerator and on a CPU that is matrix products, where a QR solve is not.
+    Both solvers scale the columns to unit length and take one step of refinement. "cholesky", of
+    matrix^T matrix + 1, is matrix products and a small factorisation; "lstsq" is an SVD of the
+    rows, `jnp.linalg.lstsq`.
 
     Args:
       matrix: [m, n].
       target: [m].
+      solver: one of `SOLVERS`.
 
     Returns:
       x [n]; 0 where `matrix` is 0.
 
-    Differentiable in both arguments (reverse mode).
+    Differentiable in both arguments (reverse mode, by the Cholesky factor with either solver).
     Example:
       >>> ridge(jnp.array([[1.0], [1.0]]), jnp.array([1.0, 5.0])).round(4).tolist()
       [2.0]
     """
-    return _ridge_fwd(matrix, target)[0]
+    return _ridge_fwd(matrix, target, solver)[0]
 
 
 # With A = matrix, b = target, r = b - A x and x = M^-1 A^T b, M = A^T A + 1:
 #   dx = M^-1 (dA^T r - A^T dA x + A^T db),
 # so for u = M^-1 x_bar:  A_bar = r u^T - (A u) x^T  and  b_bar = A u.
-def _ridge_fwd(matrix, target):
-    gram = matrix.T @ matrix + jnp.eye(matrix.shape[1], dtype=matrix.dtype)
+def _ridge_fwd(matrix, target, solver):
+    ones = jnp.eye(matrix.shape[1], dtype=matrix.dtype)
+    gram = matrix.T @ matrix + ones
     scale = jax.lax.rsqrt(jnp.diag(gram))
-    factor = _cholesky(gram * scale[:, None] * scale)
-    x = _apply_inverse(factor, scale, matrix.T @ target)
-    x += _apply_inverse(factor, scale, matrix.T @ (target - matrix @ x) - x)
+    factor = _cholesky(gram * scale[:, None] * scale[None])
+    if solver == "cholesky":
+        x = _apply_inverse(factor, scale, matrix.T @ target)
+        x += _apply_inverse(factor, scale, matrix.T @ (target - matrix @ x) - x)
+    else:
+        rows = jnp.concatenate([matrix, ones]) * scale[None]
+        x = scale * _lstsq(rows, jnp.pad(target, (0, len(ones))))
     return x, (matrix, target, factor, scale, x)
 
 
-def _ridge_bwd(residuals, x_bar):
+def _ridge_bwd(solver, residuals, x_bar):
+    del solver
     matrix, target, factor, scale, x = residuals
     u = _apply_inverse(factor, scale, x_bar)
     target_bar = matrix @ u
@@ -52,19 +65,49 @@ def _apply_inverse(factor: Array, scale: Array, vector: Array) -> Array:
     return scale * _cho_solve(factor, scale * vector)
 
 
-# Under `vmap` these two go through a batch one by one. Their batched CPU kernels block a thread of
-# XLA's pool until other threads of it have done the work: two such calls at the same time in one
-# program (the maps of a generated and of a true stack, say) stop for ever on two cores.
-@jax.custom_batching.sequential_vmap
+def _one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
+    """`function` with a `vmap` that goes through a batch one by one on a CPU.
+
+    The batched CPU kernels of LAPACK block a thread of XLA's pool until other threads of it have
+    done the work: two such calls at the same time in one program (the maps of a generated and of a
+    true stack, say) stop for ever on two cores. Accelerators have batched kernels of their own.
+    """
+    one = jax.custom_batching.custom_vmap(function)
+
+    @one.def_vmap
+    def batch(size, batched, *arguments):
+        arguments = [
+            x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+            for x, is_batched in zip(arguments, batched, strict=True)
+        ]
+        result = jax.lax.platform_dependent(
+            *arguments,
+            cpu=lambda *xs: jax.lax.map(lambda x: one(*x), xs),
+            default=jax.vmap(function),
+        )
+        return result, True
+
+    return one
+
+
+@_one_by_one_on_cpu
 def _cholesky(matrix: Array) -> Array:
     """Lower Cholesky factor."""
     return jnp.linalg.cholesky(matrix)
 
 
-@jax.custom_batching.sequential_vmap
+@_one_by_one_on_cpu
 def _cho_solve(factor: Array, vector: Array) -> Array:
     """(L L^T)^-1 vector."""
     return jax.scipy.linalg.cho_solve((factor, True), vector)
+
+
+@_one_by_one_on_cpu
+def _lstsq(rows: Array, target: Array) -> Array:
+    """argmin |rows x - target|^2 with one step of refinement, which the same SVD serves."""
+    # No cut-off: the rank is full, and the smallest singular values belong to it.
+    x = jnp.linalg.lstsq(rows, target, rcond=0.0)[0]
+    return x + jnp.linalg.lstsq(rows, target - rows @ x, rcond=0.0)[0]
 
 
 ridge.defvjp(_ridge_fwd, _ridge_bwd)

@@ -18,6 +18,7 @@ def mitsunaga_nayar(
     degree: int = 5,
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
+    confidence: Array | None = None,
 ) -> Array:
     """Log inverse response g of one channel as the logarithm of a polynomial f^-1.
 
@@ -31,6 +32,7 @@ def mitsunaga_nayar(
       degree: of the polynomial, >= 1; 3 to 6 suit photographs.
       weighting: name or function of `hdr_jax.weighting`.
       num_levels: length of g.
+      confidence: [p, n], a factor on the weights: how far each observation is believed.
 
     Returns:
       g [num_levels], 0 at num_levels // 2. The polynomial is made increasing (`monotone`) and kept
@@ -47,12 +49,13 @@ def mitsunaga_nayar(
       >>> round(float(g[200] - g[100]), 2)
       0.69
     """
-    check_samples(levels, log_times, 1.0)
+    levels, log_times = check_samples(levels, log_times, 1.0)
     if degree < 1:
         raise InputError(f"got degree {degree}: expected at least 1")
     weight = weight_function(weighting)(levels, num_levels)
+    weight = weight if confidence is None else weight * confidence
     order = jnp.argsort(log_times)
-    x = (jnp.asarray(levels, weight.dtype) / (num_levels - 1))[:, order]
+    x = levels[:, order] / (num_levels - 1)
     weight, log_times = weight[:, order], log_times[order]
     # With a_1 = 1 - sum of the others, f^-1 = x + sum_m a_m (x^m - x) over m = 0, 2, 3, ...
     powers = jnp.array([0, *range(2, degree + 1)])
@@ -60,9 +63,10 @@ def mitsunaga_nayar(
     pair_weight = jnp.minimum(weight[:, 1:], weight[:, :-1])
 
     def pair_difference(values):  # [p, n, ...] -> [p, n - 1, ...], weighted
-        scale = (slice(None),) + (None,) * (values.ndim - 2)
-        low, high = half_ratio[scale] * values[:, :-1], values[:, 1:] / half_ratio[scale]
-        return (low - high) * pair_weight.reshape(pair_weight.shape + (1,) * (values.ndim - 2))
+        trailing = (1,) * (values.ndim - 2)
+        ratio = half_ratio.reshape(1, -1, *trailing)
+        difference = ratio * values[:, :-1] - values[:, 1:] / ratio
+        return difference * pair_weight.reshape(*pair_weight.shape, *trailing)
 
     matrix = pair_difference(_polynomial_basis(x, powers)).reshape(-1, len(powers))
     # A faint ridge decides where there is no usable pair: then f^-1(x) = x.
@@ -75,4 +79,5 @@ def mitsunaga_nayar(
 
 def _polynomial_basis(x: Array, powers: Array) -> Array:
     """x^m - x for every m of `powers`, on a new last axis."""
-    return x[..., None] ** powers - x[..., None]
+    x = x[..., None]
+    return x ** powers.reshape((1,) * (x.ndim - 1) + (-1,)) - x

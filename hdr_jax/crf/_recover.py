@@ -1,6 +1,7 @@
 """From an exposure stack to response curves: sampling, then one solve for each channel."""
 
 import functools
+import inspect
 from collections.abc import Callable
 
 import jax
@@ -10,12 +11,15 @@ from jax import Array
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
+from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float
-from hdr_jax.sampling import get as sampling_function
+from hdr_jax.levels import as_unit_float, default_num_levels
 from hdr_jax.weighting import Weighting
 
 METHODS: dict[str, Callable[..., Array]] = {"debevec": debevec, "mitsunaga_nayar": mitsunaga_nayar}
+
+# Floats a little over 1 are noise, or a network's, and are clipped; those beyond this are levels.
+BRIGHTEST = 2.0
 
 
 def recover(
@@ -23,37 +27,51 @@ def recover(
     log_times: Array,
     *,
     num_samples: int = 256,
-    smoothness: float = 20.0,
+    smoothness: float | None = None,
     weighting: str | Weighting = "hat",
-    num_levels: int = 256,
-    sampling: str | Callable[..., Array] = "quantiles",
+    num_levels: int | None = None,
+    sampling: str | Callable[..., Array] = "auto",
     method: str = "debevec",
-    degree: int = 5,
+    solver: str | None = None,
+    degree: int | None = None,
     valid: Array | None = None,
 ) -> Array:
     """Camera response of a picture from its exposures: samples them, then solves for each channel.
 
+    With sampling "auto" pixels are followed: at p places of the picture, spread over the levels and
+    smooth, the levels of all exposures make a sample. Observations that do not obey the response of
+    the rest, as of what moved or of a frame, are left out, and of several exposures that are nearly
+    white at a place all but the shortest. Where exposures are not registered the samples are
+    `hdr_jax.sampling.quantiles`, which follow no pixel.
+
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.
       log_times: [n] natural logs of exposure times.
-      num_samples: samples per channel.
-      smoothness: of `debevec`.
+      num_samples: samples per channel, at least 1.
+      smoothness: of `debevec` alone; None is its default, 20.
       weighting: name or function of `hdr_jax.weighting`.
-      num_levels: length of g; 16-bit input is read between the levels.
-      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      num_levels: length of g; None takes 4096 for uint16 and 256 for other types.
+      sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
+        recipe.
       method: "debevec" or "mitsunaga_nayar".
-      degree: of `mitsunaga_nayar`.
-      valid: bool [n, h, w], where an exposure holds data; None is everywhere.
+      solver: of `debevec` alone; None is its default, "cholesky".
+      degree: of `mitsunaga_nayar` alone; None is its default, 5.
+      valid: bool [n, h, w], False where a pixel of an exposure holds no data; samples are taken
+        from what all exposures show.
 
     Returns:
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
 
     Raises:
       InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
-        or an unknown name.
+        an unknown name, or an option that the method does not have.
+
+    Warns:
+      when the exposures are so far apart that they tie too few of the levels together to know g
+      (not inside `jax.jit`).
 
     Differentiable in `stack` and `log_times`.
-    Source: Kim, Lee, Kang 2020, section 3.1.
+    Source: Kim, Lee, Kang 2020, Eq. 1.
     Example:
       >>> from hdr_jax.exposure import expose, srgb
       >>> radiance = jnp.linspace(0.001, 1, 4096).reshape(64, 64, 1)
@@ -62,63 +80,57 @@ def recover(
       >>> g.shape, bool(jnp.all(jnp.diff(g[0]) > 0))
       ((1, 256), True)
     """
+    num_levels = num_levels or default_num_levels(stack)
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+    if num_samples < 1:
+        raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
     if valid is not None and jnp.shape(valid) != stack.shape[:3]:
         raise InputError(
             f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
         )
-    return _recover(
+    g, tied = _recover(
         stack,
         log_times,
         valid,
         num_samples=num_samples,
-        smoothness=smoothness,
         weighting=weighting,
         num_levels=num_levels,
         sampling=sampling,
         method=method,
-        degree=degree,
+        options=_given_options(method, smoothness=smoothness, solver=solver, degree=degree),
     )
+    warn_of_gaps(tied, log_times)
+    return g
 
 
 @functools.partial(
     jax.jit,
-    static_argnames=(
-        "num_samples",
-        "smoothness",
-        "weighting",
-        "num_levels",
-        "sampling",
-        "method",
-        "degree",
-    ),
+    static_argnames=("num_samples", "weighting", "num_levels", "sampling", "method", "options"),
 )
 def _recover(
-    stack,
-    log_times,
-    valid,
-    *,
-    num_samples,
-    smoothness,
-    weighting,
-    num_levels,
-    sampling,
-    method,
-    degree,
+    stack, log_times, valid, *, num_samples, weighting, num_levels, sampling, method, options
 ):
-    """`recover` of a checked stack."""
-    masked = {} if valid is None else {"valid": valid}
-    samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels, **masked)
-    options = {"smoothness": smoothness} if method == "debevec" else {"degree": degree}
+    """`recover` of a checked stack, and the share of the levels that are tied to others."""
+    levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
+    solve = functools.partial(
+        METHODS[method], weighting=weighting, num_levels=num_levels, **dict(options)
+    )
+    g = jax.vmap(lambda z, trust: solve(z, log_times, confidence=trust))(levels, confidence)
+    return g, tied_share(levels, confidence, num_levels)
 
-    def solve(levels):
-        return METHODS[method](
-            levels, log_times, weighting=weighting, num_levels=num_levels, **options
-        )
 
-    return jax.vmap(solve)(samples)
+def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
+    """The options that are not None, all of which the method must have, as a hashable."""
+    known = inspect.signature(METHODS[method]).parameters
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(
+                f"got {name}={value} for method {method!r}, which has no {name}: leave it out"
+            )
+    return tuple(given.items())
 
 
 def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
@@ -129,10 +141,11 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
       log_times: [n] natural logs of exposure times.
 
     Returns:
-      (stack float [n, h, w, c], log_times [n]).
+      (stack float [n, h, w, c], log_times [n]), of at least 32 bits.
 
     Raises:
-      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times.
+      InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
+        or floats that are plainly not in [0, 1].
 
     Example:
       >>> check_stack(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))[0].shape
@@ -154,5 +167,23 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
             raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
         if np.ptp(values) == 0:
             raise InputError(f"all exposure times are equal ({values}): nothing to compare")
+    _check_range(stack)
     stack = as_unit_float(jnp.asarray(stack))
+    # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
+    stack = stack.astype(jnp.promote_types(stack.dtype, jnp.float32))
     return stack, jnp.asarray(log_times, stack.dtype)
+
+
+def _check_range(stack: Array) -> None:
+    """Raises InputError for floats that are plainly not in [0, 1]; traced values go unseen."""
+    if isinstance(stack, jax.core.Tracer) or not jnp.issubdtype(
+        jnp.result_type(stack), jnp.floating
+    ):
+        return
+    with jax.ensure_compile_time_eval():
+        brightest = float(jnp.max(jnp.asarray(stack), initial=0))
+    if brightest > BRIGHTEST:
+        raise InputError(
+            f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "
+            "pass uint8 or uint16"
+        )

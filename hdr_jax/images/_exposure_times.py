@@ -20,6 +20,8 @@ FACTORS = (("sensitivity", "ISO ", 1), ("f_number", "f/", -2))
 def read_exposure_time(path: PathLike) -> float | None:
     """Exposure time of a photograph from its EXIF data.
 
+    For sorting a folder into stacks before one is read: what has no time is no error here.
+
     Args:
       path: a photograph.
 

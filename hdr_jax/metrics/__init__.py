@@ -3,11 +3,9 @@
 Display-encoded images in [0, 1]: `psnr`, `ssim`, `ms_ssim`. Linear radiance: `psnr_mu`. Absolute
 light in cd/m^2: `pu21_psnr`, `pu21_ssim`, `hdrvdp2`; `calibrate` and `hdrvdp2_by_protocol` take
 relative radiance there in a named way. Every metric is a jitted, differentiable function of one
-pair (test first) that `jax.vmap` batches and that follows the input's float type. `Mean` adds up
-the numbers of many pairs.
+pair (test first) that `jax.vmap` batches and that follows the input's float type.
 """
 
-from hdr_jax.metrics.accumulate import Mean
 from hdr_jax.metrics.fidelity import psnr, psnr_mu
 from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2, pixels_per_degree
 from hdr_jax.metrics.perceptual_uniform import pu21_psnr, pu21_ssim
@@ -18,7 +16,6 @@ from hdr_jax.metrics.visibility import visibility_picture
 
 __all__ = [
     "PROTOCOLS",
-    "Mean",
     "Result",
     "calibrate",
     "correct_response",

@@ -56,7 +56,7 @@ def _select(flat: Array, ranks: Array) -> Array:
     def refine(i, prefixes):
         bit = sign >> i.astype(unsigned)
         candidates = prefixes | bit
-        below = (keys < candidates[:, None]).sum(1)
+        below = (keys[None] < candidates[:, None]).sum(1)
         return jnp.where(below < ranks, candidates, prefixes)
 
     keys_found = lax.fori_loop(0, bits, refine, jnp.zeros(ranks.shape, unsigned))

@@ -88,7 +88,7 @@ def panel(
       scores: by name, for the title.
     """
     n, height, width = true_stack.shape[:3]
-    columns = n + 1
+    columns = max(n + 1, 5)  # the last row: three pictures, and the curves as wide as two
     side = 1.9
     figure, axes = plt.subplots(
         3, columns, figsize=(side * columns, side * 3 * height / width + 1.3), squeeze=False
@@ -106,7 +106,7 @@ def panel(
     drawn = axes[2, 2].imshow(error, cmap="RdBu_r", vmin=-3, vmax=3)
     axes[2, 2].set_title("error, stops", fontsize=8)
     figure.colorbar(drawn, ax=axes[2, 2], fraction=0.05)
-    curves = figure.add_subplot(3, columns // 2, 3 * (columns // 2))
+    curves = figure.add_subplot(axes[2, 0].get_gridspec()[2, -2:])
     _draw_curves(curves, outputs["g"], "-", "generated")
     _draw_curves(curves, outputs["true_g"], ":", "true")
     curves.legend(fontsize=7)

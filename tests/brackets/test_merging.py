@@ -6,6 +6,7 @@ import pytest
 
 from hdr_jax import brackets, images
 from hdr_jax.brackets import _merging
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
 from hdr_jax.images import named_response
 from hdr_jax.merge import merge
@@ -47,6 +48,11 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
         np.testing.assert_array_equal(kept.rows(5, 9), stack[:, 5:9])
         np.testing.assert_array_equal(kept.thinned(1500), stack[:, ::2, ::2])
     np.testing.assert_allclose(radiance, expected, rtol=1e-6)
+
+
+def test_no_pictures_are_refused():
+    with pytest.raises(InputError, match="at least one photograph"):
+        brackets.Brackets(iter([]))
 
 
 def test_response_of_thinned_brackets_is_increasing(monkeypatch):

@@ -57,6 +57,92 @@ def test_debevec_on_the_released_samples(shared):
         assert np.max(np.abs(np.asarray(g)[1:255] - expected[1:255])) <= 2e-5
 
 
+@pytest.mark.parametrize("num_levels", [64, 256])
+def test_the_solvers_agree(num_levels):
+    """Also in their gradients, and for exposures that are lost."""
+    rng = np.random.default_rng(7)
+    stack = expose(scene(7), LOG_TIMES, srgb(), num_levels=num_levels)
+    levels = np.array(quantiles(stack, num_levels=num_levels)[0])
+    levels[rng.random(levels.shape) < 0.3] = num_levels - 1
+
+    def curve(log_times, solver):
+        return crf.debevec(levels, log_times, num_levels=num_levels, solver=solver)
+
+    def roughness(log_times, solver):
+        return jnp.sum(jnp.sin(curve(log_times, solver)))
+
+    with jax.enable_x64(True):
+        exact = np.asarray(curve(LOG_TIMES, "cholesky"))
+    solved = {}
+    for solver in ("cholesky", "lstsq"):
+        g = solved[solver] = np.asarray(curve(LOG_TIMES, solver))
+        np.testing.assert_allclose(g, exact, atol=5e-6)
+    np.testing.assert_allclose(solved["lstsq"], solved["cholesky"], atol=1e-5)
+    gradients = [jax.grad(roughness)(jnp.asarray(LOG_TIMES), s) for s in ("cholesky", "lstsq")]
+    np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="unknown solver"):
+        curve(LOG_TIMES, "qr")
+
+
+def test_the_solver_reaches_the_layer():
+    stack = expose(scene(8, (24, 32, 3)), LOG_TIMES, srgb(), num_levels=256)
+    _, g = synthesize(stack, LOG_TIMES, solver="lstsq")
+    np.testing.assert_allclose(g, synthesize(stack, LOG_TIMES)[1], atol=1e-5)
+
+
+def test_a_weighting_may_be_zero_at_inner_levels():
+    """Debevec's minimiser where the data tells, a straight line where nothing does."""
+
+    def weighting(levels, num_levels):
+        levels = jnp.asarray(levels, jnp.float32)
+        return ((levels >= 10) & (levels <= 245) & (levels != 100)).astype(levels.dtype)
+
+    rng = np.random.default_rng(9)
+    exposure = np.exp(rng.uniform(-5, 1, 80)[:, None] + LOG_TIMES)
+    levels = np.round(np.clip(exposure, 0, 1) ** (1 / 2.2) * 255).astype(int)
+    g = np.asarray(crf.debevec(levels, LOG_TIMES, weighting=weighting))
+    assert np.isfinite(g).all()
+    weight = lambda z, num_levels: float(weighting(z, num_levels))  # noqa: E731
+    expected = reference.debevec_full_system(levels, LOG_TIMES, weight=weight)
+    np.testing.assert_allclose(g[10:246], expected[10:246], atol=2e-3)
+    np.testing.assert_allclose(np.diff(g[:10]), g[10] - g[9], atol=1e-3)
+    np.testing.assert_allclose(np.diff(g[246:]), g[246] - g[245], atol=1e-3)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_channels_are_factorised_one_by_one_on_a_cpu_alone(platform):
+    """The dead-lock of batched LAPACK is a CPU's; accelerators have batched kernels."""
+    solve = jax.jit(jax.vmap(_least_squares.ridge))
+    traced = solve.trace(jnp.zeros((3, 9, 4)), jnp.zeros((3, 9)))
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert ("stablehlo.while" in program) == (platform == "cpu")
+
+
+def test_batches_of_batches_are_solved():
+    rng = np.random.default_rng(10)
+    matrix, target = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((2, 3, 9, 4), (3, 9)))
+    both = jax.vmap(jax.vmap(_least_squares.ridge), (0, None))(matrix, target)
+    for i, j in np.ndindex(2, 3):
+        one = _least_squares.ridge(matrix[i, j], target[j])
+        np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("method", ["debevec", "mitsunaga_nayar"])
+def test_half_precision_is_promoted(method, dtype):
+    stack = expose(scene(11, (24, 32, 3)), LOG_TIMES, srgb()).astype(dtype)
+    g = crf.recover(stack, LOG_TIMES, method=method)
+    assert g.dtype == jnp.float32
+    np.testing.assert_array_equal(
+        g, crf.recover(stack.astype(jnp.float32), LOG_TIMES, method=method)
+    )
+    radiance, _ = synthesize(stack, LOG_TIMES)
+    assert radiance.dtype == jnp.float32 and bool(jnp.all(jnp.isfinite(radiance)))
+    levels = jnp.asarray([[10, 20], [40, 80], [100, 200]], dtype)
+    solve = {"debevec": crf.debevec, "mitsunaga_nayar": crf.mitsunaga_nayar}[method]
+    assert solve(levels, jnp.asarray([0.0, 0.7], dtype)).dtype == jnp.float32
+
+
 def test_grossberg_nayar_equals_the_released_samples(shared):
     fixture = np.load(shared / "fixtures/released/hdrlayer_syn_gamma.npz")
     samples = grossberg_nayar(fixture["stack_u8"].transpose(0, 2, 3, 1))  # [c, p, n]
@@ -80,7 +166,8 @@ def test_gamma_is_recovered_as_well_as_by_opencv(shared):
 @pytest.mark.parametrize("method", ["debevec", "mitsunaga_nayar"])
 def test_known_responses_are_recovered(response, method):
     stack = expose(scene(), LOG_TIMES, response, num_levels=256)
-    g = crf.recover(stack, LOG_TIMES, method=method, smoothness=5.0)
+    options = {"smoothness": 5.0} if method == "debevec" else {}
+    g = crf.recover(stack, LOG_TIMES, method=method, **options)
     limit = {"debevec": 0.05, "mitsunaga_nayar": 0.15}[method]
     assert max(curve_error(np.asarray(channel), response) for channel in g) < limit
 
@@ -150,6 +237,63 @@ def test_monotone_equals_pool_adjacent_violators():
         np.testing.assert_allclose(crf.monotone(jnp.asarray(noisy)), expected, atol=1e-10)
 
 
+def max_min(g):
+    """`monotone` as its formula is printed: max_{i <= z} min_{k >= z} mean(g(i..k))."""
+    n = len(g)
+    sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(g)])
+    i, k = jnp.arange(n)[:, None], jnp.arange(n)[None]
+    means = jnp.where(k >= i, (sums[k + 1] - sums[i]) / jnp.maximum(k - i + 1, 1), jnp.inf)
+    lowest = jax.lax.cummin(means, axis=1, reverse=True)
+    return jnp.max(jnp.where(k >= i, lowest, -jnp.inf), axis=0)
+
+
+@pytest.mark.parametrize("drift", [-1.0, 0.0, 0.3, 3.0])
+def test_monotone_and_its_slope_are_those_of_the_max_min_formula(drift):
+    g = np.cumsum(np.random.default_rng(12).normal(drift, 1, (3, 40)), axis=1)
+    with jax.enable_x64(True):
+        for curve in jnp.asarray(g):
+            np.testing.assert_allclose(crf.monotone(curve), max_min(curve), atol=1e-12)
+            slopes = jax.jit(jax.jacrev(crf.monotone))(curve)
+            np.testing.assert_allclose(slopes, jax.jacrev(max_min)(curve), atol=1e-12)
+        together = jax.vmap(jax.jit(crf.monotone))(jnp.asarray(g))
+        np.testing.assert_array_equal(together, crf.monotone(jnp.asarray(g)))
+
+
+def test_monotone_of_sixteen_bits_needs_little_memory():
+    """The table of all means of the formula would take 35 GB."""
+    rising = np.log(np.arange(1, 65537)).astype(np.float32)
+    np.testing.assert_array_equal(crf.monotone(rising), rising)
+    noisy = rising + np.random.default_rng(13).normal(0, 0.1, 65536).astype(np.float32)
+    fitted = np.asarray(crf.monotone(noisy))
+    assert np.diff(fitted).min() >= 0
+    assert np.abs(fitted - rising)[1000:-1000].max() < 0.05
+    # The worst order: every level pools all before it.
+    falling = np.asarray(crf.monotone(rising[::-1]))
+    np.testing.assert_allclose(falling, rising.astype(np.float64).mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("g", [np.log(np.arange(1, 9)), [-3.0, -1.0, 0.0, 0.5]])
+def test_slopes_of_respond_are_the_reciprocals_of_those_of_lookup(g):
+    """Also at a table's own values: half of it there would be the mean with that of clipping."""
+    g = jnp.asarray(g, jnp.float32)
+    nodes = jax.vmap(jax.grad(crf.respond), (0, None))(g, g)
+    np.testing.assert_allclose(nodes[1:], 1 / jnp.diff(g), rtol=1e-5)
+    np.testing.assert_allclose(nodes[0], 1 / (g[1] - g[0]), rtol=1e-5)
+    slopes = jax.vmap(jax.grad(crf.lookup), (0, None))(jnp.arange(1.0, len(g)), g)
+    np.testing.assert_allclose(nodes[1:] * slopes, 1, rtol=1e-5)
+    beyond = jax.vmap(jax.grad(crf.respond), (0, None))(jnp.array([g[0] - 1, g[-1] + 1]), g)
+    np.testing.assert_array_equal(beyond, 0)
+
+
+def test_one_curve_serves_all_channels():
+    g = jnp.log(jnp.arange(1.0, 257))
+    levels = jnp.asarray(np.random.default_rng(14).uniform(0, 255, (5, 7, 3)), jnp.float32)
+    np.testing.assert_array_equal(crf.lookup(levels, g[None]), crf.lookup(levels, g))
+    np.testing.assert_array_equal(crf.respond(levels / 50, g[None]), crf.respond(levels / 50, g))
+    with pytest.raises(ValueError, match="c, num_levels"):
+        crf.lookup(levels, jnp.stack([g, g]))
+
+
 def test_ridge_and_its_gradient():
     rng = np.random.default_rng(4)
     with jax.enable_x64(True):
@@ -194,6 +338,9 @@ def test_gradient_through_the_solve():
         (np.zeros((2, 4, 4, 3)), np.array([0, -np.inf]), "finite"),
         (np.zeros((4, 4, 3)), np.zeros(2), r"\[n, h, w, c\]"),
         (np.zeros((2, 4, 4, 3), np.int32), np.arange(2.0), "uint8"),
+        (np.zeros((2, 4, 4, 3), np.uint32), np.arange(2.0), "uint32: expected uint8"),
+        (np.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
+        (jnp.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
     ],
 )
 def test_bad_stacks_are_refused(stack, log_times, message):
@@ -208,3 +355,18 @@ def test_unknown_names_are_refused():
             crf.recover(stack, np.arange(2.0), **option)
     with pytest.raises(ValueError, match="smoothness"):
         crf.recover(stack, np.arange(2.0), smoothness=0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": 0}, "num_samples"),
+        ({"method": "mitsunaga_nayar", "smoothness": 5.0}, "has no smoothness"),
+        ({"method": "mitsunaga_nayar", "solver": "lstsq"}, "has no solver"),
+        ({"degree": 3}, "has no degree"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message):
+    stack = np.random.default_rng(15).random((2, 4, 4, 3), np.float32)
+    with pytest.raises(ValueError, match=message):
+        crf.recover(stack, np.arange(2.0), **options)

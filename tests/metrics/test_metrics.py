@@ -231,17 +231,6 @@ def test_correct_response_of_few_levels_is_finite(levels):
     assert bool(jnp.isfinite(gradient).all())
 
 
-def test_mean_adds_parts_of_unequal_size():
-    values = RNG.random(10)
-    parts = metrics.Mean.of(values[:3]) + metrics.Mean.of(values[3:]) + metrics.Mean.empty()
-    assert float(parts.value) == pytest.approx(values.mean(), rel=1e-6)
-    padded = metrics.Mean.of(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([1, 1, 0]))
-    assert float(padded.value) == 2
-    assert np.isnan(float(metrics.Mean.empty().value))
-    summed = jax.jit(lambda m: jax.tree.map(lambda x: 2 * x, m))(padded)
-    assert float(summed.total) == 8
-
-
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_order_statistics_equal_sort(size):
     values = RNG.standard_normal(size) * 10.0 ** RNG.integers(-30, 30, size)

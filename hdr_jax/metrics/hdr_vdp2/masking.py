@@ -47,7 +47,7 @@ def mutual_masker(test: list[Array], reference: list[Array]) -> list[Array]:
 
 def other_orientations(maskers: list[Array]) -> list[Array]:
     """Contrast at the other orientations of each band, xo = max(sum m - m, 0)."""
-    return [jnp.maximum(m.sum(0) - m, 0) for m in maskers]
+    return [jnp.maximum(m.sum(0, keepdims=True) - m, 0) for m in maskers]
 
 
 def neighbouring_bands(maskers: list[Array]) -> list[Array]:
@@ -76,16 +76,20 @@ def masking_noise(maskers: list[Array], sensitivity: list[Array]) -> list[Array]
 
     N = nb (k_self (m S / nb)^q + k_xo (xo S / nb)^q + k_xn (xn S)^q), per plane.
     """
-    across = zip(
-        maskers, other_orientations(maskers), neighbouring_bands(maskers), sensitivity, strict=True
-    )
+    others, neighbours = other_orientations(maskers), neighbouring_bands(maskers)
+    across = zip(maskers, others, neighbours, _for_planes(sensitivity), strict=True)
     noise = []
-    for b, (masker, others, near, s) in enumerate(across):
+    for b, (masker, other, near, s) in enumerate(across):
         nb = 2.0**b
         same = MASK_SELF * power(masker * s / nb, MASK_Q)
-        orientation = MASK_ORIENTATION * power(others * s / nb, MASK_Q)
+        orientation = MASK_ORIENTATION * power(other * s / nb, MASK_Q)
         noise.append(nb * (same + orientation + MASK_BAND * power(near * s, MASK_Q)))
     return noise
+
+
+def _for_planes(sensitivity: list[Array]) -> list[Array]:
+    """S of every band for planes [o, h_b, w_b]: [1, h_b, w_b], or a number as it is."""
+    return [s[None] if s.ndim == 2 else s for s in sensitivity]
 
 
 def differences(
@@ -111,6 +115,7 @@ def differences(
         2.0**b * signed_power((t - r) / 2.0**b, MASK_P)
         for b, (t, r) in enumerate(zip(test, reference, strict=True))
     ]
+    sensitivity = _for_planes(sensitivity)
     if not masking:
         return [e * power(s, MASK_P) for e, s in zip(signals, sensitivity, strict=True)]
     noise = masking_noise(mutual_masker(test, reference), sensitivity)

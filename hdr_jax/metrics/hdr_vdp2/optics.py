@@ -48,7 +48,9 @@ def scatter(light: Array, surround: Array, pixels_per_degree: float) -> Array:
     h, w = light.shape[-2:]
     size = (2 * h, 2 * w)
     transfer = modulation_transfer(frequency_grid(*size, pixels_per_degree))
-    spectrum = jnp.fft.rfft2(light - surround, s=size) * jnp.asarray(transfer, light.dtype)
+    transfer = jnp.asarray(transfer, light.dtype).reshape((1,) * (light.ndim - 2) + transfer.shape)
+    surround = surround.reshape((1,) * (light.ndim - surround.ndim) + surround.shape)
+    spectrum = jnp.fft.rfft2(light - surround, s=size) * transfer
     retinal = jnp.fft.irfft2(spectrum, s=size)[..., :h, :w] + surround
     return jnp.clip(retinal, MIN_LIGHT, MAX_LIGHT)
 

@@ -37,7 +37,7 @@ def plane_errors(difference: list[Array], mask: Array) -> list[Array]:
     """
     errors = []
     for d in difference:
-        total = ((d * resize(mask, d.shape[-2:])) ** 2).sum((-2, -1))
+        total = ((d * resize(mask, d.shape[-2:])[None]) ** 2).sum((-2, -1))
         # Double where: the root has an infinite slope at 0, where the pictures are equal.
         positive = total > 0
         root = jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)

@@ -90,6 +90,6 @@ def filter_base(base: Array, mean_luminance: Array, pad: Array, frequency: float
     h, w = base.shape[-2:]
     size = (2 * h, 2 * w)
     rho = optics.frequency_grid(*size, 2 * np.sqrt(2) * frequency)
-    gain = neural_csf(rho, mean_luminance[:, None, None, None])
+    gain = neural_csf(rho[None, None], mean_luminance[:, None, None, None])
     spectrum = jnp.fft.rfft2(base - pad, s=size) * gain
     return jnp.fft.irfft2(spectrum, s=size)[..., :h, :w]

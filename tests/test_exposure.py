@@ -1,0 +1,58 @@
+"""The forward camera: its slopes where exposures are black or white, and under noise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax.exposure import expose, gamma, srgb
+from hdr_jax.weighting import hat
+
+LOG_TIMES = np.zeros(1, np.float32)
+
+
+def slope(radiance, response, **options):
+    """d stack / d radiance of single pixels, each on its own."""
+    one = lambda x: expose(x.reshape(1, 1, 1), LOG_TIMES, response, **options).sum()  # noqa: E731
+    return jax.vmap(jax.grad(one))(jnp.asarray(radiance, jnp.float32))
+
+
+def test_the_full_slope_holds_at_black_and_white():
+    slopes = slope([0.0, 1.0, 1.1, -0.1], srgb())
+    np.testing.assert_allclose(slopes, [12.92, 1.055 / 2.4, 0, 0], rtol=1e-4)
+    table = jnp.log(jnp.linspace(0.01, 1, 64))
+    ends = slope([0.01, 1.0], table) * 63
+    expected = [1 / 0.01 / (table[1] - table[0]), 1 / (table[-1] - table[-2])]
+    np.testing.assert_allclose(ends, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [{}, {"read_noise": 0.01}, {"shot_noise": 0.1}])
+@pytest.mark.parametrize("response", [srgb(), gamma(), jnp.log(jnp.linspace(0.001, 1, 64))])
+def test_gradients_with_a_key_are_finite(noise, response):
+    radiance = jnp.asarray([[[0.0], [1e-3], [0.4], [1.0]]], jnp.float32)
+    key = jax.random.key(0)
+
+    def total(radiance, read_noise, shot_noise):
+        options = {"read_noise": read_noise, "shot_noise": shot_noise}
+        return expose(radiance, LOG_TIMES, response, key=key, **options).sum()
+
+    amounts = [noise.get(name, 0.0) for name in ("read_noise", "shot_noise")]
+    gradients = jax.grad(total, argnums=(0, 1, 2))(radiance, *amounts)
+    assert all(bool(jnp.all(jnp.isfinite(gradient))) for gradient in gradients)
+    assert float(jnp.abs(gradients[0][0, 2, 0])) > 0
+    if not noise:  # a key alone changes nothing
+        plain = jax.grad(lambda x: expose(x, LOG_TIMES, response).sum())(radiance)
+        np.testing.assert_array_equal(gradients[0], plain)
+
+
+def test_one_curve_serves_all_channels():
+    radiance = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 5, 3)), jnp.float32)
+    g = jnp.log(jnp.linspace(0.01, 1, 64))
+    expected = expose(radiance, LOG_TIMES, g)
+    for table in (g[None], jnp.stack([g] * 3)):
+        np.testing.assert_allclose(expose(radiance, LOG_TIMES, table), expected, rtol=1e-6)
+
+
+def test_the_hat_has_its_full_slope_at_the_ends():
+    slopes = jax.vmap(jax.grad(hat))(jnp.array([-1.0, 0.0, 50.0, 200.0, 255.0, 256.0]))
+    np.testing.assert_allclose(slopes, np.array([0, 1, 1, -1, -1, 0]) / 127.5)

@@ -1,0 +1,39 @@
+"""Tone mapping: black scenes, scale, and Reinhard's formula in loops."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import color, tonemap
+
+
+def reinhard_in_float64(radiance, key=0.18, burn_fraction=0.01):
+    """Reinhard et al. 2002, Eq. 1 to 4, as printed."""
+    luminance = radiance @ np.asarray(color.LUMINANCE_WEIGHTS)
+    scaled = key * luminance / np.exp(np.log(luminance).mean())
+    white = np.quantile(scaled, 1 - burn_fraction)
+    display = scaled * (1 + scaled / white**2) / (1 + scaled)
+    linear = np.clip(radiance * (display / luminance)[..., None], 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_reinhard_is_the_printed_formula_at_any_scale(scale):
+    radiance = np.exp(np.random.default_rng(0).normal(0, 2, (20, 30, 3)))
+    picture = tonemap.reinhard(jnp.asarray(radiance * scale, jnp.float32))
+    np.testing.assert_allclose(picture, reinhard_in_float64(radiance), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_black_scene_is_black_and_its_gradient_finite(channels):
+    black = jnp.zeros((4, 5, channels))
+    np.testing.assert_array_equal(tonemap.reinhard(black), 0)
+    gradient = jax.grad(lambda x: tonemap.reinhard(x).sum())(black)
+    assert bool(jnp.all(jnp.isfinite(gradient)))
+
+
+def test_one_light_in_the_dark_is_seen():
+    picture = tonemap.reinhard(jnp.zeros((20, 20, 3)).at[3, 4].set(1e-4))
+    np.testing.assert_allclose(picture[3, 4], 1, atol=1e-6)
+    assert float(picture.sum()) == float(picture[3, 4].sum())
