@@ -16,12 +16,14 @@ from jax import Array
 from hdr_jax import crf
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, default_num_levels
-from hdr_jax.weighting import Weighting, extremes_counted_once, noise
+from hdr_jax.weighting import NEARLY_WHITE, Weighting, extremes_counted_once, noise
 from hdr_jax.weighting import get as weight_function
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.
 NEGLIGIBLE_WEIGHT = 1e-6
+# From here on noise, not light, tells the levels of white apart.
+WHITE = 0.98
 
 
 def merge(
@@ -57,10 +59,12 @@ def merge(
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
-        `hdr_jax.brackets.confidence` gives it.
+        `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
-        of which the longest exposure would make a dark speck in a highlight.
+        of which the longest exposure would make a dark speck in a highlight. Where all channels
+        of all exposures are white, nothing tells of a colour: the channels' median is taken for
+        each, not the end of each one's curve, which is known least.
 
     Returns:
       Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
@@ -169,7 +173,6 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
     if confidence is not None:
         weights = weights * confidence[..., None]
-        log_radiance = _believed(log_radiance, confidence)
     if extremes_once:
         trusted = True if confidence is None else confidence[..., None] >= 0.5
         weights = weights * extremes_counted_once(stack, log_times, trusted)
@@ -177,7 +180,13 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
-    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
+    shortest, middle, longest = _believed_ends(log_times, confidence)
+    white = lost & (_at(stack, middle) > 0.5)
+    filled = jnp.where(lost, _at(log_radiance, longest), mean)
+    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
+    if extremes_once:
+        merged = _neutral_where_clipped(merged, _at(stack, shortest))
     return jnp.exp(merged - jnp.max(g))
 
 
@@ -199,19 +208,31 @@ def _curve_per_channel(g: Array, stack: Array) -> Array:
     return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
 
 
-def _believed(log_radiance, confidence):
-    """`log_radiance` with that of the most trusted exposure where one is hardly trusted."""
-    # It hardly weighs in the mean; it matters where a lost channel is read from one exposure.
-    best = jnp.argmax(confidence, axis=0)[None, ..., None]
-    trusted = jnp.take_along_axis(log_radiance, best, axis=0)
-    return jnp.where(confidence[..., None] < 0.5, trusted, log_radiance)
+def _believed_ends(log_times, confidence):
+    """The shortest, the middle and the longest exposure, indices; of those that are believed.
 
-
-def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):
-    """`mean` [h, w, c] with the lost channels, and the colour of lost highlights, filled in."""
+    With a confidence they are [h, w]; the longest stands for a middle that is not believed.
+    """
     order = jnp.argsort(log_times)
     shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
-    white = lost & (stack[middle] > 0.5)
-    filled = jnp.where(lost, log_radiance[longest], mean)
-    usable = jnp.any(white, axis=-1, keepdims=True) & (weights[shortest] >= NEGLIGIBLE_WEIGHT)
-    return jnp.where(white | usable, log_radiance[shortest], filled)
+    if confidence is None:
+        return shortest, middle, longest
+    trusted = (confidence >= 0.5) | ~jnp.any(confidence >= 0.5, axis=0)
+    times = log_times[:, None, None]
+    first = jnp.argmin(jnp.where(trusted, times, jnp.inf), axis=0)
+    last = jnp.argmax(jnp.where(trusted, times, -jnp.inf), axis=0)
+    return first, jnp.where(trusted[middle], middle, last), last
+
+
+def _at(values, exposure):
+    """Values [n, h, w, c] of one exposure, or of another one [h, w] for each pixel."""
+    if exposure.ndim == 0:
+        return values[exposure]
+    return jnp.take_along_axis(values, exposure[None, ..., None], axis=0)[0]
+
+
+def _neutral_where_clipped(merged, shortest):
+    """`merged` [h, w, c] without colour where all levels of the shortest exposure are white."""
+    least = jnp.min(shortest, axis=-1, keepdims=True)
+    share = jnp.clip((least - NEARLY_WHITE) / (WHITE - NEARLY_WHITE), 0, 1)
+    return merged + share * (jnp.median(merged, axis=-1, keepdims=True) - merged)

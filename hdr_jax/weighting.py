@@ -18,6 +18,8 @@ Weighting = Callable[[Array, int], Array]
 WHITE = (0.9, 0.98)
 # Beyond these a stop more or less is white or black: two exposures cannot both be in between.
 NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
+# Noise and JPEG make as little of white.
+LESS_WHITE = 0.85
 
 
 def hat(levels: Array, num_levels: int = 256) -> Array:
@@ -123,7 +125,8 @@ def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool
     white, black = (values >= NEARLY_WHITE) & trusted, (values <= NEARLY_BLACK) & trusted
     shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
     longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
-    counts = ((values < NEARLY_WHITE) | (times <= shortest_white)) & (
+    # More exposure is not darker: what is a little less white in a longer one is noise.
+    counts = ((values < LESS_WHITE) | (times <= shortest_white)) & (
         (values > NEARLY_BLACK) | (times >= longest_black)
     )
     return counts.astype(values.dtype)

@@ -86,6 +86,10 @@ def recover(
         raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
     if num_samples < 1:
         raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
+    if valid is not None and jnp.shape(valid) != stack.shape[:3]:
+        raise InputError(
+            f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
+        )
     g, tied = _recover(
         stack,
         log_times,

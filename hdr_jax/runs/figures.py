@@ -16,6 +16,7 @@ import numpy as np
 from hdr_jax import color, tonemap
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
+from hdr_jax.images import OWN_SOFTWARE
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")
@@ -178,7 +179,8 @@ def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=100)
+            # So that nobody takes it for a photograph.
+            figure.savefig(temporary, format="png", dpi=100, metadata={"Software": OWN_SOFTWARE})
     finally:
         plt.close(figure)
 
