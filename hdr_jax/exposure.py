@@ -39,6 +39,23 @@ def ev_to_log_times(ev_offset: Array) -> Array:
     return LN2 * jnp.asarray(ev_offset, jnp.float32)
 
 
+def log_times_to_ev(log_times: Array) -> Array:
+    """EV offset in stops of natural log exposure times: the inverse of `ev_to_log_times`.
+
+    Args:
+      log_times: natural logs of exposure times, any shape.
+
+    Returns:
+      Stops, same shape.
+
+    Differentiable in `log_times`.
+    Example:
+      >>> float(log_times_to_ev(ev_to_log_times(2.0)))
+      2.0
+    """
+    return jnp.asarray(log_times, jnp.float32) / LN2
+
+
 def gamma(exponent: float = 2.2) -> Response:
     """Response f(X) = X^(1 / exponent).
 

@@ -12,7 +12,7 @@ from hdr_jax import brackets, images, progress
 from hdr_jax.cli.outputs import check, write_preview
 from hdr_jax.cli.parsers import PICTURES_FIRST
 from hdr_jax.errors import InputError
-from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.exposure import ev_to_log_times, log_times_to_ev
 from hdr_jax.runs import figures
 
 MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
@@ -97,7 +97,9 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
 def exposures_text(log_times, args: argparse.Namespace) -> str:
     """The exposures as they are noted in the header of the map."""
     if args.ev:
-        return f"exposures at EV {' '.join(f'{x:g}' for x in np.asarray(log_times) / np.log(2))}"
+        return (
+            f"exposures at EV {' '.join(f'{x:g}' for x in np.asarray(log_times_to_ev(log_times)))}"
+        )
     return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
 
 
