@@ -41,7 +41,8 @@ def merge(
 
     ln E = sum_j w(Z_j) (g(Z_j) - ln t_j) / sum_j w(Z_j) for each pixel and channel. The channels
     agree at the anchor of g; one scale for all makes the largest inverse response, exp(max g), 1.
-    With a confidence, w(Z_j) is multiplied by it.
+    With a confidence, w(Z_j) is multiplied by it, and by 0 below one half where another exposure
+    has more.
 
     A channel that weighs nothing in any exposure is read from a single one: from the shortest where
     the middle exposure is bright, from the longest where it is dark. Where it is bright, the
@@ -171,16 +172,17 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
-    if confidence is not None:
-        weights = weights * confidence[..., None]
+    believed = None if confidence is None else _believed(confidence)
+    if believed is not None:
+        weights = weights * jnp.where(believed, confidence, 0)[..., None]
     if extremes_once:
-        trusted = True if confidence is None else confidence[..., None] >= 0.5
+        trusted = True if believed is None else believed[..., None]
         weights = weights * extremes_counted_once(stack, log_times, trusted)
     total = jnp.sum(weights, axis=0)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
-    shortest, middle, longest = _believed_ends(log_times, confidence)
+    shortest, middle, longest = _ends(log_times, believed)
     white = lost & (_at(stack, middle) > 0.5)
     filled = jnp.where(lost, _at(log_radiance, longest), mean)
     usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
@@ -208,20 +210,25 @@ def _curve_per_channel(g: Array, stack: Array) -> Array:
     return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
 
 
-def _believed_ends(log_times, confidence):
+def _believed(confidence):
+    """Which exposures count: those believed by one half at least, or all where there is none."""
+    half = confidence >= 0.5
+    return half | ~jnp.any(half, axis=0)
+
+
+def _ends(log_times, believed):
     """The shortest, the middle and the longest exposure, indices; of those that are believed.
 
-    With a confidence they are [h, w]; the longest stands for a middle that is not believed.
+    With a bool [n, h, w] they are [h, w]; the longest stands for a middle that is not believed.
     """
     order = jnp.argsort(log_times)
     shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
-    if confidence is None:
+    if believed is None:
         return shortest, middle, longest
-    trusted = (confidence >= 0.5) | ~jnp.any(confidence >= 0.5, axis=0)
     times = log_times[:, None, None]
-    first = jnp.argmin(jnp.where(trusted, times, jnp.inf), axis=0)
-    last = jnp.argmax(jnp.where(trusted, times, -jnp.inf), axis=0)
-    return first, jnp.where(trusted[middle], middle, last), last
+    first = jnp.argmin(jnp.where(believed, times, jnp.inf), axis=0)
+    last = jnp.argmax(jnp.where(believed, times, -jnp.inf), axis=0)
+    return first, jnp.where(believed[middle], middle, last), last
 
 
 def _at(values, exposure):
