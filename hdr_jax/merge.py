@@ -213,7 +213,7 @@ def _curve_per_channel(g: Array, stack: Array) -> Array:
 def _believed(confidence):
     """Which exposures count: those believed by one half at least, or all where there is none."""
     half = confidence >= 0.5
-    return half | ~jnp.any(half, axis=0)
+    return half | ~jnp.any(half, axis=0, keepdims=True)
 
 
 def _ends(log_times, believed):
