@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError
@@ -16,8 +17,8 @@ SLOPE_PRIOR_WEIGHT = 0.1
 
 
 def debevec(
-    levels: Array,
-    log_times: Array,
+    levels: ArrayLike,
+    log_times: ArrayLike,
     *,
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
@@ -77,7 +78,9 @@ def debevec(
     return line + basis @ y
 
 
-def check_samples(levels: Array, log_times: Array, smoothness: float) -> tuple[Array, Array]:
+def check_samples(
+    levels: ArrayLike, log_times: ArrayLike, smoothness: float
+) -> tuple[Array, Array]:
     """Levels [p, n] and log_times [n] as floats of at least 32 bits, which LAPACK demands.
 
     Raises InputError unless their shapes fit and the smoothness is positive.

@@ -118,7 +118,7 @@ class GlobalNetwork(UNet):
     channels = (3,)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         (image,) = inputs
         stem = self.stem(image)
@@ -135,7 +135,7 @@ class LocalNetwork(UNet):
     channels = (3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         image, edge_map = inputs
         gray = image.mean(-1, keepdims=True)
@@ -156,7 +156,7 @@ class RefinementNetwork(UNet):
     channels = (3, 3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         image, tone, edges = inputs
         stem = self.stem(image, tone, edges)

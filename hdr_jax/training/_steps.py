@@ -67,7 +67,8 @@ def train_step(
 
     (loss, terms), gradients = jax.value_and_grad(total, has_aux=True)(state.params)
     loss, terms, gradients = jax.lax.pmean((loss, terms, gradients), DEVICES)
-    params, opt_state = dict(by_network(state.params)), dict(state.opt_state)
+    params: dict[str, Any] = by_network(state.params)
+    opt_state = dict(state.opt_state)
     gradients = by_network(gradients)
     for name in NETWORKS if phase == 2 else NETWORKS[:2]:
         updates, opt_state[name] = setup.optimizers[name].update(
@@ -99,7 +100,7 @@ def eval_step(
     """
     middle = setup.model.num_exposures // 2
     true = as_unit_float(batch["stack"])
-    output = setup.model.apply(
+    output: Any = setup.model.apply(
         {"params": params},
         true[:, middle],
         batch["edges"][:, middle].astype(jnp.float32),

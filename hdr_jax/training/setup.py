@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import optax
 
 from hdr_jax import optim
@@ -15,6 +14,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
 from hdr_jax.models import ExposureStackModel, model_from_fields
 
+Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
 NETWORKS = ("global", "local", "refinement")
 
 
@@ -79,7 +79,7 @@ class Setup:
     edge_weights: str
 
     @classmethod
-    def from_config(cls, config: ml_collections.ConfigDict) -> "Setup":
+    def from_config(cls, config: Fields) -> "Setup":
         """Resolves a configuration, and refuses one that could not be run to its end.
 
         Args:
@@ -128,7 +128,7 @@ class Setup:
             )
 
 
-def _optimizers(config: ml_collections.ConfigDict) -> dict[str, optax.GradientTransformation]:
+def _optimizers(config: Fields) -> dict[str, optax.GradientTransformation]:
     """Centralised Adam for each kind of network, at a constant rate or one that falls to 0."""
     rates = {name: config.learning_rate for name in NETWORKS}
     rates["refinement"] = config.refinement_learning_rate
@@ -140,7 +140,7 @@ def _optimizers(config: ml_collections.ConfigDict) -> dict[str, optax.GradientTr
     return {name: optim.centralized_adam(rate, **options) for name, rate in rates.items()}
 
 
-def _objective(config: ml_collections.ConfigDict, num_exposures: int) -> Objective:
+def _objective(config: Fields, num_exposures: int) -> Objective:
     """The losses and the layer's options; names and values are tried out."""
     weights, layer = config.loss.to_dict(), config.layer.to_dict()
     if set(weights) != set(LOSSES):
@@ -171,7 +171,7 @@ def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
         raise InputError(f"config.layer = {dict(layer)} does not work: {error}") from error
 
 
-def _check_numbers(config: ml_collections.ConfigDict, model: ExposureStackModel) -> None:
+def _check_numbers(config: Fields, model: ExposureStackModel) -> None:
     """Refuses counts and sizes that do not fit."""
     n, multiple = model.num_exposures, model.multiple
     counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
