@@ -49,6 +49,23 @@ def as_unit_float(image: Pixels) -> Pixels:
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
+def default_num_levels(image: Array) -> int:
+    """How many levels the response of pixels of that type has where nobody says.
+
+    Args:
+      image: array of any shape.
+
+    Returns:
+      4096 for uint16: linear 16-bit pictures tell more than 256 levels apart; else 256.
+
+    Example:
+      >>> import numpy as np
+      >>> default_num_levels(np.zeros(3, np.uint16)), default_num_levels(np.zeros(3, np.uint8))
+      (4096, 256)
+    """
+    return 4096 if jnp.result_type(image) == jnp.uint16 else 256
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
     """Value of `table` at `levels` (clamped to the table); see `hdr_jax.crf.lookup`.

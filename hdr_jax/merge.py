@@ -16,15 +16,15 @@ from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import clamp
-from hdr_jax.weighting import Weighting
+from hdr_jax.levels import clamp, default_num_levels
+from hdr_jax.weighting import NEARLY_WHITE, Weighting, extremes_counted_once, noise
 from hdr_jax.weighting import get as weight_function
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.
 NEGLIGIBLE_WEIGHT = 1e-6
-# Beyond these a stop more or less is white or black: two exposures cannot both be in between.
-NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
+# From here on noise, not light, tells the levels of white apart.
+WHITE = 0.98
 
 
 def merge(
@@ -42,7 +42,8 @@ def merge(
 
     ln E = sum_j w(Z_j) (g(Z_j) - ln t_j) / sum_j w(Z_j) for each pixel and channel. The channels
     agree at the anchor of g; one scale for all makes the largest inverse response, exp(max g), 1.
-    With a confidence, w(Z_j) is multiplied by it.
+    With a confidence, w(Z_j) is multiplied by it, and by 0 below one half where another exposure
+    has more.
 
     A channel that weighs nothing in any exposure is read from a single one: from the shortest where
     the middle exposure is bright, from the longest where it is dark. Where it is bright, the
@@ -55,14 +56,17 @@ def merge(
       log_times: [n] natural logs of exposure times.
       g: log inverse response [c, num_levels] or, the same for all channels, [num_levels] or
         [1, num_levels].
-      weighting: name or function of `hdr_jax.weighting`.
+      weighting: name or function of `hdr_jax.weighting`; "noise" weighs the levels by how well a
+        camera of response g knows them, see `hdr_jax.weighting.noise`.
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
-        `hdr_jax.brackets.confidence` gives it.
+        `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
-        of which the longest exposure would make a dark speck in a highlight.
+        of which the longest exposure would make a dark speck in a highlight. Where all channels
+        of all exposures are white, nothing tells of a colour: the channels' median is taken for
+        each, not the end of each one's curve, which is known least.
 
     Returns:
       Radiance [h, w, c] float, > 0, linear and relative; finite for black, white and clipped
@@ -95,8 +99,8 @@ def synthesize(
     num_samples: int = 256,
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
-    num_levels: int = 256,
-    sampling: str | Callable[..., Array] = "quantiles",
+    num_levels: int | None = None,
+    sampling: str | Callable[..., Array] = "auto",
     solver: str = "cholesky",
     rounding: bool = False,
     response_gradient: bool = False,
@@ -109,9 +113,11 @@ def synthesize(
       log_times: [n] natural logs of exposure times.
       num_samples: samples per channel for the response.
       smoothness: of the response, see `hdr_jax.crf.debevec`.
-      weighting: name or function of `hdr_jax.weighting`.
-      num_levels: number of levels of the response.
-      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      weighting: name or function of `hdr_jax.weighting`; with "noise", which needs a response, the
+        response is recovered by "hat".
+      num_levels: of the response, see `hdr_jax.crf.recover`.
+      sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
+        recipe.
       solver: of the least squares, "cholesky" or "lstsq", see `hdr_jax.crf.debevec`.
       rounding: read g at integer levels, as the released program does.
       response_gradient: differentiate through the recovery of g too; by default g is a constant
@@ -133,6 +139,7 @@ def synthesize(
       >>> radiance.shape, g.shape
       ((16, 16, 3), (3, 256))
     """
+    num_levels = num_levels or default_num_levels(stack)
     stack, log_times = crf.check_stack(stack, log_times)
     constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient
     g = crf.recover(
@@ -140,7 +147,7 @@ def synthesize(
         constant(log_times),
         num_samples=num_samples,
         smoothness=smoothness,
-        weighting=weighting,
+        weighting="hat" if weighting == "noise" else weighting,
         num_levels=num_levels,
         sampling=sampling,
         solver=solver,
@@ -162,21 +169,35 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     num_levels = g.shape[-1]
     stack = clamp(stack, 0, 1)
     levels = stack * (num_levels - 1)
-    weights = weight_function(weighting)(levels, num_levels)
+    weights = _weights(levels, g, weighting)
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
-    if confidence is not None:
-        weights = weights * confidence[..., None]
-        log_radiance = _believed(log_radiance, confidence)
+    believed = None if confidence is None else _believed(confidence)
+    if believed is not None:
+        weights = weights * jnp.where(believed, confidence, 0)[..., None]
     if extremes_once:
-        weights = weights * _extremes_once(stack, log_times, confidence)
+        trusted = True if believed is None else believed[..., None]
+        weights = weights * extremes_counted_once(stack, log_times, trusted)
     total = jnp.sum(weights, axis=0)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
-    merged = _replace_lost(mean, lost, stack, weights, log_radiance, log_times)
+    shortest, middle, longest = _ends(log_times, believed)
+    white = lost & (_at(stack, middle) > 0.5)
+    filled = jnp.where(lost, _at(log_radiance, longest), mean)
+    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
+    if extremes_once:
+        merged = _neutral_where_clipped(merged, _at(stack, shortest))
     return jnp.exp(merged - jnp.max(g))
+
+
+def _weights(levels, g, weighting):
+    """w(Z) of levels [n, h, w, c] from a camera of response g [c, num_levels]."""
+    if weighting == "noise":
+        return crf.lookup(levels, noise(g))
+    return weight_function(weighting)(levels, g.shape[-1])
 
 
 def _curve_per_channel(g: ArrayLike, stack: Array) -> Array:
@@ -190,32 +211,36 @@ def _curve_per_channel(g: ArrayLike, stack: Array) -> Array:
     return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
 
 
-def _extremes_once(stack, log_times, confidence):
-    """0 for all but the shortest nearly white and the longest nearly black exposures, else 1."""
-    times = log_times[:, None, None, None]
-    trusted = True if confidence is None else confidence[..., None] >= 0.5
-    white, black = (stack >= NEARLY_WHITE) & trusted, (stack <= NEARLY_BLACK) & trusted
-    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
-    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
-    counts = ((stack < NEARLY_WHITE) | (times <= shortest_white)) & (
-        (stack > NEARLY_BLACK) | (times >= longest_black)
-    )
-    return counts.astype(stack.dtype)
+def _believed(confidence):
+    """Which exposures count: those believed by one half at least, or all where there is none."""
+    half = confidence >= 0.5
+    return half | ~jnp.any(half, axis=0)
 
 
-def _believed(log_radiance, confidence):
-    """`log_radiance` with that of the most trusted exposure where one is hardly trusted."""
-    # It hardly weighs in the mean; it matters where a lost channel is read from one exposure.
-    best = jnp.argmax(confidence, axis=0)[None, ..., None]
-    trusted = jnp.take_along_axis(log_radiance, best, axis=0)
-    return jnp.where(confidence[..., None] < 0.5, trusted, log_radiance)
+def _ends(log_times, believed):
+    """The shortest, the middle and the longest exposure, indices; of those that are believed.
 
-
-def _replace_lost(mean, lost, stack, weights, log_radiance, log_times):
-    """`mean` [h, w, c] with the lost channels, and the colour of lost highlights, filled in."""
+    With a bool [n, h, w] they are [h, w]; the longest stands for a middle that is not believed.
+    """
     order = jnp.argsort(log_times)
     shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
-    white = lost & (stack[middle] > 0.5)
-    filled = jnp.where(lost, log_radiance[longest], mean)
-    usable = jnp.any(white, axis=-1, keepdims=True) & (weights[shortest] >= NEGLIGIBLE_WEIGHT)
-    return jnp.where(white | usable, log_radiance[shortest], filled)
+    if believed is None:
+        return shortest, middle, longest
+    times = log_times[:, None, None]
+    first = jnp.argmin(jnp.where(believed, times, jnp.inf), axis=0)
+    last = jnp.argmax(jnp.where(believed, times, -jnp.inf), axis=0)
+    return first, jnp.where(believed[middle], middle, last), last
+
+
+def _at(values, exposure):
+    """Values [n, h, w, c] of one exposure, or of another one [h, w] for each pixel."""
+    if exposure.ndim == 0:
+        return values[exposure]
+    return jnp.take_along_axis(values, exposure[None, ..., None], axis=0)[0]
+
+
+def _neutral_where_clipped(merged, shortest):
+    """`merged` [h, w, c] without colour where all levels of the shortest exposure are white."""
+    least = jnp.min(shortest, axis=-1, keepdims=True)
+    share = jnp.clip((least - NEARLY_WHITE) / (WHITE - NEARLY_WHITE), 0, 1)
+    return merged + share * (jnp.median(merged, axis=-1, keepdims=True) - merged)

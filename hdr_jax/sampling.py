@@ -33,6 +33,7 @@ def quantiles(
     *,
     num_levels: int = 256,
     level_spread: float = LEVEL_SPREAD,
+    valid: Array | None = None,
 ) -> Array:
     """Real-valued, unbiased level quantiles, the same for all exposures: the default.
 
@@ -47,6 +48,7 @@ def quantiles(
       num_samples: p, the number of quantiles.
       num_levels: number of levels of the response to recover.
       level_spread: 0 spaces the quantiles by numbers of pixels, 1 by the mean level.
+      valid: bool [n, h, w], where an exposure holds data; pixels count that are data in all.
 
     Returns:
       Levels [c, p, n] float in [0, num_levels - 1], increasing along p.
@@ -60,19 +62,21 @@ def quantiles(
       >>> quantiles(stack, num_samples=2, level_spread=0.0)[0].round().tolist()
       [[64.0, 32.0], [192.0, 96.0]]
     """
-    levels = _pixels_first(stack) * (num_levels - 1)
-    histograms = jax.vmap(jax.vmap(lambda z: _linear_histogram(z, num_levels)))(levels)
-    cdf = jnp.cumsum(histograms, axis=-1)  # [c, n, num_levels]
+    pixels, weights = _pixels_first(stack, valid)
+    cdf = _cumulative(pixels * (num_levels - 1), weights, num_levels)
     return jax.vmap(lambda c: _spread_quantiles(c, num_samples, level_spread))(cdf)
 
 
-def grossberg_nayar(stack: Array, num_samples: int = 256, *, num_levels: int = 256) -> Array:
+def grossberg_nayar(
+    stack: Array, num_samples: int = 256, *, num_levels: int = 256, valid: Array | None = None
+) -> Array:
     """The paper's recipe: at each of p equally spaced u, the level whose cdf is nearest to u.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16.
       num_samples: p, the number of quantiles u = 0, 1/(p-1), ..., 1.
       num_levels: number of levels of the response to recover.
+      valid: bool [n, h, w], where an exposure holds data; pixels count that are data in all.
 
     Returns:
       Levels [c, p, n] int32 in [0, num_levels - 1].
@@ -83,9 +87,8 @@ def grossberg_nayar(stack: Array, num_samples: int = 256, *, num_levels: int = 2
       >>> grossberg_nayar(jnp.concatenate([ramp, ramp / 2]), num_samples=3)[0].tolist()
       [[0, 0], [127, 63], [255, 128]]
     """
-    levels = jnp.round(_pixels_first(stack) * (num_levels - 1))
-    histograms = jax.vmap(jax.vmap(lambda z: _linear_histogram(z, num_levels)))(levels)
-    cdf = jnp.cumsum(histograms, axis=-1)
+    pixels, weights = _pixels_first(stack, valid)
+    cdf = _cumulative(jnp.round(pixels * (num_levels - 1)), weights, num_levels)
     u = jnp.linspace(0, 1, num_samples, dtype=cdf.dtype)
     distance = jnp.abs(cdf[:, :, None] - u[None, None, :, None])  # [c, n, p, num_levels]
     return jnp.argmin(distance, axis=-1).swapaxes(1, 2).astype(jnp.int32)
@@ -122,22 +125,37 @@ def get(sampling: str | Callable[..., Array]) -> Callable[..., Array]:
     return NAMES[sampling]
 
 
-def _pixels_first(stack: Array) -> Array:
-    """[n, h, w, c] -> [c, n, pixels] clipped to [0, 1], thinned evenly where there are too many."""
+def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | None]:
+    """[n, h, w, c] -> [c, n, pixels] in [0, 1], thinned evenly where there are too many.
+
+    With it the weights [pixels]: 1 where all exposures are valid; None if all pixels are.
+    """
     stack = jnp.asarray(stack)
     n, h, w, c = stack.shape
     step = 1
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
     thinned = as_unit_float(stack[:, ::step, ::step])
-    return clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
+    if valid is None:
+        return pixels, None
+    return pixels, jnp.all(valid[:, ::step, ::step], axis=0).ravel().astype(pixels.dtype)
 
 
-def _linear_histogram(levels: Array, num_levels: int) -> Array:
+def _cumulative(levels: Array, weights: Array | None, num_levels: int) -> Array:
+    """Fractions [c, n, num_levels] of the pixels of `levels` [c, n, pixels] up to each level."""
+    one = jax.vmap(jax.vmap(lambda z: _linear_histogram(z, weights, num_levels)))
+    return jnp.cumsum(one(levels), axis=-1)
+
+
+def _linear_histogram(levels: Array, weights: Array | None, num_levels: int) -> Array:
     """Fractions [num_levels] of `levels` [pixels]; a level between integers counts in both."""
     k, fraction = left_segment(levels, num_levels)
-    counts = jnp.zeros(num_levels, levels.dtype).at[k].add(1 - fraction).at[k + 1].add(fraction)
-    return counts / levels.size
+    low, high, total = 1 - fraction, fraction, levels.size
+    if weights is not None:
+        low, high, total = low * weights, high * weights, jnp.maximum(jnp.sum(weights), 1)
+    counts = jnp.zeros(num_levels, levels.dtype).at[k].add(low).at[k + 1].add(high)
+    return counts / total
 
 
 def _spread_quantiles(cdf: Array, num_samples: int, level_spread: float) -> Array:

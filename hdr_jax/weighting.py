@@ -14,6 +14,13 @@ from hdr_jax.errors import InputError
 
 Weighting = Callable[[Array, int], Array]
 
+# Between these shares of the scale the weights of `noise` fall to 0.
+WHITE = (0.9, 0.98)
+# Beyond these a stop more or less is white or black: two exposures cannot both be in between.
+NEARLY_WHITE, NEARLY_BLACK = 0.95, 0.03
+# Noise and JPEG make as little of white.
+LESS_WHITE = 0.85
+
 
 def hat(levels: Array, num_levels: int = 256) -> Array:
     """Debevec's hat: 1 at mid-grey, falling linearly to 0 at the darkest and the brightest level.
@@ -59,6 +66,72 @@ def uniform(levels: Array, num_levels: int = 256) -> Array:
     return jnp.ones_like(_as_float(levels))
 
 
+def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> Array:
+    """Weights of the levels by the noise that a camera of response g has there: 1 / var(ln E).
+
+    With the exposure X(z) = exp(g(z) - max g) and its variance shot_noise^2 X + read_noise^2,
+    var(ln E) = (shot_noise^2 X + read_noise^2) / X^2 + g'(z)^2 / 12; the second term is rounding to
+    whole levels. So a level weighs about as much as the light that made it, in which a long
+    exposure counts for as many short ones as it lasts. From WHITE[0] on the weight falls, at
+    WHITE[1] it is 0: there a level is what clipping left. At level 0 it is 0 too.
+
+    Args:
+      g: log inverse response [..., num_levels].
+      shot_noise: standard deviation of the light's own noise at the largest exposure, in its unit;
+        0.005 is that of 40,000 electrons.
+      read_noise: standard deviation of the noise that is there without light, same unit.
+
+    Returns:
+      Weights [..., num_levels] in [0, 1], 1 where a level is known best.
+
+    Differentiable in `g`.
+    Source: noise model of Hanji, Zhong and Mantiuk 2020, "Noise-aware merging of high dynamic range
+      image stacks without camera calibration".
+    Example:
+      >>> g = jnp.log((jnp.arange(256) + 0.5) / 255.5)  # a linear camera
+      >>> w = noise(g)
+      >>> round(float(w[200] / w[100]), 1), float(w[0]), float(w[255])
+      (2.0, 0.0, 0.0)
+    """
+    num_levels = g.shape[-1]
+    exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))
+    relative = (shot_noise**2 * exposure + read_noise**2) / exposure**2
+    variance = relative + jnp.gradient(g, axis=-1) ** 2 / 12
+    z = (jnp.arange(num_levels) / (num_levels - 1)).reshape((1,) * (g.ndim - 1) + (-1,))
+    below_white = jnp.clip((WHITE[1] - z) / (WHITE[1] - WHITE[0]), 0, 1)
+    weights = jnp.where(z > 0, below_white, 0) / variance
+    return weights / jnp.max(weights, axis=-1, keepdims=True)
+
+
+def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool = True) -> Array:
+    """0 for all but the shortest nearly white and the longest nearly black exposures, else 1.
+
+    Noise makes levels of white like 254, which tell nothing of how much brighter than white it was.
+
+    Args:
+      values: [n, ...] pixel values in [0, 1] of n exposures.
+      log_times: [n] natural logs of exposure times.
+      trusted: bool [n, ...], which exposures may be the shortest or the longest.
+
+    Returns:
+      0 or 1, shape and type of `values`.
+
+    Not differentiable.
+    Example:
+      >>> extremes_counted_once(jnp.array([0.99, 1.0, 0.5]), jnp.array([0.0, 1.0, 2.0])).tolist()
+      [1.0, 0.0, 1.0]
+    """
+    times = log_times.reshape(-1, *(1,) * (values.ndim - 1))
+    white, black = (values >= NEARLY_WHITE) & trusted, (values <= NEARLY_BLACK) & trusted
+    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
+    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
+    # More exposure is not darker: what is a little less white in a longer one is noise.
+    counts = ((values < LESS_WHITE) | (times <= shortest_white)) & (
+        (values > NEARLY_BLACK) | (times >= longest_black)
+    )
+    return counts.astype(values.dtype)
+
+
 NAMES: dict[str, Weighting] = {"hat": hat, "uniform": uniform}
 
 
@@ -79,6 +152,11 @@ def get(weighting: str | Weighting) -> Weighting:
     """
     if callable(weighting):
         return weighting
+    if weighting == "noise":
+        raise ValueError(
+            "weighting 'noise' is of a known response: it is for `merge` and `synthesize`, and "
+            "`hdr_jax.weighting.noise(g)` gives its table"
+        )
     if weighting not in NAMES:
         raise InputError(
             f"unknown weighting {weighting!r}: expected one of {sorted(NAMES)} or a function"

@@ -41,7 +41,7 @@ def libraries(requirements):
 
 def test_requirements_are_the_extra_all():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    listed = {line for line in lines if not line.startswith("#")}
+    listed = {line.partition("#")[0].strip() for line in lines} - {""}
     assert listed == {*PROJECT["dependencies"], *libraries(EXTRAS["all"])}
 
 

@@ -34,8 +34,10 @@ def read(paths: Sequence[pathlib.Path]) -> np.ndarray:
 
 
 def as_bytes(stack: np.ndarray) -> np.ndarray:
-    """A stack of 8 or 16 bits, rounded to 8."""
-    return np.rint(stack / 257).astype(np.uint8) if stack.dtype == np.uint16 else stack
+    """A stack of 8 or 16 bits or of floats in [0, 1], rounded to 8 bits."""
+    if stack.dtype == np.uint8:
+        return stack
+    return np.rint(stack / (257 if stack.dtype == np.uint16 else 1 / 255)).astype(np.uint8)
 
 
 def times_if_known(paths: Sequence[pathlib.Path]) -> np.ndarray | None:

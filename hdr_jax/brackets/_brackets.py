@@ -29,12 +29,30 @@ class Exposures(abc.ABC):
     def picture(self, index: int) -> np.ndarray:
         """One exposure [h, w, 3]."""
 
+    def valid(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Where rows of one exposure hold data, bool [stop - start, w]."""
+        return np.ones((stop - start, self.shape[2]), bool)
+
+    def valid_rows(self, start: int, stop: int) -> np.ndarray:
+        """Where rows of all exposures hold data, bool [n, stop - start, w]."""
+        return np.stack([self.valid(j, start, stop) for j in range(self.shape[0])])
+
     def thinned(self, pixels: int) -> np.ndarray:
         """Every k-th row and column of all exposures, at most so many pixels each."""
+        step = self._step(pixels)
+        return np.stack([self.picture(j)[::step, ::step] for j in range(self.shape[0])])
+
+    def valid_thinned(self, pixels: int) -> np.ndarray:
+        """Where the pixels of `thinned` hold data, bool [n, h', w']."""
+        step, (n, height) = self._step(pixels), self.shape[:2]
+        return np.stack([self.valid(j, 0, height)[::step, ::step] for j in range(n)])
+
+    def _step(self, pixels: int) -> int:
+        """The k of `thinned`."""
         step = 1
         while -(-self.shape[1] // step) * -(-self.shape[2] // step) > pixels:
             step += 1
-        return np.stack([self.picture(j)[::step, ::step] for j in range(self.shape[0])])
+        return step
 
 
 class InMemory(Exposures):
@@ -64,7 +82,8 @@ class Brackets(Exposures):
     """Exposures of one scene in a nameless temporary file, which goes when this does.
 
     Args:
-      pictures: [h, w, 3] uint8 or uint16, all alike, consumed one by one; at least one.
+      pictures: [h, w, 3] uint8, uint16 or float32, all alike, consumed one by one; at least one.
+        Or pairs of such a picture and where it holds data, bool [h, w] or None for everywhere.
 
     Raises:
       InputError: if there is none.
@@ -75,16 +94,18 @@ class Brackets(Exposures):
       (2, 2, 5, 3)
     """
 
-    def __init__(self, pictures: Iterable[np.ndarray]):
+    def __init__(self, pictures: Iterable[np.ndarray | tuple[np.ndarray, np.ndarray | None]]):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        count = 0
+        self._valid: list[np.ndarray | None] = []  # a bit for each pixel
         for picture in pictures:
+            picture, valid = picture if isinstance(picture, tuple) else (picture, None)
             np.ascontiguousarray(picture).tofile(self._file)
-            count += 1
-        if not count:
+            whole = valid is None or valid.all()
+            self._valid.append(None if whole else np.packbits(valid, axis=1))
+        if not self._valid:
             self._file.close()
             raise InputError("got no pictures; expected at least one photograph of [h, w, 3]")
-        self.shape, self.dtype = (count, *picture.shape), picture.dtype
+        self.shape, self.dtype = (len(self._valid), *picture.shape), picture.dtype
 
     def __enter__(self) -> "Brackets":
         return self
@@ -100,6 +121,13 @@ class Brackets(Exposures):
         """Rows of all exposures [n, stop - start, w, 3]."""
         return np.stack([self._read(j, start, stop) for j in range(self.shape[0])])
 
+    def valid(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Where rows of one exposure hold data, bool [stop - start, w]."""
+        if self._valid[index] is None:
+            return super().valid(index, start, stop)
+        bits = self._valid[index][start:stop]
+        return np.unpackbits(bits, axis=1, count=self.shape[2]) > 0
+
     def _read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Rows of one exposure."""
         _, h, w, c = self.shape
@@ -112,7 +140,7 @@ def load(paths: Sequence[pathlib.Path], *, progress: Progress = silent) -> Brack
     """Decodes photographs of one size into a temporary file.
 
     Args:
-      paths: photographs, 8 or 16 bits.
+      paths: photographs.
       progress: shows how far it is, see `hdr_jax.progress`.
 
     Returns:

@@ -44,7 +44,13 @@ def reference_index(stack: Array) -> int:
 
 
 def confidence(
-    stack: Array, log_times: Array, g: Array, *, reference: int, radius: int = 2
+    stack: Array,
+    log_times: Array,
+    g: Array,
+    *,
+    reference: int,
+    radius: int = 2,
+    valid: Array | None = None,
 ) -> Array:
     """Confidence in every pixel of every exposure, by what the reference exposure predicts.
 
@@ -57,7 +63,8 @@ def confidence(
 
     Where the reference is black its interval has one end only; where one of its channels is nearly
     white, that channel has a lower end and the others have none. Other exposures, those nearest to
-    it first, then close the interval, where they agree with it.
+    it first, then close the interval, where they agree with it. Where the reference holds no data
+    its interval is open at both ends.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16.
@@ -65,9 +72,10 @@ def confidence(
       g: log inverse response [c, num_levels], non-decreasing.
       reference: index of the exposure that is believed.
       radius: of the window, pixels.
+      valid: bool [n, h, w], where an exposure holds data; None is everywhere.
 
     Returns:
-      Confidence [n, h, w] in [0, 1]; 1 everywhere in the reference.
+      Confidence [n, h, w] in [0, 1]; 1 everywhere in the reference, 0 where there is no data.
 
     Raises:
       InputError: when shapes do not fit.
@@ -88,27 +96,29 @@ def confidence(
             f"got g of shape {jnp.shape(g)} and reference {reference} for {stack.shape[0]} "
             "exposures; expected g [c, num_levels] and an index of an exposure"
         )
-    return _confidence(stack, log_times, g, reference, radius)
+    valid = jnp.ones(stack.shape[:3], bool) if valid is None else jnp.asarray(valid)
+    return _confidence(stack, log_times, g, valid, reference, radius)
 
 
 @functools.partial(jax.jit, static_argnames=("reference", "radius"))
-def _confidence(stack, log_times, g, reference, radius):
+def _confidence(stack, log_times, g, valid, reference, radius):
     """`confidence` of a checked stack."""
     levels = jnp.clip(stack, 0, 1) * (g.shape[1] - 1)
     order = jnp.argsort(jnp.abs(log_times - log_times[reference]).at[reference].set(-1))
 
     def judge(interval, j):
-        trust = _agreement(_misfit(levels[j], log_times[j], g, interval), g.shape[1], radius)
-        closed = _close(interval, _interval(levels[j], log_times[j], g), trust > 0.5)
+        misfit = jnp.where(valid[j], _misfit(levels[j], log_times[j], g, interval), 0)
+        trust = _agreement(misfit, g.shape[1], radius) * valid[j]
+        closed = _close(interval, _interval(levels[j], log_times[j], g, valid[j]), trust > 0.5)
         return closed, trust
 
-    first = _interval(levels[reference], log_times[reference], g)
+    first = _interval(levels[reference], log_times[reference], g, valid[reference])
     _, trusts = jax.lax.scan(judge, first, order[1:])
-    whole = jnp.ones((1, *trusts.shape[1:]), trusts.dtype)
+    whole = valid[reference].astype(trusts.dtype)[None]
     return jnp.concatenate([whole, trusts])[jnp.argsort(order)]
 
 
-def _interval(levels: Array, log_time: Array, g: Array) -> tuple[Array, Array]:
+def _interval(levels: Array, log_time: Array, g: Array, valid: Array) -> tuple[Array, Array]:
     """Lowest and highest ln E [h, w, c] that levels of one exposure stand for."""
     unit = (g.shape[1] - 1) / 255
     white = levels >= BRIGHTEST * unit
@@ -117,6 +127,8 @@ def _interval(levels: Array, log_time: Array, g: Array) -> tuple[Array, Array]:
     low = crf.lookup(lowest, g) - log_time
     low = jnp.where(white | ~bent & (levels > DARKEST * unit), low, -jnp.inf)
     high = jnp.where(bent, jnp.inf, crf.lookup(levels + TOLERANCE * unit, g) - log_time)
+    low = jnp.where(valid[..., None], low, -jnp.inf)
+    high = jnp.where(valid[..., None], high, jnp.inf)
     return _window(low, jnp.inf, jax.lax.min, 1), _window(high, -jnp.inf, jax.lax.max, 1)
 
 

@@ -14,6 +14,8 @@ from hdr_jax.brackets import _warps
 from hdr_jax.brackets._alignment import register
 from hdr_jax.brackets._brackets import Brackets, Exposures, counted
 from hdr_jax.brackets._deghosting import confidence
+from hdr_jax.brackets._validity import MARGIN, contradicted
+from hdr_jax.errors import InputError
 from hdr_jax.merge import merge
 from hdr_jax.progress import Progress, silent
 
@@ -24,6 +26,8 @@ STRIP_VALUES = 2**23
 GHOST_LINKS = 2
 # Pixels of all exposures together that the response is recovered from.
 RESPONSE_PIXELS = 2**22
+# Share of the pixels that all exposures must show for it.
+MIN_COMMON = 0.01
 
 
 def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarray:
@@ -38,12 +42,22 @@ def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarra
       g float32 [3, 256], non-decreasing (`crf.monotone`).
 
     Raises:
-      InputError: as `crf.recover`.
+      InputError: as `crf.recover`, or if the exposures hardly show the same.
 
     Example: `g = response(brackets, np.log([0.1, 0.4]), method="mitsunaga_nayar")`
     """
-    g = crf.recover(brackets.thinned(RESPONSE_PIXELS // brackets.shape[0]), log_times, **options)
-    return np.asarray(crf.monotone(g))
+    pixels = RESPONSE_PIXELS // brackets.shape[0]
+    stack, valid = brackets.thinned(pixels), brackets.valid_thinned(pixels)
+    valid &= ~contradicted(stack, log_times, valid)
+    common = valid.all(0).mean()
+    if common < MIN_COMMON:
+        raise InputError(
+            f"only {common:.1%} of the scene is shown by all exposures; expected {MIN_COMMON:.0%} "
+            "at least. Leave out the pictures that show less, or give the camera's response."
+        )
+    if common < 1:
+        options["valid"] = valid
+    return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
 
 
 def align(
@@ -88,7 +102,13 @@ def align(
     warps = [warps[j] for j in range(n)]
     crop = _warps.common_area(warps, brackets.shape[1:])
     moved = [_warps.displacement(warp, brackets.shape[1:]) for warp in warps]
-    pictures = (_warps.aligned(brackets.picture(j), warps[j], crop) for j in range(n))
+    pictures = (
+        tuple(
+            _warps.aligned(part, warps[j], crop)
+            for part in (brackets.picture(j), brackets.valid(j, 0, brackets.shape[1]))
+        )
+        for j in range(n)
+    )
     with progress("warping", n) as advance:
         return Brackets(counted(pictures, advance)), moved
 
@@ -123,15 +143,19 @@ def merge_strips(
     log_times = np.asarray(log_times, np.float32)
     g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
     radius = max(2, round(max(height, width) / 1000))
-    margin = 0 if reference is None else GHOST_LINKS * (2 * radius + 1)
+    margin = MARGIN + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
     strips = list(_strips(height, rows, margin))
     with progress("merging", len(strips)) as advance:
         for start, stop, first, last in strips:
-            stack, trust = brackets.rows(first, last), None
+            stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
+            valid &= ~contradicted(stack, log_times, valid)
+            trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:
-                trust = confidence(stack, log_times, g, reference=reference, radius=radius)
+                trust = confidence(
+                    stack, log_times, g, reference=reference, radius=radius, valid=valid
+                )
             strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
             radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
             advance()

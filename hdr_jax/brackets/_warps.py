@@ -14,12 +14,13 @@ def aligned(picture: np.ndarray, warp: np.ndarray, crop: tuple[int, int, int, in
     """A picture as the reference's camera would have seen it, cropped.
 
     Args:
-      picture: [h, w, 3] uint8 or uint16.
+      picture: [h, w, 3] uint8, uint16 or float32; or bool [h, w], where it holds data.
       warp: from the reference to this picture.
       crop: (top, bottom, left, right) in the reference, as `common_area` gives it.
 
     Returns:
-      [bottom - top, right - left, 3] of the same type; cubic interpolation.
+      [bottom - top, right - left, 3] of the same type, by cubic interpolation; of a bool picture,
+      where that mixes nothing in that is no data.
 
     Not differentiable.
     Example: `aligned(picture, register(reference, picture, g), crop)`
@@ -27,6 +28,8 @@ def aligned(picture: np.ndarray, warp: np.ndarray, crop: tuple[int, int, int, in
     top, bottom, left, right = crop
     if displacement(warp, picture.shape) < 0.05:  # interpolation would only blur
         return picture[top:bottom, left:right]
+    if picture.dtype == bool:
+        return aligned(picture.astype(np.float32), warp, crop) > 0.99
     offset = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
     return cv2.warpPerspective(
         picture,

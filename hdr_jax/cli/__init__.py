@@ -1,12 +1,14 @@
 """The program `hdr-jax` (or `python -m hdr_jax`): one subcommand a module of this package."""
 
 import importlib
+import re
 import sys
 import warnings
 
 from hdr_jax.cli import parsers
 from hdr_jax.errors import InputError, MissingExtra
 
+MINUS_LIST = re.compile(r"-[\d.]+,")  # how a list begins that argparse takes for an option
 # Each module has `run(args) -> exit code`.
 MODULES = {"import": "import_"}  # where the name of a command is no name of a module
 
@@ -25,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
       >>> main(["score", "missing.hdr", "missing.hdr"])
       2
     """
-    args = parsers.parser().parse_args(arguments)
+    words = _separated(sys.argv[1:] if arguments is None else arguments)
+    args = parsers.parser().parse_args(words)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -39,6 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _separated(words: list[str]) -> list[str]:
+    """Words with lists such as -2,0,2 taken apart, which argparse would take for an option."""
+    return [
+        part for word in words for part in (word.split(",") if MINUS_LIST.match(word) else [word])
+    ]
 
 
 def _show_warning(message, *_, **__) -> None:

@@ -1,17 +1,21 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
+import os
 import pathlib
+import unicodedata
 import warnings
 
 import numpy as np
 
 from hdr_jax import brackets, images, progress
 from hdr_jax.cli.outputs import check, write_preview
+from hdr_jax.cli.parsers import PICTURES_FIRST
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.runs import figures
 
+MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
 UNITS = (
     "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
     "{at}; not cd/m^2"
@@ -20,6 +24,9 @@ UNITS = (
 
 def run(args: argparse.Namespace) -> int:
     """Merges, writes and says what was written; returns the exit code."""
+    misplaced = [word for word in (*(args.times or ()), *(args.ev or ())) if os.path.isfile(word)]
+    if misplaced:
+        raise InputError(f"got {misplaced[0]} as an exposure; {PICTURES_FIRST}")
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
     if len(paths) < 2:
@@ -30,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     outputs = output_paths(args, paths)
     reference = named_index(args.reference, paths)
     with brackets.load(paths, progress=progress.bar) as loaded:
-        describe(loaded, log_times)
+        describe(loaded, log_times, paths)
         warn_of_order(loaded, log_times, paths)
-        g = camera_response(loaded, log_times, args)
+        g = camera_response(loaded, log_times, args, images.is_raw(paths[0]))
         if "map" not in outputs:
             write_curve(outputs, g)
             return 0
@@ -49,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
             radiance = brackets.merge_strips(
                 merged, log_times, g, reference=ghosts, progress=progress.bar
             )
-    at = "at EV 0" if args.ev else "in 1 s"
-    write_map(outputs, radiance, UNITS.format(at=at))
+    units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
+    write_map(outputs, radiance, [units, exposures_text(log_times, args)], paths)
     write_curve(outputs, g)
     stops = np.log2(radiance.max() / radiance.min())
     print(f"{outputs['map']}: {radiance.shape[1]} x {radiance.shape[0]}, {stops:.1f} stops")
-    print(UNITS.format(at=at))
+    print(units)
     return 0
 
 
@@ -77,20 +84,30 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     else:
         times = _words(args.times) if args.times else None
         log_times = np.log(images.exposure_times(paths, times))
-    if np.ptp(log_times) < 1e-6:
+    stops = np.ptp(log_times) / np.log(2)
+    if stops < MIN_STOPS:
+        equal = "equal" if stops < 1e-6 else f"nearly equal ({stops:.2g} stops in all)"
         raise InputError(
-            "all exposure times are equal: nothing tells how the camera responds. Give the true "
-            "ones by --times or --ev."
+            f"all exposure times are {equal}: nothing tells how the camera responds. Give the "
+            "true ones by --times or --ev."
         )
     return log_times
 
 
-def camera_response(loaded, log_times, args: argparse.Namespace):
-    """g [1 or 3, num_levels]: given or recovered; says which."""
-    if args.response in ("srgb", "linear"):
+def exposures_text(log_times, args: argparse.Namespace) -> str:
+    """The exposures as they are noted in the header of the map."""
+    if args.ev:
+        return f"exposures at EV {' '.join(f'{x:g}' for x in log_times / np.log(2))}"
+    return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
+
+
+def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
+    """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
+    name = args.response or ("linear" if raw else None)
+    if name in ("srgb", "linear"):
         # 16 bits hold more than 256 levels can tell apart in the dark.
         num_levels = 256 if loaded.dtype == np.uint8 else 4096
-        return images.named_response(args.response, num_levels)
+        return images.named_response(name, num_levels)
     if args.response:
         return images.read_response(args.response)
     method = args.method.replace("-", "_")
@@ -130,25 +147,33 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     """Which of the pictures has that name."""
     if name is None:
         return None
-    names = [path.name for path in paths]
-    if pathlib.Path(name).name not in names:
+    wanted, *names = (
+        unicodedata.normalize("NFC", pathlib.Path(path).name) for path in (name, *paths)
+    )
+    if wanted not in names:
         raise InputError(f"--reference {name} is none of the pictures {', '.join(names)}")
-    return names.index(pathlib.Path(name).name)
+    return names.index(wanted)
 
 
-def describe(loaded, log_times) -> None:
-    """Says what was read."""
+def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
+    """Says what was read, and where there is nothing to read."""
     n, height, width, _ = loaded.shape
     print(
         f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
         f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
     )
+    for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
+        if not valid.all():
+            print(f"{path.name}: {1 - valid.mean():.1%} transparent, of no weight")
 
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
     """Warns where a longer exposure is darker: the times are probably in another order."""
     order = np.argsort(log_times, kind="stable")
-    brightness = loaded.thinned(2**16).mean((1, 2, 3))[order]
+    shown = loaded.valid_thinned(2**16).all(0)
+    if not shown.any():
+        return
+    brightness = loaded.thinned(2**16)[:, shown].mean((1, 2))[order]
     longer = np.diff(log_times[order]) > 1e-6
     for k in np.flatnonzero(longer & (np.diff(brightness) < -0.01 * brightness.max())):
         warnings.warn(
@@ -158,10 +183,12 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
         )
 
 
-def write_map(outputs: dict[str, pathlib.Path], radiance, units: str) -> None:
-    """The radiance map, and its picture."""
+def write_map(outputs: dict[str, pathlib.Path], radiance, notes: list[str], paths) -> None:
+    """The radiance map with what is known of it, and its picture."""
+    name, chromaticities = images.primaries(paths)
+    comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
     with progress.bar(f"writing {outputs['map'].name}"):
-        images.write(outputs["map"], radiance, comment=f"hdr_jax merge: {units}")
+        images.write(outputs["map"], radiance, comment, chromaticities)
     if "preview" in outputs:
         height, width = write_preview(outputs["preview"], radiance)
         print(f"{outputs['preview']}: tone-mapped, {width} x {height}")

@@ -20,7 +20,7 @@ PREVIEW_PIXELS = 2048  # of the longer side
 def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
     """A radiance map tone-mapped, to look at; returns the picture's (height, width)."""
     small = images.reduced(radiance, PREVIEW_PIXELS)
-    images.write(path, np.asarray(tonemap.reinhard(jnp.asarray(small))))
+    images.write(path, np.asarray(tonemap.reinhard(jnp.asarray(small))), comment="tone-mapped")
     return small.shape[:2]
 
 

@@ -50,6 +50,9 @@ DIR holds 80000-gu.ckpt, 80000-gd.ckpt, 80000-su.ckpt, 80000-sd.ckpt, 80000-cbu.
 80000-cbd.ckpt. PyTorch is not needed, and no code of the files is run."""
 
 
+PICTURES_FIRST = "the pictures go first: hdr-jax merge a.jpg b.jpg --times 1/60 1/15"
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the program; `command` of its result names the subcommand.
 
@@ -90,7 +93,7 @@ def _merge(subparsers) -> None:
         MERGE,
     )
     add = parser.add_argument
-    add("pictures", nargs="+", metavar="IMG", help="photographs of 8 or 16 bits, or one folder")
+    add("pictures", nargs="+", metavar="IMG", help="photographs, or one folder")
     add("-o", "--output", metavar="FILE", help="radiance map, .exr or .hdr; with --crf-only .csv")
     add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
     add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
@@ -105,6 +108,8 @@ def _merge(subparsers) -> None:
     add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
     add("--no-preview", action="store_true", help="write no preview")
     add("--no-curve", action="store_true", help="write no response and no plot of it")
+    error = parser.error
+    parser.error = lambda text: error(f"{text}; {PICTURES_FIRST}" if "IMG" in text else text)
 
 
 def _plot(subparsers) -> None:

@@ -14,6 +14,9 @@ from hdr_jax.weighting import get as weight_function
 # Weight of the term that draws the slope of g at its anchor towards that of a straight line. One
 # pair of usable samples outweighs it thousands of times.
 SLOPE_PRIOR_WEIGHT = 0.1
+# A curve of more levels than MAX_UNKNOWNS is solved for at fewer: at each of the first, then at
+# steps of a KNOT_RATIO-th of the level, up to steps of the scale's MAX_UNKNOWNS-th part.
+MAX_UNKNOWNS, KNOT_RATIO = 256, 16
 
 
 def debevec(
@@ -24,6 +27,7 @@ def debevec(
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
     solver: str = "cholesky",
+    confidence: Array | None = None,
 ) -> Array:
     """Log inverse response g of one channel by Debevec and Malik's least squares.
 
@@ -36,6 +40,9 @@ def debevec(
     2e-6 of float64; TIMES. Of the system for the values of g a QR solve is 2e-5 off and
     takes eight times as long as "cholesky", its SVD is 5e-4 off, and so are its normal equations.
 
+    With more than 256 levels, as of 16-bit pictures, the unknowns are g at a few hundred knots, the
+    denser the darker, between which g is linear; z counts the knots in the second sum.
+
     Args:
       levels: [p, n] samples x exposures in [0, num_levels - 1]; integers, or reals that are read
         between two unknowns.
@@ -44,10 +51,11 @@ def debevec(
       weighting: name or function of `hdr_jax.weighting`; "uniform" is Eq. (1) as printed.
       num_levels: length of g.
       solver: "cholesky", or "lstsq" for `jnp.linalg.lstsq` on the same system.
+      confidence: [p, n], a factor on w(Z_ij): how far each observation is believed.
 
     Returns:
       g [num_levels]. Samples without a usable pair of exposures (a blank stack) leave the slope of
-      g unknown: it is then the straight line that rises by ln(num_levels).
+      g unknown: it is then the straight line (over the knots) that rises by their logarithm.
 
     Raises:
       InputError: when shapes do not fit, `smoothness` is not positive or the solver unknown.
@@ -66,16 +74,24 @@ def debevec(
         raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
-    line = (jnp.arange(num_levels, dtype=w.dtype) - num_levels // 2) * _prior_slope(num_levels)
-    inner = weight(jnp.arange(1, num_levels - 1), num_levels)
+    w = w if confidence is None else w * confidence
+    knots = _knots(num_levels)
+    anchor = int(np.searchsorted(knots, num_levels // 2))
+    line = (jnp.arange(len(knots), dtype=w.dtype) - anchor) * _prior_slope(len(knots))
+    inner = weight(jnp.asarray(knots[1:-1]), num_levels)
     # A weighting may be 0 at inner levels; half of what Debevec's hat gives the level next to an
     # end makes g go on straight where nothing is known.
-    basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels))
+    basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels), anchor)
     basis = basis.astype(w.dtype)
+    if len(knots) < num_levels:
+        levels = jnp.interp(levels, jnp.asarray(knots, w.dtype), jnp.arange(len(knots)))
     matrix = _without_radiance(w, _read(basis, levels))
     target = _without_radiance(w, (log_times[None] - _read(line, levels))[..., None])
     y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel(), solver)
-    return line + basis @ y
+    g = line + basis @ y
+    if len(knots) < num_levels:
+        g = jnp.interp(jnp.arange(num_levels), jnp.asarray(knots), g)
+    return g
 
 
 def check_samples(
@@ -101,7 +117,17 @@ def _prior_slope(num_levels: int) -> float:
     return np.log(num_levels) / (num_levels - 1)
 
 
-def _curvature_basis(stiffness: Array) -> Array:
+def _knots(num_levels: int) -> np.ndarray:
+    """The levels [k] at which g is unknown, increasing, among them both ends and the anchor."""
+    if num_levels <= MAX_UNKNOWNS:
+        return np.arange(num_levels)
+    knots, widest = [0], num_levels / MAX_UNKNOWNS
+    while knots[-1] < num_levels - 1:
+        knots.append(knots[-1] + max(1, round(min(knots[-1] / KNOT_RATIO, widest))))
+    return np.unique([*np.minimum(knots, num_levels - 1), num_levels // 2])
+
+
+def _curvature_basis(stiffness: Array, anchor: int) -> Array:
     """P [num_levels, num_levels - 1] with g = line + P y.
 
     y_k is the second difference of g at the inner level k times stiffness[k]; the last entry of y
@@ -109,7 +135,6 @@ def _curvature_basis(stiffness: Array) -> Array:
     anchor: a hinge at its level, open away from the anchor.
     """
     num_levels = stiffness.shape[0] + 2
-    anchor = num_levels // 2
     z = jnp.arange(num_levels)[:, None]
     k = jnp.arange(1, num_levels - 1)[None]
     right, left = jnp.maximum(z - k, 0), jnp.maximum(k - z, 0)

@@ -19,6 +19,7 @@ def mitsunaga_nayar(
     degree: int = 5,
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
+    confidence: Array | None = None,
 ) -> Array:
     """Log inverse response g of one channel as the logarithm of a polynomial f^-1.
 
@@ -32,6 +33,7 @@ def mitsunaga_nayar(
       degree: of the polynomial, >= 1; 3 to 6 suit photographs.
       weighting: name or function of `hdr_jax.weighting`.
       num_levels: length of g.
+      confidence: [p, n], a factor on the weights: how far each observation is believed.
 
     Returns:
       g [num_levels], 0 at num_levels // 2. The polynomial is made increasing (`monotone`) and kept
@@ -52,6 +54,7 @@ def mitsunaga_nayar(
     if degree < 1:
         raise InputError(f"got degree {degree}: expected at least 1")
     weight = weight_function(weighting)(levels, num_levels)
+    weight = weight if confidence is None else weight * confidence
     order = jnp.argsort(log_times)
     x = levels[:, order] / (num_levels - 1)
     weight, log_times = weight[:, order], log_times[order]

@@ -13,9 +13,9 @@ from jax.typing import ArrayLike
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
+from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float
-from hdr_jax.sampling import get as sampling_function
+from hdr_jax.levels import as_unit_float, default_num_levels
 from hdr_jax.weighting import Weighting
 
 METHODS: dict[str, Callable[..., Array]] = {"debevec": debevec, "mitsunaga_nayar": mitsunaga_nayar}
@@ -31,13 +31,20 @@ def recover(
     num_samples: int = 256,
     smoothness: float | None = None,
     weighting: str | Weighting = "hat",
-    num_levels: int = 256,
-    sampling: str | Callable[..., Array] = "quantiles",
+    num_levels: int | None = None,
+    sampling: str | Callable[..., Array] = "auto",
     method: str = "debevec",
     solver: str | None = None,
     degree: int | None = None,
+    valid: Array | None = None,
 ) -> Array:
     """Camera response of a picture from its exposures: samples them, then solves for each channel.
+
+    With sampling "auto" pixels are followed: at p places of the picture, spread over the levels and
+    smooth, the levels of all exposures make a sample. Observations that do not obey the response of
+    the rest, as of what moved or of a frame, are left out, and of several exposures that are nearly
+    white at a place all but the shortest. Where exposures are not registered the samples are
+    `hdr_jax.sampling.quantiles`, which follow no pixel.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.
@@ -45,11 +52,14 @@ def recover(
       num_samples: samples per channel, at least 1.
       smoothness: of `debevec` alone; None is its default, 20.
       weighting: name or function of `hdr_jax.weighting`.
-      num_levels: length of g; 16-bit input is read between the levels.
-      sampling: name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's recipe.
+      num_levels: length of g; None takes 4096 for uint16 and 256 for other types.
+      sampling: "auto", or name or function of `hdr_jax.sampling`; "grossberg_nayar" is the paper's
+        recipe.
       method: "debevec" or "mitsunaga_nayar".
       solver: of `debevec` alone; None is its default, "cholesky".
       degree: of `mitsunaga_nayar` alone; None is its default, 5.
+      valid: bool [n, h, w], False where a pixel of an exposure holds no data; samples are taken
+        from what all exposures show.
 
     Returns:
       g [c, num_levels], 0 at num_levels // 2. It need not increase: see `monotone`.
@@ -57,6 +67,10 @@ def recover(
     Raises:
       InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
         an unknown name, or an option that the method does not have.
+
+    Warns:
+      when the exposures are so far apart that they tie too few of the levels together to know g
+      (not inside `jax.jit`).
 
     Differentiable in `stack` and `log_times`.
     Source: Kim, Lee, Kang 2020, Eq. 1.
@@ -68,14 +82,20 @@ def recover(
       >>> g.shape, bool(jnp.all(jnp.diff(g[0]) > 0))
       ((1, 256), True)
     """
+    num_levels = num_levels or default_num_levels(stack)
     stack, log_times = check_stack(stack, log_times)
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
     if num_samples < 1:
         raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
-    return _recover(
+    if valid is not None and jnp.shape(valid) != stack.shape[:3]:
+        raise InputError(
+            f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
+        )
+    g, tied = _recover(
         stack,
         log_times,
+        valid,
         num_samples=num_samples,
         weighting=weighting,
         num_levels=num_levels,
@@ -83,19 +103,24 @@ def recover(
         method=method,
         options=_given_options(method, smoothness=smoothness, solver=solver, degree=degree),
     )
+    warn_of_gaps(tied, log_times)
+    return g
 
 
 @functools.partial(
     jax.jit,
     static_argnames=("num_samples", "weighting", "num_levels", "sampling", "method", "options"),
 )
-def _recover(stack, log_times, *, num_samples, weighting, num_levels, sampling, method, options):
-    """`recover` of a checked stack."""
-    samples = sampling_function(sampling)(stack, num_samples, num_levels=num_levels)
+def _recover(
+    stack, log_times, valid, *, num_samples, weighting, num_levels, sampling, method, options
+):
+    """`recover` of a checked stack, and the share of the levels that are tied to others."""
+    levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
     solve = functools.partial(
         METHODS[method], weighting=weighting, num_levels=num_levels, **dict(options)
     )
-    return jax.vmap(lambda levels: solve(levels, log_times))(samples)
+    g = jax.vmap(lambda z, trust: solve(z, log_times, confidence=trust))(levels, confidence)
+    return g, tied_share(levels, confidence, num_levels)
 
 
 def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:

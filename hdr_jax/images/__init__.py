@@ -4,14 +4,17 @@ from hdr_jax.errors import extra
 
 with extra("photographs"):
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
-    from hdr_jax.images._exposure_times import (
-        EXPOSURES_FILE,
-        exposure_times,
-        find_photos,
-        read_exposure_time,
-    )
+    from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
+    from hdr_jax.images._metadata import OWN_SOFTWARE
     from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
-    from hdr_jax.images._pictures import equal_photos, read_hdr, read_photo, read_stack, write
+    from hdr_jax.images._photographs import (
+        equal_photos,
+        is_raw,
+        primaries,
+        read_photo,
+        read_stack,
+    )
+    from hdr_jax.images._pictures import read_hdr, write
     from hdr_jax.images._resizing import reduced, resized
     from hdr_jax.images._response_files import (
         CURVE_SUFFIXES,
@@ -19,11 +22,13 @@ with extra("photographs"):
         read_response,
         write_response,
     )
+    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
 
 __all__ = [
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",
+    "OWN_SOFTWARE",
     "PHOTO_SUFFIXES",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
@@ -32,8 +37,10 @@ __all__ = [
     "equal_photos",
     "exposure_times",
     "find_photos",
+    "is_raw",
     "named_errors",
     "named_response",
+    "primaries",
     "read_exposure_time",
     "read_hdr",
     "read_photo",

@@ -5,34 +5,57 @@ import pathlib
 import cv2
 import numpy as np
 import OpenEXR
+from PIL import Image
 
 from hdr_jax.errors import InputError
+from hdr_jax.images._metadata import OWN_SOFTWARE, SOFTWARE
 from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
 from hdr_jax.levels import as_unit_float
 
+DESCRIPTION = 0x010E  # the EXIF tag
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
 
-def write_exr(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
+def write_exr(path: pathlib.Path, image: np.ndarray, comment: str, primaries) -> None:
     """OpenEXR, float32 RGB, zip-compressed scan lines."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if comment:
         header["comments"] = comment
+    if primaries:
+        header["chromaticities"] = tuple(map(float, primaries))
     with OpenEXR.File(header, {"RGB": image}) as file:
         file.write(str(path))
 
 
-def write_radiance(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
+def write_radiance(path: pathlib.Path, image: np.ndarray, comment: str, primaries) -> None:
     """Radiance RGBE, strip by strip: the encoder's copies of a large map would fill the memory."""
     height, width = image.shape[:2]
-    lines = ["#?RADIANCE", *([f"# {comment}"] if comment else []), "FORMAT=32-bit_rle_rgbe", ""]
+    lines = ["#?RADIANCE", *(f"# {line}" for line in comment.splitlines())]
+    lines += ["FORMAT=32-bit_rle_rgbe", "EXPOSURE=1"]
+    if primaries:
+        lines.append("PRIMARIES=" + " ".join(f"{value:.6g}" for value in primaries))
     with path.open("wb") as file:
-        file.write("\n".join([*lines, f"-Y {height} +X {width}\n"]).encode("ascii", "replace"))
+        file.write("\n".join([*lines, "", f"-Y {height} +X {width}\n"]).encode("ascii", "replace"))
         for start in range(0, height, STRIP_ROWS):
             strip = np.ascontiguousarray(image[start : start + STRIP_ROWS, :, ::-1])
             encoded = cv2.imencode(".hdr", strip)[1].tobytes()
             size_line = f"-Y {len(strip)} +X {width}\n".encode()
             file.write(encoded[encoded.index(size_line) + len(size_line) :])
+
+
+def write_picture(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
+    """A picture of 8 or 16 bits; with a comment it is marked as a result, no photograph."""
+    if image.dtype == np.uint16:  # Pillow has no 16-bit RGB
+        path.write_bytes(cv2.imencode(path.suffix, image[..., ::-1])[1].tobytes())
+        return
+    options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    if path.suffix.lower() in (".tif", ".tiff"):
+        options["compression"] = "tiff_adobe_deflate"
+    if comment:
+        options["exif"] = Image.Exif()
+        options["exif"][DESCRIPTION] = comment
+        options["exif"][SOFTWARE] = OWN_SOFTWARE
+    Image.fromarray(image).save(path, **options)
 
 
 def check_writable(path: pathlib.Path, image: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from hdr_jax import color, tonemap
 from hdr_jax.errors import InputError, extra
 from hdr_jax.files import replacing
+from hdr_jax.images import OWN_SOFTWARE
 
 with extra("photographs"):
     import matplotlib
@@ -181,7 +182,8 @@ def save(figure: Figure, path: str | pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=100)
+            # So that nobody takes it for a photograph.
+            figure.savefig(temporary, format="png", dpi=100, metadata={"Software": OWN_SOFTWARE})
     finally:
         plt.close(figure)
 

@@ -14,6 +14,7 @@ import hypothesis
 import hypothesis.strategies as st
 import jax
 import numpy as np
+import picture_files
 import pytest
 from PIL import Image
 
@@ -23,16 +24,26 @@ from hdr_jax.runs import checkpoints
 
 SIDES = (24, 32)
 STACK = ("a.jpg", "b.png", "c.tif")
+# TIFF as it is seldom stored, and raw files; their times are in their EXIF data.
+DEEP = {
+    "d.tif": {"planar": 2, "compression": 8, "predictor": 2},
+    "e.tif": {"compression": 5, "tile": 16, "big": True},
+    "f.tif": {"compression": 32773, "order": ">", "orientation": 3},
+}
+RAW = ("g.dng", "h.dng")
 
 # Command -> (files that may be damaged, ways to call it; every output goes to the folder `out`).
 COMMANDS = {
     "merge": (
-        (*STACK, "exposures.csv", "curve.csv"),
+        (*STACK, *DEEP, *RAW, "exposures.csv", "curve.csv"),
         (
             [*STACK, "--no-curve", "-o", "out/m.hdr"],
             [*STACK, "--no-curve", "--no-preview", "--response", "curve.csv", "-o", "out/m.exr"],
             [*STACK, "--crf-only", "--no-curve", "--method", "mitsunaga-nayar", "-o", "out/g.csv"],
             [*STACK, "--no-curve", "--deghost", "--align", "--no-preview", "-o", "out/m.exr"],
+            [*DEEP, "--no-curve", "--no-preview", "-o", "out/m.exr"],
+            [*DEEP, "--crf-only", "--no-curve", "-o", "out/g.csv"],
+            [*RAW, "--no-curve", "--no-preview", "-o", "out/m.exr"],
         ),
     ),
     "plot": (
@@ -73,6 +84,7 @@ def originals(tmp_path_factory):
         exif = Image.Exif()
         exif[33434] = seconds
         Image.fromarray(levels).save(good / name, exif=exif)
+    write_deep_and_raw(good, radiance)
     (good / "exposures.csv").write_text("file,exposure_time_s\na.jpg,1/4\nb.png,1\nc.tif,4\n")
     for suffix in ("exr", "hdr"):
         images.write(good / f"map.{suffix}", radiance)
@@ -90,6 +102,22 @@ def originals(tmp_path_factory):
         patch.setattr(checkpoints, "load_model", lambda *_: loaded)
         patch.setattr(checkpoints, "load_config", lambda *_: {})
         yield good, work
+
+
+def write_deep_and_raw(folder: pathlib.Path, radiance: np.ndarray) -> None:
+    """The files of DEEP and RAW, at 1/4, 1 and 4 s."""
+    for name, seconds in zip((*DEEP, *RAW), (0.25, 1, 4, 0.25, 4), strict=True):
+        light = np.clip(radiance * seconds, 0, 1)
+        tags = picture_files.exif_tags(time=(int(4 * seconds), 4), iso=100)
+        if name in DEEP:
+            levels = np.rint(65535 * light ** (1 / 2.2)).astype(np.uint16)
+            alpha = np.full(SIDES, 65535, np.uint16)
+            alpha[: int(seconds)] = 0
+            data = picture_files.tiff(levels, alpha=alpha, tags=tags, **DEEP[name])
+        else:
+            mosaic = np.rint(65535 * light[..., 1]).repeat(2, 0).repeat(2, 1).astype(np.uint16)
+            data = picture_files.dng(mosaic, np.full((8, 8, 3), 9), tags)
+        (folder / name).write_bytes(data)
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
@@ -122,11 +150,12 @@ def run_damaged(command: str, originals, seed: int) -> int:
     shutil.copytree(good, work)
     (work / "out").mkdir()
     fragile, calls = COMMANDS[command]
-    for name in rng.sample(fragile, rng.choice((1, 1, 2))):
+    arguments = [command, *rng.choice(calls)]
+    touched = [name for name in fragile if name in (*arguments, "exposures.csv")]
+    for name in rng.sample(touched, min(rng.choice((1, 1, 2)), len(touched))):
         path = work / name
         path.write_bytes(damaged(path.read_bytes(), rng))
     before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
-    arguments = [command, *rng.choice(calls)]
     old = work / next((word for word in arguments if word.startswith("out/")), "out/none")
     old.write_bytes(b"old")
     errors = io.StringIO()

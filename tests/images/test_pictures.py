@@ -2,16 +2,16 @@
 
 import os
 import stat
-import struct
 
 import cv2
 import numpy as np
 import OpenEXR
+import picture_files
 import pytest
 from PIL import Image
 
 from hdr_jax import color, images
-from hdr_jax.images import _reading, _writing
+from hdr_jax.images import _samples, _writing
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_orientation(tmp_path, orientation):
         expected = expected.transpose(Image.Transpose(undo[orientation]))
     assert np.abs(turned.astype(int) - np.asarray(expected)).max() < 40
     # The 16-bit path turns in NumPy: it must agree.
-    np.testing.assert_array_equal(_reading.upright(picture, orientation), np.asarray(expected))
+    np.testing.assert_array_equal(_samples.upright(picture, orientation), np.asarray(expected))
 
 
 @pytest.mark.parametrize("suffix", [".hdr", ".exr"])
@@ -283,40 +283,10 @@ def test_real_radiance_maps(shared):
         assert radiance.shape[-1] == 3 and radiance.min() >= 0 and radiance.max() > 0
 
 
-# Primaries of Adobe RGB (1998) and of sRGB as XYZ under D50, columns R, G, B.
-ADOBE = np.array(
-    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
-)
-SRGB = np.array(
+# Primaries of sRGB as XYZ under D50, columns R, G, B.
+SRGB_D50 = np.array(
     [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
 )
-GAMMA = 563 / 256
-
-
-def adobe_profile():
-    """A matrix profile, ICC.1:2001-04: header, tag table, XYZ and curve tags."""
-
-    def number(x):
-        return struct.pack(">i", round(x * 65536))
-
-    def xyz(values):
-        return b"XYZ \0\0\0\0" + b"".join(map(number, values))
-
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(GAMMA * 256)) + b"\0\0"
-    text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"A\0" + b"\0" * 79
-    tags = {b"wtpt": xyz((0.9642, 1, 0.8249)), b"desc": text + b"\0" * (-len(text) % 4)}
-    for i, name in enumerate(b"rgb"):
-        tags[bytes([name]) + b"XYZ"] = xyz(ADOBE[:, i])
-        tags[bytes([name]) + b"TRC"] = curve
-    tags[b"cprt"] = b"text\0\0\0\0none\0\0\0\0"
-    table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data
-    size = struct.pack(">I", offset + len(body))
-    header = size + b"\0\0\0\0" + b"\x02\x10\0\0" + b"mntrRGB XYZ " + b"\0" * 12 + b"acsp"
-    header += b"\0" * 28 + number(0.9642) + number(1) + number(0.8249)
-    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -324,7 +294,9 @@ def test_an_icc_profile_is_converted_to_srgb_on_request(tmp_path, bits):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=adobe_profile(), exif=exif)
+    Image.fromarray(pixels).save(
+        tmp_path / "a.png", icc_profile=picture_files.adobe_profile(), exif=exif
+    )
     if bits == 16:  # OpenCV writes 16 bits; the profile is moved over
         images.write(tmp_path / "b.png", pixels.astype(np.uint16) * 257)
         eight, sixteen = ((tmp_path / f"{name}.png").read_bytes() for name in "ab")
@@ -332,7 +304,11 @@ def test_an_icc_profile_is_converted_to_srgb_on_request(tmp_path, bits):
         stop = start + 12 + int.from_bytes(eight[start : start + 4], "big")
         (tmp_path / "a.png").write_bytes(sixteen[:33] + eight[start:stop] + sixteen[33:])
 
-    linear = np.linalg.inv(SRGB) @ ADOBE @ ((pixels / 255) ** GAMMA)[..., None]
+    linear = (
+        np.linalg.inv(SRGB_D50)
+        @ picture_files.ADOBE_D50
+        @ ((pixels / 255) ** picture_files.ADOBE_GAMMA)[..., None]
+    )
     expected = 255 * np.asarray(color.linear_to_srgb(np.clip(linear[..., 0], 0, 1)))
     if bits == 8:
         expected = np.rot90(expected, -1)

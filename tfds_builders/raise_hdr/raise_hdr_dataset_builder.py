@@ -8,7 +8,6 @@ import tensorflow_datasets as tfds
 
 from hdr_jax import color, images
 from hdr_jax.errors import InputError
-from hdr_jax.images import named_errors
 from hdr_jax.levels import as_unit_float
 from tfds_builders import base, common, manual, splits
 
@@ -70,39 +69,13 @@ class Builder(base.ManualBuilder):
     def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """Linear light of one photograph; 1 is where the camera clipped."""
         if scene.source.suffix.lower() in RAW_SUFFIXES:
-            return manual.Recording(read_raw(scene.source))
+            return manual.Recording(as_unit_float(images.read_photo(scene.source)))
         return manual.Recording(read_tiff(scene.source, self.options["linear_tiff"]))
 
     def examples(self, scene: manual.SceneFiles):
         """The photographed light."""
         radiance = self.read(scene).radiance
         yield scene.name, common.photographed(radiance, scene.name, self.builder_config)
-
-
-def read_raw(path: pathlib.Path) -> np.ndarray:
-    """Linear light of a raw photograph, as the camera balanced white; needs rawpy.
-
-    Args:
-      path: a NEF or DNG file.
-
-    Returns:
-      float32 [h, w, 3], linear RGB of sRGB's primaries, in [0, 1].
-
-    Raises:
-      InputError: if the file is damaged.
-    """
-    import rawpy
-
-    with named_errors(path, "a raw photograph"), rawpy.imread(str(path)) as raw:
-        # Nothing automatic: white is where the sensor clips, whatever the picture shows.
-        levels = raw.postprocess(
-            gamma=(1, 1),
-            no_auto_bright=True,
-            adjust_maximum_thr=0.0,
-            use_camera_wb=True,
-            output_bps=16,
-        )
-    return as_unit_float(levels)
 
 
 def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
@@ -119,8 +92,9 @@ def read_tiff(path: pathlib.Path, is_linear: bool) -> np.ndarray:
       InputError: if the file is damaged, or of 8 bits, too few for a radiance map.
     """
     levels = images.read_photo(path)
-    if levels.dtype != np.uint16:
+    if levels.dtype == np.uint8:
         raise InputError(f"{path.name} has 8 bits a channel; expected 16. Export it again.")
+    levels = np.rint(as_unit_float(levels) * 65535).astype(np.uint16)  # it may hold floats
     # A table of all levels: quicker than a power for each pixel.
     curve = as_unit_float(np.arange(65536).astype(np.uint16))
     return np.asarray(curve if is_linear else color.srgb_to_linear(curve))[levels]

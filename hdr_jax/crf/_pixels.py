@@ -1,0 +1,87 @@
+"""Pixel-following samples: places of the picture, drawn by level and by texture.
+
+A sample is the mean level of a small window of pixels, the same window in all exposures. Where the
+window is smooth, the mean of the levels is the level of the mean, noise and rounding are averaged,
+and a pixel's shift does little.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax.levels import clamp
+from hdr_jax.sampling import LEVEL_SPREAD
+
+WINDOW = 3  # pixels across
+MAX_PLACES = 2**14  # at which windows are compared
+
+
+def windows(stack: Array) -> list[Array]:
+    """The pixels of windows: [n, rows, columns, c] of each of the WINDOW^2, row by row.
+
+    Windows stand at every k-th row and column, so that there are at most MAX_PLACES. A picture that
+    is narrower than a window has windows as narrow.
+    """
+    h, w = stack.shape[1:3]
+    height, width = min(WINDOW, h), min(WINDOW, w)
+    rows, columns, k = h - height + 1, w - width + 1, 1
+    while -(-rows // k) * -(-columns // k) > MAX_PLACES:
+        k += 1
+    corners = [(y, x) for y in range(height) for x in range(width)]
+    return [stack[:, y : y + rows : k, x : x + columns : k] for y, x in corners]
+
+
+def draw(
+    parts: list[Array], num_samples: int, *, valid: Array | None = None
+) -> tuple[Array, Array]:
+    """Samples of the smoothest places at every level, channel by channel.
+
+    The places are sorted by their mean level over the exposures and cut into p strata, equally wide
+    in (1 - LEVEL_SPREAD) rank + LEVEL_SPREAD level; from each the place is taken whose most
+    textured exposure (largest difference of levels in the window) is smoothest. An object that is
+    flat in one exposure thus gains nothing by it.
+
+    Args:
+      parts: `windows` of a stack in [0, 1].
+      num_samples: p.
+      valid: bool [n, h, w], False where an exposure holds no data; such windows are not drawn.
+
+    Returns:
+      (levels [c, p, n] in [0, 1], drawn bool [c, p]: whether the stratum has any place).
+
+    Differentiable in `parts`; which places are drawn is piecewise constant.
+    """
+    parts = [clamp(part, 0, 1) for part in parts]
+    mean = _by_place(sum(parts) / len(parts))  # [c, n, places]
+    lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
+    texture = jnp.max(_by_place(highest - lowest), axis=1)
+    usable = jnp.ones(mean.shape[-1], bool)
+    if valid is not None:
+        whole = functools.reduce(jnp.logical_and, windows(valid[..., None]))
+        usable = jnp.all(_by_place(whole), axis=(0, 1))
+    choose = functools.partial(_smoothest, usable=usable, num_samples=num_samples)
+    places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((mean.mean(1), texture)))
+    return jnp.take_along_axis(mean, places[:, None], axis=2).swapaxes(1, 2), drawn
+
+
+def _by_place(pictures: Array) -> Array:
+    """[n, h, w, c] -> [c, n, places]."""
+    return pictures.reshape(pictures.shape[0], -1, pictures.shape[-1]).transpose(2, 0, 1)
+
+
+def _smoothest(level, texture, *, usable, num_samples) -> tuple[Array, Array]:
+    """The place of least texture in each of p strata of `level`, and whether there is one."""
+    order = jnp.argsort(jnp.where(usable, level, jnp.inf))
+    level, texture, usable = level[order], texture[order], usable[order]
+    rank = (jnp.arange(level.size) + 0.5) / jnp.maximum(jnp.sum(usable), 1)
+    highest = jnp.max(jnp.where(usable, level, level[0]))
+    rise = (level - level[0]) / jnp.maximum(highest - level[0], jnp.finfo(level.dtype).tiny)
+    stratum = jnp.floor(num_samples * ((1 - LEVEL_SPREAD) * rank + LEVEL_SPREAD * rise))
+    stratum = jnp.where(usable, jnp.minimum(stratum, num_samples - 1), num_samples)
+    # Texture is below 1: a sort by the sum sorts by stratum first, then by texture.
+    smoothest = order[jnp.argsort(stratum + jnp.minimum(texture, 0.999))]
+    wanted = jnp.arange(num_samples)
+    first = jnp.minimum(jnp.searchsorted(stratum, wanted), level.size - 1)
+    return smoothest[first], stratum[first] == wanted

@@ -1,0 +1,91 @@
+"""Samples that the response is solved from, and how far they tie the levels together."""
+
+import warnings
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hdr_jax import sampling as samplings
+from hdr_jax.crf._agreement import agreement, share_in_register
+from hdr_jax.crf._pixels import draw, windows
+from hdr_jax.weighting import extremes_counted_once
+
+# Pixels are followed where at least this share of neighbouring exposures is in register, and ln E
+# has at most this standard deviation from exposure to exposure.
+IN_REGISTER, UNSTEADY = 0.5, 0.06
+# The response is a guess where a smaller share of the levels is tied to others.
+TIED = 0.6
+# Levels are counted for that in so many bins, evenly in the root of the level, and not in the ends
+# of the scale, which hold all that is darker or brighter.
+BINS, DARKEST, BRIGHTEST = 32, 0.02, 0.98
+
+
+def take(
+    stack: Array,
+    log_times: Array,
+    sampling: str | Callable[..., Array],
+    num_samples: int,
+    num_levels: int,
+    valid: Array | None = None,
+) -> tuple[Array, Array]:
+    """Samples by name or function of `hdr_jax.sampling`, or by "auto", see `hdr_jax.crf.recover`.
+
+    Returns:
+      (levels [c, p, n] float in [0, num_levels - 1], confidence [c, p, n] in [0, 1]).
+    """
+    given = {} if valid is None else {"valid": valid}
+    if sampling != "auto":
+        sampler = samplings.get(sampling)
+        levels = sampler(stack, num_samples, num_levels=num_levels, **given)
+        return levels, jnp.ones(levels.shape, stack.dtype)
+    parts = windows(stack)
+    levels, drawn = draw(parts, num_samples, **given)
+    usable = jnp.broadcast_to(drawn[..., None], levels.shape)
+    agrees, deviation, coarse = jax.vmap(agreement, (0, None, 0))(levels, log_times, usable)
+    followed = (share_in_register(parts, log_times, coarse) >= IN_REGISTER) & (
+        jnp.max(deviation) <= UNSTEADY
+    )
+
+    def by_quantiles():
+        taken = samplings.quantiles(stack, num_samples, num_levels=num_levels, **given)
+        return taken / (num_levels - 1), jnp.ones_like(levels)
+
+    levels, confidence = jax.lax.cond(
+        followed, lambda: (levels, (usable & agrees).astype(levels.dtype)), by_quantiles
+    )
+    exposures_first = jax.lax.stop_gradient(jnp.moveaxis(levels, 2, 0))
+    once = jnp.moveaxis(extremes_counted_once(exposures_first, log_times), 0, 2)
+    return levels * (num_levels - 1), confidence * once
+
+
+def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
+    """Share of the levels of samples [c, p, n] that stand in one with others; the least channel."""
+    levels = jax.lax.stop_gradient(levels)
+    value = levels / (num_levels - 1)
+    # More levels reach further down.
+    darkest = DARKEST * min(1, 256 / num_levels)
+    usable = (value >= darkest) & (value <= BRIGHTEST) & (confidence > 0)
+    tied = usable & (jnp.sum(usable, axis=2, keepdims=True) >= 2)
+    bins = jnp.minimum(jnp.sqrt(value) * BINS, BINS - 1).astype(jnp.int32)
+
+    def count(bins, chosen):
+        return jnp.sum(jnp.zeros(BINS, bool).at[bins.ravel()].max(chosen.ravel()))
+
+    counts = jax.vmap(count)(bins, tied), jax.vmap(count)(bins, usable)
+    return jnp.min(counts[0] / jnp.maximum(counts[1], 1))
+
+
+def warn_of_gaps(tied: Array, log_times: Array) -> None:
+    """Warns where too few levels are tied together; traced values go unseen."""
+    if isinstance(tied, jax.core.Tracer) or isinstance(log_times, jax.core.Tracer) or tied >= TIED:
+        return
+    gap = np.max(np.diff(np.sort(np.asarray(log_times)))) / np.log(2)
+    warnings.warn(
+        f"only {100 * float(tied):.0f} % of the levels are seen together with others: neighbouring "
+        f"exposures, up to {gap:.1f} stops apart, overlap too little to know the response in "
+        "between. Take pictures at most 5 stops apart, or give the camera's response.",
+        stacklevel=3,
+    )

@@ -1,0 +1,151 @@
+"""What a photograph says of itself: orientation, exposure, colour space, who wrote it."""
+
+import contextlib
+import pathlib
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from hdr_jax.images import _formats, _primaries, _raw, _tiff
+from hdr_jax.images._paths import Unsupported, check_size
+
+ORIENTATION, SOFTWARE, EXIF, PROFILE, INTEROPERABILITY = 0x0112, 0x0131, 0x8769, 0x8773, 0xA005
+EXPOSURE_TIME, F_NUMBER, SENSITIVITY = 0x829A, 0x829D, 0x8827
+SHUTTER_SPEED, APERTURE = 0x9201, 0x9202  # the same in powers of two
+# A sensitivity beyond 65534 does not fit into SENSITIVITY and stands in one of these.
+HIGH_SENSITIVITIES, HIGHEST = (0x8833, 0x8832, 0x8831), 65535
+COLOR_SPACE, SRGB = 0xA001, 1
+OWN_SOFTWARE = "hdr_jax"  # begins the tag SOFTWARE of pictures that are results
+RATIONALS = (EXPOSURE_TIME, F_NUMBER, SHUTTER_SPEED, APERTURE)
+NUMBERS = (ORIENTATION, SENSITIVITY, COLOR_SPACE, *RATIONALS, *HIGH_SENSITIVITIES)
+
+
+class Metadata(NamedTuple):
+    """Numbers are > 0, or None where the file says nothing; `space` is a name of `SPACES`."""
+
+    orientation: int = 1
+    exposure_time: float | None = None
+    f_number: float | None = None
+    sensitivity: float | None = None
+    space: str | None = None
+    profile: bytes | None = None
+    software: str = ""
+
+
+def read(path: pathlib.Path) -> Metadata:
+    """The metadata of a photograph, which is not decoded.
+
+    Args:
+      path: of the file.
+
+    Returns:
+      Its metadata.
+
+    Raises:
+      Unsupported: for a format that is not read, or a size beyond all bounds.
+      ValueError: if the file is damaged.
+    """
+    kind = _formats.sniffed(path)
+    if kind == "raw":
+        return _of_raw(path)
+    if kind == "TIFF":
+        return _of_tiff(path)
+    with opened(path) as picture:
+        exif = picture.getexif()
+        tags = {SOFTWARE: picture.info.get("Software", ""), **exif, **exif.get_ifd(EXIF)}
+        index = exif.get_ifd(INTEROPERABILITY).get(1)
+        return _of_tags(tags, picture.info.get("icc_profile"), index)
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[Image.Image]:
+    """A photograph opened by Pillow, of a size that can be read."""
+    kind = _formats.photo_format(path)
+    with warnings.catch_warnings():
+        # From 89 megapixels on it warns, but cameras have more by now.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            picture = Image.open(path, formats=[kind.upper(), "MPO"])
+        except Image.DecompressionBombError as error:
+            raise Unsupported(f"is too large: {error}") from error
+    with picture:
+        check_size(*picture.size)
+        yield picture
+
+
+def _of_raw(path: pathlib.Path) -> Metadata:
+    """Metadata as rawpy gives them; those of developed pictures have the primaries of sRGB."""
+    with _raw.opened(path) as raw:
+        other, turn = raw.other, raw.sizes.flip
+    numbers = (other.shutter_speed, other.aperture, other.iso_speed)
+    orientation = _raw.ORIENTATIONS.get(turn, 1)
+    return Metadata(orientation, *(_positive(number) for number in numbers), space="sRGB")
+
+
+def _of_tiff(path: pathlib.Path) -> Metadata:
+    """Metadata of the page that holds the picture, else of the first page."""
+    import tifffile
+
+    codes = {tifffile.TIFF.EXIF_TAGS[code]: code for code in (*NUMBERS, INTEROPERABILITY)}
+    tags: dict[int, object] = {}
+    with _tiff.opened(path) as file:
+        for page in (file.pages[0], _tiff.picture_page(file)[0]):
+            tags |= {tag.code: tag.value for tag in page.tags if tag.code in (SOFTWARE, PROFILE)}
+            tags |= {tag.code: tag.value for tag in page.tags if tag.code in NUMBERS}
+            exif = page.tags.valueof(EXIF)
+            if isinstance(exif, dict):  # tifffile names what it holds
+                tags |= {codes[name]: value for name, value in exif.items() if name in codes}
+    index = tags.get(INTEROPERABILITY)
+    index = index.get("InteroperabilityIndex") if isinstance(index, dict) else None
+    return _of_tags(tags, tags.get(PROFILE), index)
+
+
+def _of_tags(tags: dict, profile: bytes | None, index: str | None) -> Metadata:
+    """Metadata by the numbers of EXIF tags."""
+    numbers = {tag: _number(tag, tags[tag]) for tag in NUMBERS if tag in tags}
+    orientation = numbers.get(ORIENTATION)
+    time, f_number = _positive(numbers.get(EXPOSURE_TIME)), _positive(numbers.get(F_NUMBER))
+    if time is None and numbers.get(SHUTTER_SPEED) is not None:
+        time = _positive(2.0 ** -np.clip(numbers[SHUTTER_SPEED], -99, 99))
+    if f_number is None and numbers.get(APERTURE) is not None:
+        f_number = _positive(2.0 ** (np.clip(numbers[APERTURE], -99, 99) / 2))
+    sensitivity = _positive(numbers.get(SENSITIVITY))
+    if sensitivity in (None, HIGHEST):
+        others = (_positive(numbers.get(tag)) for tag in HIGH_SENSITIVITIES)
+        sensitivity = next((value for value in others if value), sensitivity)
+    return Metadata(
+        orientation=int(orientation) if orientation in range(1, 9) else 1,
+        exposure_time=time,
+        f_number=f_number,
+        sensitivity=sensitivity,
+        space=_space(numbers.get(COLOR_SPACE), profile, str(index)),
+        profile=profile,
+        software=str(tags.get(SOFTWARE, "")),
+    )
+
+
+def _number(tag: int, value: object) -> float | None:
+    """The first number of a tag's value, if it has one."""
+    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+        if isinstance(value, tuple) and tag in RATIONALS and len(value) == 2:
+            return float(value[0]) / float(value[1])  # as tifffile gives it
+        number = float(value[0] if isinstance(value, tuple) else value)
+        return number if np.isfinite(number) else None
+    return None
+
+
+def _positive(number: float | None) -> float | None:
+    """The number if there is one above 0."""
+    return float(number) if number is not None and np.isfinite(number) and number > 0 else None
+
+
+def _space(color_space: float | None, profile: bytes | None, index: str) -> str | None:
+    """The name of the primaries: by the profile, else by EXIF; None if neither tells."""
+    if profile:
+        return _primaries.space_of_profile(profile)
+    if index.startswith("R03"):
+        return "Adobe RGB (1998)"
+    return "sRGB" if color_space == SRGB else None

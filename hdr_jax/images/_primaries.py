@@ -1,0 +1,117 @@
+"""What the numbers red, green and blue stand for: primaries of files, and their light in Rec.709.
+
+Chromaticities are the eight numbers (x, y) of red, green, blue and white, CIE 1931, in the order of
+an EXR's attribute `chromaticities` and of Radiance's line `PRIMARIES=`. Light is converted without
+adaptation: a colour stays the colour it is, and the white of one space is not made that of another.
+"""
+
+import io
+
+import numpy as np
+from PIL import ImageCms
+
+from hdr_jax.images._paths import Unsupported
+
+D65, D50 = (0.3127, 0.329), (0.3457, 0.3585)
+REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, *D65)
+XYZ = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
+# Spaces of photographs, by the names that are shown.
+SPACES = {
+    "sRGB": REC709,
+    "Adobe RGB (1998)": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, *D65),
+    "Display P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, *D65),
+    "Rec. 2020": (0.708, 0.292, 0.17, 0.797, 0.131, 0.046, *D65),
+    "ProPhoto RGB": (0.734699, 0.265301, 0.159597, 0.840403, 0.036598, 0.000105, *D50),
+}
+# Files round chromaticities; profiles also their adaptation.
+SAME, SAME_PROFILE = 1e-3, 3e-3
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+
+def to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
+    """The matrix [3, 3] from RGB to CIE XYZ, with Y = 1 for white.
+
+    Args:
+      chromaticities: eight numbers.
+
+    Returns:
+      float64 [3, 3].
+
+    Raises:
+      Unsupported: if they span no colours.
+
+    Example:
+      >>> to_xyz(REC709)[1].round(4).tolist()
+      [0.2126, 0.7152, 0.0722]
+    """
+    red, green, blue, white = np.asarray(chromaticities, np.float64).reshape(4, 2)
+    columns = np.array([[x, y, 1 - x - y] for x, y in (red, green, blue)]).T
+    good = np.isfinite(chromaticities).all() and white[1] > 0
+    if not good or abs(np.linalg.det(columns)) < 1e-6:
+        raise Unsupported(
+            f"has primaries that span no colours ({_listed(chromaticities)}); expected x and y of "
+            "red, green, blue and white"
+        )
+    light = np.array([white[0], white[1], 1 - white.sum()]) / white[1]
+    return columns * np.linalg.solve(columns, light)
+
+
+def in_rec709(radiance: np.ndarray, chromaticities: tuple[float, ...] | None) -> np.ndarray:
+    """Light of given primaries in those of Rec.709; None are those of Rec.709.
+
+    Args:
+      radiance: float32 [h, w, 3].
+      chromaticities: eight numbers, or None.
+
+    Returns:
+      float32 [h, w, 3]; colours that Rec.709 cannot make have negative values.
+
+    Raises:
+      Unsupported: if the primaries span no colours.
+
+    Example:
+      >>> green = np.array([[[0, 1, 0]]], np.float32)
+      >>> in_rec709(green, SPACES["Adobe RGB (1998)"]).round(2).tolist()
+      [[[-0.4, 1.0, -0.04]]]
+    """
+    if chromaticities is None or np.allclose(chromaticities, REC709, atol=SAME):
+        return radiance
+    matrix = np.linalg.solve(to_xyz(REC709), to_xyz(chromaticities))
+    return radiance @ matrix.T.astype(np.float32)
+
+
+def space_of_profile(profile: bytes) -> str | None:
+    """The name in SPACES of an ICC profile's primaries; None for others.
+
+    Args:
+      profile: the bytes of the profile.
+
+    Returns:
+      A key of SPACES, or None, also for a profile that cannot be read.
+    """
+    try:
+        core = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+        found = [core.red_primary, core.green_primary, core.blue_primary]
+        corners = np.array([corner[1][:2] for corner in found])
+    except (OSError, TypeError, ValueError, ImageCms.PyCMSError):
+        return None
+    for name, chromaticities in SPACES.items():
+        if np.allclose(corners, _adapted(chromaticities), atol=SAME_PROFILE):
+            return name
+    return None
+
+
+def _adapted(chromaticities: tuple[float, ...]) -> np.ndarray:
+    """x, y [3, 2] of the primaries as an ICC profile holds them: adapted to D50."""
+    whites = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in (chromaticities[6:], D50))
+    source, target = (BRADFORD @ white for white in whites)
+    adaptation = np.linalg.solve(BRADFORD, (target / source)[:, None] * BRADFORD)
+    adapted = adaptation @ to_xyz(chromaticities)
+    return (adapted[:2] / adapted.sum(0)).T
+
+
+def _listed(chromaticities) -> str:
+    """Numbers as text."""
+    return " ".join(f"{value:.4g}" for value in chromaticities)

@@ -1,0 +1,151 @@
+"""Which files are the exposures of one scene: those given, or those in a folder.
+
+A table `exposures.csv` in the folder has a first line `file,exposure_time_s` (further columns are
+ignored) and one line for each picture. Times are in seconds, as numbers or as fractions (1/60).
+"""
+
+import csv
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from hdr_jax.errors import InputError
+from hdr_jax.images import _metadata
+from hdr_jax.images._paths import (
+    PHOTO_SUFFIXES,
+    RAW_SUFFIXES,
+    PathLike,
+    composed,
+    existing,
+    named_errors,
+)
+
+EXPOSURES_FILE = "exposures.csv"
+
+
+def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
+    """The photographs of a stack: those given, or those in a folder (see `read_stack`).
+
+    Of a folder without a table all photographs are taken, or the raw files if there are no others;
+    hidden files are not, and neither are previews and plots that this package wrote.
+
+    Args:
+      paths: photographs, or one folder.
+
+    Returns:
+      At least one path. Not decoded, so not known to be sound.
+
+    Raises:
+      InputError: if there is none, or one is given twice.
+
+    Not differentiable.
+    Example: `find_photos("holiday/bridge")`
+    """
+    if not isinstance(paths, (str, os.PathLike)):
+        found = [pathlib.Path(path) for path in paths]
+        if not found:
+            raise InputError("read_stack got no paths; expected at least one photograph.")
+        _refuse_twice([os.path.realpath(path) for path in found], "the photographs name")
+        return found
+    folder = existing(paths)
+    if not folder.is_dir():
+        return [folder]
+    table = read_exposures(folder)
+    if table:
+        return [existing(folder / name) for name in table]
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
+    photos = [path for path in photos if not _is_result(path)]
+    photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
+    if not photos:
+        raise InputError(
+            f"{folder} holds no photographs; expected files ending in "
+            f"{' '.join(PHOTO_SUFFIXES)}, raw files, or an {EXPOSURES_FILE} that names them."
+        )
+    return photos
+
+
+def read_exposures(folder: PathLike) -> dict[str, float]:
+    """The table `exposures.csv` of a folder.
+
+    Args:
+      folder: where the table lies.
+
+    Returns:
+      file name, accents composed -> exposure time in seconds, in the table's order; empty without
+      a table.
+
+    Raises:
+      InputError: if the table lacks the columns `file` and `exposure_time_s`, names a picture
+          twice, or a time is not a positive number.
+
+    Not differentiable.
+    Example: `read_exposures("holiday/bridge")` gives e.g. `{"a.jpg": 0.1, "b.jpg": 0.4}`.
+    """
+    path = pathlib.Path(folder) / EXPOSURES_FILE
+    if not path.is_file():
+        return {}
+    with (
+        named_errors(path, "a table of exposure times"),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        rows = list(csv.DictReader(file))
+    if not rows or not {"file", "exposure_time_s"} <= set(rows[0]):
+        found = ", ".join(map(str, rows[0])) if rows else "no rows"
+        raise InputError(
+            f"{path} has {found}; expected a first line 'file,exposure_time_s' and one line for "
+            "each picture."
+        )
+    names = [os.path.normpath(composed((row["file"] or "").strip())) for row in rows]
+    _refuse_twice(names, f"{path} names")
+    times = [row["exposure_time_s"] for row in rows]
+    return {name: seconds(time, path, name) for name, time in zip(names, times, strict=True)}
+
+
+def seconds(value: object, source: object, name: str) -> float:
+    """A positive finite number, from a number, its text, or the text of a fraction.
+
+    Args:
+      value: the number or text.
+      source: what gives it, for the error.
+      name: of the picture, for the error.
+
+    Returns:
+      Seconds.
+
+    Raises:
+      InputError: for anything else.
+
+    Example:
+      >>> seconds("1/250", "the table", "a.jpg")
+      0.004
+    """
+    try:
+        numerator, _, denominator = str(value).partition("/")
+        number = float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
+        number = np.nan
+    if not (np.isfinite(number) and number > 0):
+        raise InputError(
+            f"{source} gives {name} an exposure time of {value!r}; expected a positive number of "
+            "seconds, for instance 0.004 or 1/250."
+        )
+    return number
+
+
+def _refuse_twice(names: list[str], who: str) -> None:
+    """Raises if a name stands twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{who} {', '.join(twice)} twice; expected each picture once.")
+
+
+def _is_result(path: pathlib.Path) -> bool:
+    """Whether a picture is a preview or a plot that this package wrote."""
+    try:
+        return _metadata.read(path).software.startswith(_metadata.OWN_SOFTWARE)
+    except Exception:  # what is wrong with it is said when it is read
+        return False
