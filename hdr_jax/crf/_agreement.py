@@ -5,6 +5,8 @@ squares would bend g to please it. Here a coarse g is fitted again and again, ea
 weight on what it does not explain; what is off by several median deviations in the end is left out.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -21,8 +23,9 @@ ROUNDS = (4, 4)
 # What is off by so many standard deviations disagrees; but never what the rounding of levels and
 # the coarseness of the curve explain.
 OUTLIER, LEAST_DEVIATION, LEAST_OUTLIER = 4.0, 0.004, 0.02
-# Of places at which exposures are compared; misfits beyond the largest count as that.
-COMPARED, LARGEST_MISFIT, BETTER_ELSEWHERE = 2**12, 0.2, 0.9
+# Number of places at which exposures are compared and pixels by which they are moved for that;
+# misfits beyond the largest count as that.
+COMPARED, SHIFTS, LARGEST_MISFIT, BETTER_ELSEWHERE = 2**12, (1, 4), 0.2, 0.9
 # Levels of a sample that are told apart when crowds are counted.
 BINS = 128
 
@@ -73,30 +76,46 @@ def agreement(levels: Array, log_times: Array, usable: Array) -> tuple[Array, Ar
     return agrees[:, jnp.argsort(order)], deviation, g
 
 
-def share_in_register(parts: list[Array], log_times: Array, g: Array) -> Array:
+def share_in_register(stack: Array, log_times: Array, g: Array) -> Array:
     """Share of the pairs of neighbouring exposures that match best as they lie.
 
     A pair is out of register when its misfit in ln E falls below BETTER_ELSEWHERE of what it is
-    when one of the two is moved by a pixel. Judged by the middle channel.
+    when one of the two is moved by one of SHIFTS. Judged by the middle channel.
 
     Args:
-      parts: `_pixels.windows` of a stack in [0, 1].
+      stack: [n, h, w, c] in [0, 1].
       log_times: [n] natural logs of exposure times.
       g: coarse curves [c, KNOTS] of `agreement`.
     """
     order = jnp.argsort(log_times)
     channel = len(g) // 2
-    thin = -(-parts[0].shape[1] * parts[0].shape[2] // COMPARED)
-    levels = jnp.stack([part[order, ..., channel].reshape(len(order), -1) for part in parts])
-    levels = jnp.clip(jax.lax.stop_gradient(levels)[..., ::thin], 0, 1)  # [shifts, n, places]
+    moved = jax.lax.stop_gradient(_moved(stack[..., channel]))  # [shifts, n, places]
+    levels = jnp.clip(moved, 0, 1)[:, order]
     log_radiance = lookup(_knot(levels), g[channel]) - log_times[order][None, :, None]
-    middle = len(parts) // 2
-    inside = _weight(levels[middle]) > 0.04
+    inside = _weight(levels[0]) > 0.04
     both = inside[1:] & inside[:-1]
-    unit = _unit(levels[middle, 1:])
-    misfit = jnp.abs(log_radiance[:, :-1] - log_radiance[middle, 1:])
-    misfit = jnp.sum(jnp.where(both, jnp.minimum(unit * misfit, LARGEST_MISFIT), 0), axis=2)
-    return jnp.mean(jnp.min(misfit, axis=0) >= BETTER_ELSEWHERE * misfit[middle])
+    misfit = _unit(levels[:1, 1:]) * jnp.abs(log_radiance[:, :-1] - log_radiance[:1, 1:])
+    misfit = jnp.sum(jnp.where(both[None], jnp.minimum(misfit, LARGEST_MISFIT), 0), axis=2)
+    return jnp.mean(jnp.min(misfit, axis=0) >= BETTER_ELSEWHERE * misfit[0])
+
+
+def _moved(pictures: Array) -> Array:
+    """Pictures [n, h, w] at some places, as they are and moved: [1 + 8 len(SHIFTS), n, places]."""
+    h, w = pictures.shape[1:]
+    margin = max([shift for shift in SHIFTS if 4 * shift < min(h, w)], default=0)
+    height, width, k = h - 2 * margin, w - 2 * margin, 1
+    while -(-height // k) * -(-width // k) > COMPARED:
+        k += 1
+    steps = [(0, 0)] + [
+        (y * shift, x * shift)
+        for shift in SHIFTS
+        if shift <= margin
+        for y, x in itertools.product((-1, 0, 1), repeat=2)
+        if y or x
+    ]
+    corners = [(margin + y, margin + x) for y, x in steps]
+    parts = [pictures[:, y : y + height : k, x : x + width : k] for y, x in corners]
+    return jnp.stack([part.reshape(len(part), -1) for part in parts])
 
 
 def _knot(levels: Array) -> Array:

@@ -15,7 +15,7 @@ from hdr_jax.weighting import extremes_counted_once
 
 # Pixels are followed where at least this share of neighbouring exposures is in register, and ln E
 # has at most this standard deviation from exposure to exposure.
-IN_REGISTER, UNSTEADY = 0.5, 0.06
+IN_REGISTER, UNSTEADY = 0.5, 0.03
 # The response is a guess where a smaller share of the levels is tied to others.
 TIED = 0.6
 # Levels are counted for that in so many bins, evenly in the root of the level, and not in the ends
@@ -45,7 +45,7 @@ def take(
     levels, drawn = draw(parts, num_samples, **given)
     usable = jnp.broadcast_to(drawn[..., None], levels.shape)
     agrees, deviation, coarse = jax.vmap(agreement, (0, None, 0))(levels, log_times, usable)
-    followed = (share_in_register(parts, log_times, coarse) >= IN_REGISTER) & (
+    followed = (share_in_register(stack, log_times, coarse) >= IN_REGISTER) & (
         jnp.max(deviation) <= UNSTEADY
     )
 
