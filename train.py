@@ -18,6 +18,8 @@ them. Running the same command again goes on from the newest checkpoint. The wor
 
 import functools
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import ml_collections
@@ -29,7 +31,7 @@ from hdr_jax import data, images, training
 from hdr_jax.cli import flags
 from hdr_jax.convert import load_vgg19
 from hdr_jax.errors import InputError
-from hdr_jax.models import check_same_architecture
+from hdr_jax.models import HighlightModel, check_same_architecture
 from hdr_jax.runs import description, figures, scores
 from hdr_jax.runs.checkpoints import Checkpoints, load_model
 from hdr_jax.runs.log import RunLog
@@ -117,18 +119,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
         return mean
 
     # ---- training
-    batches = data.to_devices(
-        data.batches(
-            source,
-            batch_size=config.batch_size,
-            size=config.size,
-            seed=config.seed,
-            start_step=first,
-            metering_stops=config.metering_stops,
-            shard=(jax.process_index(), jax.process_count()),
-            **edges,
-        )
-    )
+    batches = data.to_devices(training_batches(setup, config, source, first, edges))
     last_scores: dict[str, float] = {}
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
     with checkpoints, log:
@@ -150,6 +141,40 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
                 log.restart_clock()
     batches.close()
     return last_scores
+
+
+def training_batches(
+    setup: training.Setup,
+    config: ml_collections.ConfigDict,
+    source: Sequence[dict],
+    first: int,
+    edges: Mapping[str, Any],
+) -> Iterator[data.Batch]:
+    """What the model learns from: exposure stacks, or single photographs by strangers' cameras.
+
+    Args:
+      setup: of the run.
+      config: with `batch_size`, `size`, `seed`, and `metering_stops` or `photographs`.
+      source: see `hdr_jax.data`.
+      first: number of the first step.
+      edges: how edge maps are made.
+
+    Returns:
+      An endless iterator, see `hdr_jax.data.batches` and `hdr_jax.data.photographs`.
+    """
+    options = {
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        "start_step": first,
+        "shard": (jax.process_index(), jax.process_count()),
+    }
+    if isinstance(setup.model, HighlightModel):
+        photographer = data.Photographer.from_fields(config.photographs.to_dict())
+        size = (config.size, config.size)
+        maps = data.RadianceMaps(source)
+        return data.photographs(maps, size=size, photographer=photographer, **options)
+    stops = config.metering_stops
+    return data.batches(source, size=config.size, metering_stops=stops, **edges, **options)
 
 
 def first_state(

@@ -5,22 +5,21 @@ python train.py --config configs/quickstart.py --workdir runs/quickstart
 
 from ml_collections import ConfigDict
 
-from configs import small
+from configs import highlights
 
 
 def get_config() -> ConfigDict:
-    config = small.get_config()
+    config = highlights.get_config()
     config.dataset = "synthetic_stacks/64"
     config.size = 64
-    config.metering_stops = 0.0
-    config.steps = 400
-    config.batch_size = 2
-    config.eval_every = 100
-    config.eval_scenes = 8
-    config.checkpoint_every = 50
-    config.refine_from = 200
-    config.max_reference_offset = 0  # from the middle exposure, as it is evaluated
-    config.model.update(global_levels=3, local_levels=2, refinement_levels=2)
+    config.model.update(widths=(32, 48, 64), depths=(1, 1, 1))
+    config.loss.hdr = 0.2
+    config.ev_offsets = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # those of the data
+    config.steps = 800
+    config.refine_from = 600
+    config.batch_size = 4
     config.learning_rate = 2e-3
-    config.refinement_learning_rate = 4e-3
+    config.log_every = 10
+    config.eval_every = 200
+    config.checkpoint_every = 100
     return config

@@ -101,6 +101,30 @@ def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:
     return response
 
 
+def log_inverse_sigmoid(n: float = 0.9, s: float = 0.6, num_levels: int = 256) -> Array:
+    """The table g of the sigmoid's inverse: g(z) = ln f^-1(z / (num_levels - 1)), 0 at white.
+
+    f^-1(Z) = (s Z / (1 + s - Z))^(1 / n). The defaults are the canonical camera: what an unknown
+    photograph is linearised by. Level 0, which stands for everything down to nothing, is read at
+    half a level.
+
+    Args:
+      n, s: of `sigmoid`.
+      num_levels: length of the table, >= 2.
+
+    Returns:
+      [num_levels], increasing.
+
+    Source: as `sigmoid`.
+    Example:
+      >>> g = log_inverse_sigmoid()
+      >>> round(255 * float(sigmoid()(jnp.exp(g[100]))), 2)
+      100.0
+    """
+    z = jnp.maximum(jnp.arange(num_levels), 0.5) / (num_levels - 1)
+    return jnp.log(s * z / (1 + s - z)) / n
+
+
 def expose(
     radiance: Array,
     log_times: Array,

@@ -17,8 +17,8 @@ LAYERS = {
     2: ["crf", "sampling", "merge", "tonemap"],
     3: ["models", "losses", "optim", "metrics"],
     4: [
-        "progress", "images", "synthetic", "data", "convert", "runs", "brackets", "reconstruct",
-        "tfds_builders",
+        "progress", "images", "synthetic", "data", "convert", "runs", "brackets", "weights",
+        "reconstruct", "tfds_builders",
     ],
     5: ["training"],
     6: ["cli", "__main__", "train", "eval"],

@@ -22,9 +22,10 @@ CORE_TESTS = (
 )  # fmt: skip
 DOORS = {
     "images": "photographs", "brackets": "photographs", "progress": "photographs",
-    "runs.figures": "photographs", "data": "data", "models": "train", "losses": "train",
-    "optim": "train", "training": "train", "convert": "train", "reconstruct": "train",
-    "runs.checkpoints": "train", "runs.log": "train", "runs.description": "train",
+    "runs.figures": "photographs", "models": "photographs", "weights": "photographs",
+    "reconstruct": "photographs", "data": "data", "losses": "train", "optim": "train",
+    "training": "train", "convert": "train", "runs.checkpoints": "train", "runs.log": "train",
+    "runs.description": "train",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from configs import quickstart
+from configs import small
 
 TINY = dict(
     global_width=4,
@@ -16,10 +16,12 @@ TINY = dict(
 
 def tiny_config():
     """A run of six steps, three in each phase."""
-    config = quickstart.get_config()
+    config = small.get_config()
     config.model.update(**TINY)
     config.layer.num_samples = 32
     config.update(
+        dataset="synthetic_stacks/64", metering_stops=0.0, max_reference_offset=0,
+        learning_rate=2e-3, refinement_learning_rate=4e-3,
         steps=6, refine_from=3, batch_size=2, size=16, log_every=1, eval_every=6, eval_scenes=2,
         checkpoint_every=2, data_dir="",
     )  # fmt: skip

@@ -104,12 +104,9 @@ def exposures_text(log_times, args: argparse.Namespace) -> str:
 def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
     """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
     name = args.response or ("linear" if raw else None)
-    if name in ("srgb", "linear"):
+    if name:
         # 16 bits hold more than 256 levels can tell apart in the dark.
-        num_levels = 256 if loaded.dtype == np.uint8 else 4096
-        return images.named_response(name, num_levels)
-    if args.response:
-        return images.read_response(args.response)
+        return images.camera_response(name, 256 if loaded.dtype == np.uint8 else 4096)
     method = args.method.replace("-", "_")
     with progress.bar("recovering the response"):
         g = brackets.response(loaded, log_times, method=method, smoothness=args.smoothness)

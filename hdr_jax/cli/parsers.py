@@ -20,13 +20,16 @@ PLOT = """examples:
   hdr-jax plot canon.csv nikon.csv -o cameras.png   response curves in one plot
   hdr-jax plot bridge.exr                           luminance in stops, bridge_stops.png here"""
 
-RECONSTRUCT = """example:
-  python train.py --config configs/small.py --workdir runs/small --config.manual_dir=/my/hdr
-  hdr-jax reconstruct holiday.jpg --checkpoint runs/small -o out --stack
+RECONSTRUCT = """examples:
+  hdr-jax reconstruct holiday.jpg                      writes holiday.exr and holiday.png here
+  hdr-jax reconstruct *.jpg -o out --stack --ev-range -7 3
+  hdr-jax reconstruct scan.png --response linear       the camera is known: srgb, linear or a file
+  hdr-jax reconstruct holiday.jpg --checkpoint runs/mine
 
-Photographs are turned upright (EXIF) and converted to sRGB (ICC profile). This
-writes out/holiday.exr, out/holiday.png (tone-mapped, to look at) and, with --stack, the generated
-exposures in out/holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
+The model that comes with the program predicts what clipped pixels held; every other pixel stays the
+photograph's own. Photographs are turned upright (EXIF) and converted to sRGB (ICC profile).
+holiday.png is tone-mapped, to look at. With --stack the exposures lie in holiday_stack with an
+exposures.csv, as hdr-jax merge reads it."""
 
 SCORE = """example:
   hdr-jax score reconstructed.hdr truth.hdr --protocol display --peak 1000
@@ -134,16 +137,27 @@ def _reconstruct(subparsers) -> None:
         subparsers,
         "reconstruct",
         "turn single photographs into radiance maps",
-        "Generates the other exposures of a photograph, then merges them.",
+        "Predicts the light that a photograph's clipped pixels held.",
         RECONSTRUCT,
     )
     add = parser.add_argument
     add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG or TIFF, any size")
-    add("-o", "--output", metavar="DIR", required=True, help="folder for the results")
-    add("--checkpoint", metavar="DIR", help="a run's work directory, or a checkpoint")
+    add("-o", "--output", metavar="DIR", default=".", help="folder for the results, default here")
+    add("--checkpoint", metavar="DIR", help="another model: a run's work directory or a checkpoint")
     add("--step", type=int, help="which checkpoint, the newest by default")
     add("--format", choices=("exr", "hdr"), default="exr", help="default exr")
     add("--stack", action="store_true", help="write the generated exposures too")
+    add("--response", metavar="R", help="the camera's, if known: srgb, linear, .csv or .npy file")
+    add(
+        "--ev-range",
+        nargs=2,
+        type=int,
+        default=(-3, 3),
+        metavar=("LOW", "HIGH"),
+        help="stops of the stack, default -3 3",
+    )
+    stack = parser.add_argument_group("for networks that paint every exposure (--checkpoint)")
+    add = stack.add_argument
     add(
         "--reference",
         type=int,
@@ -152,12 +166,12 @@ def _reconstruct(subparsers) -> None:
     )
     add("--ev-step", type=float, default=1.0, help="stops between exposures, default 1")
     add("--tile", type=int, default=512, help="largest picture given to the networks, default 512")
+    add("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
     add(
         "--released",
         action="store_true",
         help="edges as the authors' program finds them; by default as the checkpoint says",
     )
-    add("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
 
 
 def _score(subparsers) -> None:

@@ -26,22 +26,36 @@ with extra("data"):
     )
     from hdr_jax.data._batches import (
         ARRAYS,
+        Batch,
         batches,
         evaluation_batches,
+        photographs,
         to_devices,
+    )
+    from hdr_jax.data._photographs import (
+        Photographer,
+        RadianceMaps,
+        as_jpeg,
+        evaluation_photograph,
     )
     from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
 
 __all__ = [
     "ARRAYS",
     "BUILDERS",
+    "Batch",
+    "Photographer",
+    "RadianceMaps",
+    "as_jpeg",
     "augmented",
     "batches",
     "builder_of",
     "centred",
     "decode",
+    "evaluation_photograph",
     "evaluation_batches",
     "load_source",
+    "photographs",
     "prepare",
     "rephotographed",
     "scene_name",

@@ -10,10 +10,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hdr_jax import images
-from hdr_jax.data import _augmentation
+from hdr_jax.data import _augmentation, _photographs
 
 Batch = dict[str, np.ndarray]
-ARRAYS = ("stack", "edges", "hdr", "ev_offset")
+ARRAYS = ("stack", "edges", "hdr", "ev_offset", "rim_distance")
 
 
 def batches(
@@ -66,17 +66,7 @@ def batches(
       >>> next(batches([scene], batch_size=2, size=8, seed=0))["edges"].shape
       (2, 3, 8, 8, 1)
     """
-    _augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
-    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
     _augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
-    _augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
-    _augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
-    index, count = shard
-    _augmentation.check(
-        0 <= index < count and batch_size % count == 0,
-        f"shard={shard} of batches of {batch_size}",
-        "(i, m) with i from 0 to m - 1, and a batch size that is a multiple of m",
-    )
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
         scene = _augmentation.decode(scene)
@@ -89,6 +79,77 @@ def batches(
             scene = _augmentation.rephotographed(scene, metering_stops, rng)
         return _augmentation.with_edges(scene, sigma, channel_weights)
 
+    return endless(
+        source,
+        prepare,
+        batch_size=batch_size,
+        seed=seed,
+        start_step=start_step,
+        num_threads=num_threads,
+        shard=shard,
+    )
+
+
+def photographs(
+    source: Sequence[dict],
+    *,
+    batch_size: int,
+    size: tuple[int, int],
+    seed: int,
+    start_step: int = 0,
+    photographer: _photographs.Photographer | None = None,
+    num_threads: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Endless batches of single photographs of the source's radiance maps, each by a new camera.
+
+    Args:
+      source: see the head of this module; only `hdr` is used.
+      batch_size, seed, start_step, num_threads, shard: as for `batches`.
+      size: (height, width) of the photographs, pixels.
+      photographer: how they are drawn.
+
+    Returns:
+      As `batches`: dicts of `image` uint8, `rim_distance` and `hdr` float32, all [b, h, w, 3].
+
+    Raises:
+      ValueError: as `batches`.
+
+    Not differentiable.
+    Example:
+      >>> scene = {"hdr": np.ones((9, 9, 3), np.float32)}
+      >>> batch = next(photographs([scene], batch_size=2, size=(8, 8), seed=0))
+      >>> batch["image"].shape, batch["image"].dtype
+      ((2, 8, 8, 3), dtype('uint8'))
+    """
+    photographer = photographer or _photographs.Photographer()
+
+    def prepare(scene: dict, rng: np.random.Generator) -> Batch:
+        return photographer.take(np.asarray(scene["hdr"], np.float32), size, rng)
+
+    return endless(
+        source,
+        prepare,
+        batch_size=batch_size,
+        seed=seed,
+        start_step=start_step,
+        num_threads=num_threads,
+        shard=shard,
+    )
+
+
+def endless(source, prepare, *, batch_size, seed, start_step, num_threads, shard):
+    """The endless, shuffled, resumable iterator behind `batches` and `photographs`."""
+    _augmentation.check(len(source) > 0, "a source without scenes", "at least one scene")
+    _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
+    _augmentation.check(0 <= seed < 2**32, f"seed={seed}", "a number in [0, 2^32)")
+    _augmentation.check(start_step >= 0, f"start_step={start_step}", "at least 0")
+    index, count = shard
+    _augmentation.check(
+        0 <= index < count and batch_size % count == 0,
+        f"shard={shard} of batches of {batch_size}",
+        "(i, m) with i from 0 to m - 1, and a batch size that is a multiple of m",
+    )
     scenes = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(prepare)
     scenes = scenes[start_step * batch_size + index :: count]
     batch_size //= count
@@ -119,8 +180,9 @@ def evaluation_batches(
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
-      An iterator over batches with two further entries: `mask` bool [b], False for scenes that only
-      fill up, and `scene`, a list of names.
+      An iterator over batches with three further entries: `rim_distance` float32 [b, h, w, 3] of
+      the middle exposure (see `hdr_jax.images`), `mask` bool [b], False for scenes that only fill
+      up, and `scene`, a list of names.
 
     Raises:
       InputError: if batch_size is below 1, or whole pictures of a batch differ in size.
@@ -138,7 +200,9 @@ def evaluation_batches(
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
             scene = _augmentation.centred(scene, height, width)
-            scenes.append((name, _augmentation.with_edges(scene, sigma, channel_weights)))
+            scene = _augmentation.with_edges(scene, sigma, channel_weights)
+            middle = scene["stack"][len(scene["stack"]) // 2]
+            scenes.append((name, {**scene, "rim_distance": images.rim_distance(middle)}))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

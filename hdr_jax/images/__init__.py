@@ -18,10 +18,12 @@ with extra("photographs"):
     from hdr_jax.images._resizing import reduced, resized
     from hdr_jax.images._response_files import (
         CURVE_SUFFIXES,
+        camera_response,
         named_response,
         read_response,
         write_response,
     )
+    from hdr_jax.images._rim import rim_distance
     from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
+    "camera_response",
     "canny",
     "edge_weights",
     "equal_photos",
@@ -48,6 +51,7 @@ __all__ = [
     "read_stack",
     "reduced",
     "resized",
+    "rim_distance",
     "write",
     "write_response",
 ]

@@ -18,6 +18,7 @@ from hdr_jax.images._paths import PathLike, existing, named_errors
 
 CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536
+NAMED = ("srgb", "linear")
 
 
 def named_response(name: str, num_levels: int = 256) -> np.ndarray:
@@ -42,13 +43,34 @@ def named_response(name: str, num_levels: int = 256) -> np.ndarray:
       >>> round(float(np.exp(g[0, 200] - g[0, 100])), 3)
       2.0
     """
-    if name not in ("srgb", "linear"):
+    if name not in NAMED:
         raise InputError(f"unknown response {name!r}: expected srgb or linear")
     values = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
     if name == "srgb":
         values = np.asarray(color.srgb_to_linear(jnp.asarray(values)))
     g = np.log(values)
     return (g - g[num_levels // 2]).astype(np.float32)[None]
+
+
+def camera_response(name: str | pathlib.Path, num_levels: int = 256) -> np.ndarray:
+    """A response by its name, or from a file: what `--response` takes.
+
+    Args:
+      name: "srgb" or "linear", or the path of a .csv or .npy file.
+      num_levels: length of g where it is a name.
+
+    Returns:
+      float32 [c, num_levels], c 1 or 3.
+
+    Raises:
+      InputError: as `read_response`.
+
+    Not differentiable.
+    Example:
+      >>> camera_response("srgb").shape
+      (1, 256)
+    """
+    return named_response(name, num_levels) if name in NAMED else read_response(name)
 
 
 def read_response(path: PathLike) -> np.ndarray:

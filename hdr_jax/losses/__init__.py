@@ -1,4 +1,4 @@
-"""The losses of Eq. (4) to (7), and the features that the contextual one compares."""
+"""The losses of Eq. (4) to (7) with the features that they compare, and those of highlights."""
 
 from hdr_jax.errors import extra
 
@@ -11,20 +11,32 @@ with extra("train"):
         vgg19_names,
         vgg19_params,
     )
+    from hdr_jax.losses._highlights import (
+        chroma_l1,
+        hdrvdp2_loss,
+        masked_l1,
+        pu21_l2,
+        without_chroma_gradient,
+    )
     from hdr_jax.losses._stack import align_scale, hdr_l1, histogram_l1, l1, soft_histogram
     from hdr_jax.tonemap import mu_law
 
 __all__ = [
     "VGG19",
     "align_scale",
+    "chroma_l1",
     "contextual_bilateral",
     "features",
     "hdr_l1",
+    "hdrvdp2_loss",
     "histogram_l1",
     "l1",
+    "masked_l1",
     "mu_law",
+    "pu21_l2",
     "rgb_patches",
     "soft_histogram",
     "vgg19_names",
     "vgg19_params",
+    "without_chroma_gradient",
 ]

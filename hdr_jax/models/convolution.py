@@ -134,7 +134,9 @@ def _kernel_gradient(inputs, kernel, gradient):
     """
     (kh, kw, i, o), (h, w) = kernel.shape, gradient.shape[1:3]
     narrow = inputs if i <= o else gradient
+    # Without the barrier XLA computes what made the map (a swish, say) anew for every tap.
     padded = jnp.pad(narrow, ((0, 0), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0)))
+    padded = lax.optimization_barrier(padded)
 
     def product(y, x):
         if i > o:  # input position p meets the gradient at p - tap

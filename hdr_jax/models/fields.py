@@ -7,57 +7,73 @@ import jax.numpy as jnp
 
 from hdr_jax.errors import InputError
 from hdr_jax.models.exposure_stack import ExposureStackModel
+from hdr_jax.models.highlights import HighlightModel
 
+Model = ExposureStackModel | HighlightModel
+TONES = {"image": ExposureStackModel, "exposure": HighlightModel}
+"""What `tone` says: networks that paint every exposure, or a gain where the photograph clips."""
 EXECUTION = ("convolution", "dtype", "remat")
 """Fields that say how the networks are computed, not what they are: parameters fit any of them."""
 
 
-def model_from_fields(fields: dict[str, Any]) -> ExposureStackModel:
+def model_from_fields(fields: dict[str, Any]) -> Model:
     """The model of JSON-able fields.
 
     Args:
-      fields: of `ExposureStackModel`, `dtype` by name.
+      fields: `tone`, "image" (the default) for an `ExposureStackModel` and "exposure" for a
+        `HighlightModel`, and fields of that model, `dtype` by name.
 
     Returns:
       The unbound module.
 
     Raises:
-      InputError: for a field that the model does not have, or an unknown `dtype`.
+      InputError: for a field that the model does not have, or an unknown `tone` or `dtype`.
 
     Example:
       >>> model_from_fields({"global_width": 8, "dtype": "bfloat16"}).global_width
       8
+      >>> model_from_fields({"tone": "exposure", "widths": [8, 8]}).widths
+      (8, 8)
     """
-    known = _field_names()
+    fields = dict(fields)
+    tone = fields.pop("tone", "image")
+    if tone not in TONES:
+        raise InputError(f"got model.tone {tone!r}: expected one of {', '.join(TONES)}")
+    known = _field_names(TONES[tone])
     unknown = sorted(set(fields) - set(known))
     if unknown:
-        raise InputError(f"unknown model fields {unknown}: expected some of {known}")
-    name = fields.get("dtype", "float32")
-    try:
-        dtype = jnp.dtype(name)
-    except TypeError:
-        raise InputError(f"got model.dtype {name!r}: expected float32 or bfloat16") from None
-    return ExposureStackModel(**{**fields, "dtype": dtype})
+        raise InputError(
+            f"unknown model fields {unknown}: expected some of {known} for tone {tone!r}"
+        )
+    # JSON and configurations hold lists; a module must be hashable.
+    fields = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in fields.items()}
+    if "dtype" in known:
+        fields["dtype"] = _dtype(fields.get("dtype", "float32"))
+    return TONES[tone](**fields)
 
 
-def fields_of(model: ExposureStackModel) -> dict[str, Any]:
+def fields_of(model: Model) -> dict[str, Any]:
     """The fields of a model as JSON can hold them; `model_from_fields` undoes it.
 
     Args:
       model: unbound.
 
     Returns:
-      {field: value}, `dtype` by name.
+      {field: value} with `tone`; `dtype` by name, sequences as lists.
 
     Example:
       >>> fields_of(ExposureStackModel(global_width=8))["global_width"]
       8
     """
-    fields = {name: getattr(model, name) for name in _field_names()}
-    return {**fields, "dtype": jnp.dtype(model.dtype).name}
+    fields = {name: getattr(model, name) for name in _field_names(type(model))}
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    if "dtype" in fields:
+        fields["dtype"] = jnp.dtype(model.dtype).name
+    tone = next(tone for tone, kind in TONES.items() if isinstance(model, kind))
+    return {"tone": tone, **fields}
 
 
-def architecture(model: ExposureStackModel) -> dict[str, Any]:
+def architecture(model: Model) -> dict[str, Any]:
     """The fields that parameters depend on: all but `EXECUTION`.
 
     Args:
@@ -73,9 +89,7 @@ def architecture(model: ExposureStackModel) -> dict[str, Any]:
     return {name: value for name, value in fields_of(model).items() if name not in EXECUTION}
 
 
-def check_same_architecture(
-    found: ExposureStackModel, expected: ExposureStackModel, place: str
-) -> None:
+def check_same_architecture(found: Model, expected: Model, place: str) -> None:
     """Refuses parameters of another model.
 
     Args:
@@ -88,9 +102,9 @@ def check_same_architecture(
     """
     there = architecture(found)
     differing = [
-        f"{name} = {there[name]!r} there, {value!r} in the configuration"
+        f"{name} = {there.get(name)!r} there, {value!r} in the configuration"
         for name, value in architecture(expected).items()
-        if there[name] != value
+        if there.get(name) != value
     ]
     if differing:
         raise InputError(
@@ -99,7 +113,7 @@ def check_same_architecture(
         )
 
 
-def parameter_shapes(model: ExposureStackModel) -> Any:
+def parameter_shapes(model: Model) -> Any:
     """Shapes and types of a model's parameters; nothing is computed.
 
     Args:
@@ -112,12 +126,38 @@ def parameter_shapes(model: ExposureStackModel) -> Any:
       >>> sorted(parameter_shapes(ExposureStackModel(2, 4, 1, 4, 1, 4, 1)))
       ['down', 'up']
     """
-    side = model.multiple
-    inputs = jnp.zeros((1, side, side, 3)), jnp.zeros((1, side, side, 1))
-    initial = lambda key: model.init(key, *inputs, reference_index=0)["params"]  # noqa: E731
-    return jax.eval_shape(initial, jax.random.key(0))
+    return jax.eval_shape(lambda key: initial_parameters(model, key), jax.random.key(0))
 
 
-def _field_names() -> list[str]:
+def initial_parameters(model: Model, key: jax.Array) -> Any:
+    """Parameters drawn at random.
+
+    Args:
+      model: unbound.
+      key: random key.
+
+    Returns:
+      The tree of its parameters.
+
+    Example:
+      >>> "head" in initial_parameters(HighlightModel((8,), (1,)), jax.random.key(0))
+      True
+    """
+    image = jnp.zeros((1, model.multiple, model.multiple, 3))
+    if isinstance(model, HighlightModel):
+        return model.init(key, image, image)["params"]
+    middle = model.num_exposures // 2
+    return model.init(key, image, image[..., :1], reference_index=middle)["params"]
+
+
+def _dtype(name: str) -> Any:
+    """A type by its name."""
+    try:
+        return jnp.dtype(name)
+    except TypeError:
+        raise InputError(f"got model.dtype {name!r}: expected float32 or bfloat16") from None
+
+
+def _field_names(kind: type) -> list[str]:
     """Names of the model's own fields."""
-    return sorted(set(ExposureStackModel.__dataclass_fields__) - {"parent", "name"})
+    return sorted(set(kind.__dataclass_fields__) - {"parent", "name"})

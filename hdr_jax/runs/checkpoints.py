@@ -16,7 +16,7 @@ import numpy as np
 
 from hdr_jax.errors import InputError, extra
 from hdr_jax.models import (
-    ExposureStackModel,
+    Model,
     check_same_architecture,
     fields_of,
     model_from_fields,
@@ -56,7 +56,7 @@ class Checkpoints:
     def save(
         self,
         step: int,
-        model: ExposureStackModel,
+        model: Model,
         params: Any,
         optimizer: Any = None,
         config: Mapping[str, Any] | None = None,
@@ -81,9 +81,7 @@ class Checkpoints:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
         self._manager.save(step, args=ocp.args.Composite(**items))
 
-    def restore(
-        self, step: int, model: ExposureStackModel, params: Any, optimizer: Any
-    ) -> tuple[Any, Any]:
+    def restore(self, step: int, model: Model, params: Any, optimizer: Any) -> tuple[Any, Any]:
         """Parameters and optimiser of a step.
 
         Args:
@@ -116,7 +114,7 @@ class Checkpoints:
                 raise InputError(f"{place}: its {name} have other shapes than this configuration's")
         return restored["params"], restored.get("optimizer", optimizer)
 
-    def restore_model(self, step: int) -> tuple[ExposureStackModel, Any]:
+    def restore_model(self, step: int) -> tuple[Model, Any]:
         """The model and the parameters of a step; no template needed.
 
         Args:
@@ -162,7 +160,7 @@ class Checkpoints:
 
 def save_model(
     directory: str | pathlib.Path,
-    model: ExposureStackModel,
+    model: Model,
     params: Any,
     config: Mapping[str, Any] | None = None,
 ) -> None:
@@ -188,9 +186,7 @@ def save_model(
         checkpoints.save(0, model, params, config=config)
 
 
-def load_model(
-    directory: str | pathlib.Path, step: int | None = None
-) -> tuple[ExposureStackModel, Any, int]:
+def load_model(directory: str | pathlib.Path, step: int | None = None) -> tuple[Model, Any, int]:
     """Reads a model from a run's work directory or from a checkpoint directory.
 
     Args:

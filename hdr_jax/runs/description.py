@@ -57,7 +57,7 @@ def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict | None
         return None
     try:
         fields = json.loads(path.read_text())
-        return ml_collections.ConfigDict(fields)
+        return ml_collections.ConfigDict(_with_tuples(fields))
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is no configuration ({error}): pass --config FILE, the one of the run"
@@ -110,6 +110,13 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # not all are needed
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def _with_tuples(value: Any) -> Any:
+    """What JSON reads as lists were tuples: the only sequences that a configuration holds."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(inner) for name, inner in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _fields(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ average of the scene at middle gray. A metered radiance map is in units of the c
 what is above 2^-ev clips in the exposure of that EV.
 """
 
+import dataclasses
 import functools
 import zlib
 
@@ -12,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hdr_jax import exposure
+from hdr_jax import color, exposure
 from hdr_jax.color import LUMINANCE_WEIGHTS
 from hdr_jax.errors import InputError
 
 MIDDLE_GRAY = 0.18
+KINDS = ("sigmoid", "gamma", "srgb")
 CHUNK = 1 << 16
 """Pixels photographed at a time."""
 
@@ -55,47 +57,127 @@ def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
     return (radiance * (MIDDLE_GRAY * 2.0**offset / average)).astype(np.float32)
 
 
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """A response and its noise; by default the canonical camera, noise-free.
+
+    Attributes:
+      kind: "sigmoid" (of HDRCNN), "gamma" or "srgb".
+      n, s: of the sigmoid.
+      exponent: of the gamma curve.
+      read_noise, shot_noise: in units of the clipping exposure, see `hdr_jax.exposure.expose`.
+    """
+
+    kind: str = "sigmoid"
+    n: float = 0.9
+    s: float = 0.6
+    exponent: float = 2.2
+    read_noise: float = 0.0
+    shot_noise: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Camera":
+        """Anybody's camera.
+
+        The response is the sigmoid (n ~ N(0.9, 0.1), s ~ N(0.6, 0.1); two in three), a gamma curve
+        (1.8 to 2.6) or sRGB; read noise 2e-4 to 2e-3 and shot noise 2e-3 to 1e-2 of the clipping
+        exposure.
+
+        Args:
+          rng: where it is drawn from.
+
+        Returns:
+          A camera.
+
+        Source: Eilertsen et al. 2017 (HDRCNN) for the sigmoid and its parameters.
+        Example:
+          >>> Camera.draw(np.random.default_rng(0)).kind
+          'srgb'
+        """
+        kind = KINDS[int(rng.choice([0, 0, 0, 0, 1, 2]))]
+        n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
+        exponent = rng.uniform(1.8, 2.6)
+        return cls(kind, n, s, exponent, 10 ** rng.uniform(-3.7, -2.7), 10 ** rng.uniform(-2.7, -2))
+
+    def log_inverse_response(self, num_levels: int = 256) -> np.ndarray:
+        """The true g: ln f^-1(z / (num_levels - 1)), 0 at white, level 0 read at half a level.
+
+        Args:
+          num_levels: length of g.
+
+        Returns:
+          float32 [num_levels].
+
+        Not differentiable.
+        Example:
+          >>> g = Camera("gamma", exponent=2.0).log_inverse_response()
+          >>> round(float(np.exp(g[51])), 3)
+          0.04
+        """
+        if self.kind == "sigmoid":
+            return np.asarray(exposure.log_inverse_sigmoid(self.n, self.s, num_levels), np.float32)
+        z = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
+        if self.kind == "gamma":
+            return (self.exponent * np.log(z)).astype(np.float32)
+        return np.log(np.asarray(color.srgb_to_linear(jnp.asarray(z, jnp.float32))))
+
+    def photograph(
+        self, metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Exposure stack of a metered radiance map, 256 levels.
+
+        Args:
+          metered: [h, w, 3] radiance in units of the clipping exposure at EV 0 (see `meter`).
+          ev_offset: [n] stops.
+          rng: where the noise is drawn from.
+
+        Returns:
+          uint8 [n, h, w, 3].
+
+        Not differentiable; `hdr_jax.exposure.expose` is.
+        Example:
+          >>> rng = np.random.default_rng(0)
+          >>> Camera().photograph(np.full((4, 4, 3), 0.18), [-1, 0, 1], rng)[:, 0, 0, 0].tolist()
+          [65, 107, 163]
+        """
+        key = jax.random.key(int(rng.integers(2**31)))
+        pixels = np.asarray(metered, np.float32).reshape(-1, 3)
+        # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
+        # memory is needed whatever the picture's size.
+        length = min(CHUNK, 1 << (len(pixels) - 1).bit_length())
+        stack = np.empty((len(ev_offset), *pixels.shape), np.uint8)
+        curve = (self.n, self.s, self.exponent, self.read_noise, self.shot_noise)
+        arguments, kind = [np.float32(value) for value in curve], KINDS.index(self.kind)
+        # Data is made on the host, whatever device trains.
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            for number, start in enumerate(range(0, len(pixels), length)):
+                piece = pixels[start : start + length]
+                padded = np.pad(piece, ((0, length - len(piece)), (0, 0)))
+                log_times = exposure.ev_to_log_times(np.asarray(ev_offset, np.float32))
+                noise = jax.random.fold_in(key, number)
+                made = _photograph(padded, log_times, arguments, noise, kind)
+                stack[:, start : start + length] = np.asarray(made)[:, : len(piece)]
+        return stack.reshape(len(ev_offset), *np.shape(metered))
+
+
 def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exposure stack of a metered radiance map by a camera drawn at random.
-
-    The response is the sigmoid of HDRCNN (n ~ N(0.9, 0.1), s ~ N(0.6, 0.1); two in three), a gamma
-    curve (1.8 to 2.6) or sRGB; read noise 2e-4 to 2e-3 and shot noise 2e-3 to 1e-2 of the clipping
-    exposure; 256 levels.
 
     Args:
       metered: [h, w, 3] radiance in units of the clipping exposure at EV 0 (see `meter`).
       ev_offset: [n] stops.
-      rng: where response and noise are drawn from.
+      rng: where camera and noise are drawn from.
 
     Returns:
       uint8 [n, h, w, 3].
 
     Not differentiable; `hdr_jax.exposure.expose` is.
-    Source: Eilertsen et al. 2017 (HDRCNN) for the sigmoid and its parameters.
+    Source: `Camera.draw`.
     Example:
       >>> photograph(np.full((4, 4, 3), 0.18), [-1, 0, 1], np.random.default_rng(0)).shape
       (3, 4, 4, 3)
     """
-    kind = int(rng.choice([0, 0, 0, 0, 1, 2]))
-    n, s = np.clip(rng.normal((0.9, 0.6), 0.1), (0.6, 0.2), (1.3, 1.2))
-    curve = (kind, n, s, rng.uniform(1.8, 2.6))
-    noise = (10 ** rng.uniform(-3.7, -2.7), 10 ** rng.uniform(-2.7, -2.0))
-    key = jax.random.key(int(rng.integers(2**31)))
-    pixels = np.asarray(metered, np.float32).reshape(-1, 3)
-    # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
-    # memory is needed whatever the picture's size.
-    length = min(CHUNK, 1 << (len(pixels) - 1).bit_length())
-    stack = np.empty((len(ev_offset), *pixels.shape), np.uint8)
-    arguments = [np.float32(value) for value in (*curve[1:], *noise)]
-    # Data is made on the host, whatever device trains.
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        for number, start in enumerate(range(0, len(pixels), length)):
-            piece = pixels[start : start + length]
-            padded = np.pad(piece, ((0, length - len(piece)), (0, 0)))
-            log_times = exposure.ev_to_log_times(np.asarray(ev_offset, np.float32))
-            made = _photograph(padded, log_times, arguments, jax.random.fold_in(key, number), kind)
-            stack[:, start : start + length] = np.asarray(made)[:, : len(piece)]
-    return stack.reshape(len(ev_offset), *np.shape(metered))
+    return Camera.draw(rng).photograph(metered, ev_offset, rng)
 
 
 @functools.partial(jax.jit, static_argnames="kind")

@@ -3,14 +3,16 @@
 from hdr_jax.errors import extra
 
 with extra("train"):
+    from hdr_jax.training._highlights import highlight_stack, highlight_terms
     from hdr_jax.training._objective import generated, hdr_loss, loss_terms, perceptual_loss
     from hdr_jax.training._state import TrainState, by_network, create_state
     from hdr_jax.training._steps import DEVICES, draw_references, eval_step, train_step
-    from hdr_jax.training.setup import NETWORKS, Objective, Setup
+    from hdr_jax.training.setup import NETWORKS, HighlightObjective, Objective, Setup
 
 __all__ = [
     "DEVICES",
     "NETWORKS",
+    "HighlightObjective",
     "Objective",
     "Setup",
     "TrainState",
@@ -20,6 +22,8 @@ __all__ = [
     "eval_step",
     "generated",
     "hdr_loss",
+    "highlight_stack",
+    "highlight_terms",
     "loss_terms",
     "perceptual_loss",
     "train_step",

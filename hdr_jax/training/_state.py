@@ -7,7 +7,10 @@ import flax.struct
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.models import initial_parameters
 from hdr_jax.training.setup import Setup
+
+HIGHLIGHTS = "highlights"  # the one network of a `HighlightModel`
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -15,7 +18,7 @@ class TrainState(flax.struct.PyTreeNode):
 
     Attributes:
       step: int32, number of steps done.
-      params: {"up": {network: ...}, "down": {...}}.
+      params: {"up": {network: ...}, "down": {...}}; of a `HighlightModel`, those of its network.
       opt_state: {network: optax state} over that network's parameters in both directions.
     """
 
@@ -34,10 +37,7 @@ def create_state(setup: Setup, key: Array) -> TrainState:
     Returns:
       A `TrainState` at step 0.
     """
-    model = setup.model
-    side = model.multiple
-    image, edge_map = jnp.zeros((1, side, side, 3)), jnp.zeros((1, side, side, 1))
-    params = model.init(key, image, edge_map, reference_index=model.num_exposures // 2)["params"]
+    params = initial_parameters(setup.model, key)
     opt_state = {
         name: optimizer.init(by_network(params)[name])
         for name, optimizer in setup.optimizers.items()
@@ -45,22 +45,37 @@ def create_state(setup: Setup, key: Array) -> TrainState:
     return TrainState(jnp.zeros((), jnp.int32), params, opt_state)
 
 
-def by_network(params: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def by_network(params: Mapping[str, Any]) -> dict[str, Any]:
     """{direction: {network: tree}} -> {network: {direction: tree}}.
 
     Args:
-      params: of `ExposureStackModel`, or gradients.
+      params: of either model, or gradients.
 
     Returns:
-      The same leaves by network first.
+      The same leaves by network first; those of a `HighlightModel` as its one network.
 
     Example:
       >>> by_network({"up": {"global": 1}, "down": {"global": 2}})
       {'global': {'up': 1, 'down': 2}}
     """
-    directions = list(params)
-    return {name: {d: params[d][name] for d in directions} for name in params[directions[0]]}
+    if set(params) != {"up", "down"}:
+        return {HIGHLIGHTS: params}
+    return {name: {d: params[d][name] for d in params} for name in params["up"]}
 
 
-# Swapping the two outer levels undoes itself.
-by_direction = by_network
+def by_direction(networks: Mapping[str, Any]) -> Any:
+    """The inverse of `by_network`.
+
+    Args:
+      networks: {network: tree}.
+
+    Returns:
+      Parameters as the model takes them.
+
+    Example:
+      >>> by_direction({"global": {"up": 1, "down": 2}})
+      {'up': {'global': 1}, 'down': {'global': 2}}
+    """
+    if set(networks) == {HIGHLIGHTS}:
+        return networks[HIGHLIGHTS]
+    return {d: {name: networks[name][d] for name in networks} for d in ("up", "down")}

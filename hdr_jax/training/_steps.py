@@ -16,8 +16,10 @@ from jax import Array
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
+from hdr_jax.models import HighlightModel
+from hdr_jax.training._highlights import highlight_stack, highlight_terms
 from hdr_jax.training._objective import loss_terms
-from hdr_jax.training._state import TrainState, by_direction, by_network
+from hdr_jax.training._state import HIGHLIGHTS, TrainState, by_direction, by_network
 from hdr_jax.training.setup import NETWORKS, Setup
 
 DEVICES = "devices"  # the axis of pmap
@@ -34,6 +36,8 @@ def draw_references(setup: Setup, step: int) -> tuple[int, int]:
       (any index of the stack, an index within `max_reference_offset` of the middle).
     """
     rng = np.random.default_rng((setup.seed, step))
+    if isinstance(setup.model, HighlightModel):
+        return 0, 0  # a photograph is its own reference
     n = setup.model.num_exposures
     offset = setup.max_reference_offset
     return int(rng.integers(n)), int(n // 2 + rng.integers(-offset, offset + 1))
@@ -61,8 +65,13 @@ def train_step(
       (next state, {"loss": total, every term}), equal on all devices.
     """
 
+    highlights = isinstance(setup.model, HighlightModel)
+
     def total(params):
-        terms = loss_terms(setup, params, batch, references, phase, vgg_params)
+        if highlights:
+            terms = highlight_terms(setup, params, batch, phase)
+        else:
+            terms = loss_terms(setup, params, batch, references, phase, vgg_params)
         return sum(terms.values()), terms
 
     (loss, terms), gradients = jax.value_and_grad(total, has_aux=True)(state.params)
@@ -70,7 +79,8 @@ def train_step(
     params: dict[str, Any] = by_network(state.params)
     opt_state = dict(state.opt_state)
     gradients = by_network(gradients)
-    for name in NETWORKS if phase == 2 else NETWORKS[:2]:
+    learning = NETWORKS if phase == 2 else NETWORKS[:2]
+    for name in (HIGHLIGHTS,) if highlights else learning:
         updates, opt_state[name] = setup.optimizers[name].update(
             gradients[name], opt_state[name], params[name]
         )
@@ -91,23 +101,18 @@ def eval_step(
     Args:
       setup: static.
       params: of the model.
-      batch: stack, edges, ev_offset.
+      batch: stack, edges, ev_offset, rim_distance.
       refine: False in phase 1, when the refinement networks have learnt nothing; static.
 
     Returns:
       `stack` [b, n, h, w, 3] in [0, 1]; `radiance`, `true_radiance` [b, h, w, 3] and `g`, `true_g`
       [b, 3, num_levels] of the generated and of the true stack.
     """
-    middle = setup.model.num_exposures // 2
     true = as_unit_float(batch["stack"])
-    output: Any = setup.model.apply(
-        {"params": params},
-        true[:, middle],
-        batch["edges"][:, middle].astype(jnp.float32),
-        reference_index=middle,
-        refine=refine,
-    )
-    stack = jnp.clip(output.stack, 0, 1)
+    if isinstance(setup.model, HighlightModel):
+        stack = highlight_stack(setup, params, batch)
+    else:
+        stack = _walked_stack(setup, params, true, batch["edges"], refine)
     log_times = ev_to_log_times(batch["ev_offset"])
     layer = jax.vmap(lambda stack, times: synthesize(stack, times, **setup.objective.layer))
     radiance, g = layer(stack, log_times)
@@ -119,3 +124,16 @@ def eval_step(
         "true_radiance": true_radiance,
         "true_g": true_g,
     }
+
+
+def _walked_stack(setup, params, true, edges, refine) -> Array:
+    """The stack [b, n, h, w, 3] that the recursion makes from the middle exposure."""
+    middle = setup.model.num_exposures // 2
+    output: Any = setup.model.apply(
+        {"params": params},
+        true[:, middle],
+        edges[:, middle].astype(jnp.float32),
+        reference_index=middle,
+        refine=refine,
+    )
+    return jnp.clip(output.stack, 0, 1)

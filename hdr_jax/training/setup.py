@@ -12,7 +12,7 @@ import optax
 from hdr_jax import optim
 from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
-from hdr_jax.models import ExposureStackModel, model_from_fields
+from hdr_jax.models import ExposureStackModel, HighlightModel, Model, model_from_fields
 
 Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
 NETWORKS = ("global", "local", "refinement")
@@ -42,6 +42,24 @@ class Objective:
     layer: Mapping[str, Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class HighlightObjective:
+    """What is minimised for a `HighlightModel`; see `hdr_jax.training.highlight_terms`.
+
+    Attributes:
+      weights: factors of the terms: gain_l1, hdr, chroma_l1, hdrvdp2, pu21.
+      mu: of the HDR term's mu law.
+      ev_offsets: of the exposures that the HDR term recovers and merges, stops.
+      layer: keyword arguments of `hdr_jax.merge.synthesize`.
+    """
+
+    weights: Mapping[str, float]
+    mu: float
+    ev_offsets: tuple[float, ...]
+    layer: Mapping[str, Any]
+
+
+HIGHLIGHT_LOSSES = ("gain_l1", "hdr", "chroma_l1", "hdrvdp2", "pu21")
 LOSSES = (
     "global_l1", "global_histogram", "local_l1", "refinement_l1", "hdr", "contextual",
 )  # fmt: skip
@@ -60,7 +78,8 @@ class Setup:
 
     Attributes:
       model: the networks, unbound.
-      optimizers: one for each kind of network, so that phase 1 can leave one of them alone.
+      optimizers: one for each kind of network, so that phase 1 can leave one of them alone; a
+        `HighlightModel` has a single one, "highlights".
       objective: the losses and the HDR layer.
       seed: of the initial parameters, the references and the batches.
       max_reference_offset: of the recursive part, in exposures from the middle.
@@ -70,9 +89,9 @@ class Setup:
     Example: `setup = Setup.from_config(paper.get_config())`
     """
 
-    model: ExposureStackModel
+    model: Model
     optimizers: Mapping[str, optax.GradientTransformation]
-    objective: Objective
+    objective: Objective | HighlightObjective
     seed: int
     max_reference_offset: int
     refine_from: int
@@ -95,11 +114,12 @@ class Setup:
             for name in RUN_FIELDS:
                 config[name]
             model = model_from_fields(config.model.to_dict())
+            highlights = isinstance(model, HighlightModel)
             _check_numbers(config, model)
             return cls(
                 model=model,
-                optimizers=_optimizers(config),
-                objective=_objective(config, model.num_exposures),
+                optimizers=_highlight_optimizer(config) if highlights else _optimizers(config),
+                objective=_objective(config, model),
                 seed=config.seed,
                 max_reference_offset=config.max_reference_offset,
                 refine_from=config.refine_from,
@@ -120,6 +140,8 @@ class Setup:
         Raises:
           InputError: naming the field to change.
         """
+        if isinstance(self.model, HighlightModel):
+            return  # any number will do
         count, expected = len(example["ev_offset"]), self.model.num_exposures
         if count != expected:
             raise InputError(
@@ -140,12 +162,34 @@ def _optimizers(config: Fields) -> dict[str, optax.GradientTransformation]:
     return {name: optim.centralized_adam(rate, **options) for name, rate in rates.items()}
 
 
-def _objective(config: Fields, num_exposures: int) -> Objective:
+def _highlight_optimizer(
+    config: Fields,
+) -> dict[str, optax.GradientTransformation]:
+    """AdamW under a bound on the gradient's norm; each phase has a cosine of its own, after a
+    rise over a twentieth of it (the gradient's direction is all but noise at first)."""
+    first = min(config.refine_from, config.steps)
+    lengths = {"learning_rate": first, "refinement_learning_rate": config.steps - first}
+    phases = [
+        optax.warmup_cosine_decay_schedule(0.0, config[name], length // 20, length)
+        for name, length in lengths.items()
+        if length > 0
+    ]
+    rate = optax.join_schedules(phases, [first] if len(phases) == 2 else [])
+    options = {"b1": config.b1, "b2": config.b2, "weight_decay": config.weight_decay}
+    adam = optax.adamw(rate, **options)
+    return {"highlights": optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)}
+
+
+def _objective(config: Fields, model: Model) -> Objective | HighlightObjective:
     """The losses and the layer's options; names and values are tried out."""
     weights, layer = config.loss.to_dict(), config.layer.to_dict()
-    if set(weights) != set(LOSSES):
-        raise InputError(f"got config.loss of {sorted(weights)}: expected {sorted(LOSSES)}")
-    _check_layer(layer, num_exposures)
+    highlights = isinstance(model, HighlightModel)
+    names = HIGHLIGHT_LOSSES if highlights else LOSSES
+    if set(weights) != set(names):
+        raise InputError(f"got config.loss of {sorted(weights)}: expected {sorted(names)}")
+    _check_layer(layer, len(config.ev_offsets) if highlights else model.num_exposures)
+    if highlights:
+        return HighlightObjective(weights, config.mu, tuple(config.ev_offsets), layer)
     return Objective(
         weights=weights,
         mu=config.mu,
@@ -171,19 +215,14 @@ def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
         raise InputError(f"config.layer = {dict(layer)} does not work: {error}") from error
 
 
-def _check_numbers(config: Fields, model: ExposureStackModel) -> None:
+def _check_numbers(config: Fields, model: Model) -> None:
     """Refuses counts and sizes that do not fit."""
-    n, multiple = model.num_exposures, model.multiple
+    multiple = model.multiple
     counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
     demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
+    if isinstance(model, ExposureStackModel):
+        demands += _stack_demands(config, model.num_exposures)
     demands += [
-        ("model.num_exposures", n, n >= 2, "at least 2"),
-        (
-            "max_reference_offset",
-            config.max_reference_offset,
-            0 <= config.max_reference_offset <= min(n // 2, (n - 1) - n // 2),
-            "small enough to stay inside the stack",
-        ),
         (
             "size",
             config.size,
@@ -200,3 +239,17 @@ def _check_numbers(config: Fields, model: ExposureStackModel) -> None:
     for name, value, fits, expected in demands:
         if not fits:
             raise InputError(f"got config.{name} = {value!r}: expected {expected}")
+
+
+def _stack_demands(config: Fields, n: int) -> list[tuple]:
+    """Of an `ExposureStackModel` with n exposures: (field, value, whether it fits, what would)."""
+    offset = config.max_reference_offset
+    return [
+        ("model.num_exposures", n, n >= 2, "at least 2"),
+        (
+            "max_reference_offset",
+            offset,
+            0 <= offset <= min(n // 2, (n - 1) - n // 2),
+            "small enough to stay inside the stack",
+        ),
+    ]

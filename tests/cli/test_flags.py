@@ -26,7 +26,7 @@ def test_the_work_directory_gives_the_configuration(workdir):
 
 def test_a_file_comes_before_the_work_directory(workdir):
     arguments = ["eval.py", "--config", "configs/quickstart.py", "--workdir", workdir]
-    assert flags.parse(arguments)[0].steps == 400
+    assert flags.parse(arguments)[0].steps == quickstart.get_config().steps
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hdr_jax.cli import main
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.merge import merge
 from hdr_jax.models import ExposureStackModel
+from hdr_jax.reconstruct import _tiled
 from hdr_jax.runs import checkpoints
 
 FIELDS = dict(
@@ -65,15 +66,15 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
 def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
     """The networks see 22 pixels far at these levels; the first 32 of a tile weigh nothing."""
     net, params = model
-    carry = reconstruct._start(net, images.RGB_WEIGHTS, photograph(160, 224)[None])
-    whole, statistics = reconstruct._step(net, params["up"], carry, (1, 0), None)
+    carry = _tiled._start(net, images.RGB_WEIGHTS, photograph(160, 224)[None])
+    whole, statistics = _tiled._step(net, params["up"], carry, (1, 0), None)
 
     def network(carry, statistics):
-        return reconstruct._step(net, params["up"], carry, (1, 0), statistics)
+        return _tiled._step(net, params["up"], carry, (1, 0), statistics)
 
-    tiles = reconstruct._tiles((160, 224), 144, 128)
+    tiles = _tiled._tiles((160, 224), 144, 128)
     assert len(tiles) == 2 * 6
-    tiled = reconstruct._walk_tiles(network, carry, statistics, tiles, 128, lambda: None)
+    tiled = _tiled._walk_tiles(network, carry, statistics, tiles, 128, lambda: None)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(tiled), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -81,8 +82,8 @@ def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
 @pytest.mark.parametrize(("size", "tile", "overlap"), [((56, 104), 32, 8), ((60, 36), 32, 0)])
 def test_the_weights_of_overlapping_tiles_are_a_partition(size, tile, overlap):
     total = np.zeros(size)
-    for window in reconstruct._tiles(size, tile, overlap):
-        total[window] += reconstruct._ramp(window, size, overlap)
+    for window in _tiled._tiles(size, tile, overlap):
+        total[window] += _tiled._ramp(window, size, overlap)
     assert total.min() > 0
     if overlap:  # a size that needs no tile moved inwards
         np.testing.assert_allclose(total, 1, atol=1e-6)
@@ -112,16 +113,16 @@ def test_a_batch_gives_what_each_photograph_gives(model):
     for picture, (radiance, stack) in zip(pictures, together, strict=True):
         _, alone = reconstruct.reconstruct(picture, net, params, tile=16, overlap=4)
         np.testing.assert_allclose(stack, alone, atol=2e-6)
-        merged = reconstruct._merge(stack, ev_to_log_times(jnp.arange(3) - 1), {})
+        merged = _tiled._merge(stack, ev_to_log_times(jnp.arange(3) - 1), {})
         np.testing.assert_array_equal(radiance, merged)
 
 
 def test_strips_and_every_kth_pixel_do_not_change_the_merged_map(model, monkeypatch):
     stack = np.stack([photograph(30, 20) ** power for power in (4, 2, 1)])
     log_times = np.log([0.25, 0.5, 1])
-    whole = reconstruct._merge(stack, log_times, {})
+    whole = _tiled._merge(stack, log_times, {})
     monkeypatch.setattr(_merging, "STRIP_VALUES", 3 * 7 * 20 * 3)
-    np.testing.assert_allclose(reconstruct._merge(stack, log_times, {}), whole, rtol=1e-6)
+    np.testing.assert_allclose(_tiled._merge(stack, log_times, {}), whole, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -202,7 +203,6 @@ def test_command_explains_what_is_missing(checkpoint, tmp_path, capsys):
     (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     photo, out = str(tmp_path / "a.png"), str(tmp_path / "out")
     for arguments, message in (
-        ([photo], "train.py"),
         ([photo, "--checkpoint", str(tmp_path / "nowhere")], "nowhere"),
         ([photo, str(tmp_path / "cut.png"), "--checkpoint", str(checkpoint)], "cut.png"),
         ([photo, photo, "--checkpoint", str(checkpoint)], "named a"),

@@ -1,0 +1,197 @@
+"""Single photographs of radiance maps, as a stranger's camera would have taken them.
+
+A *photograph* is a dict of `image` uint8 [h, w, 3] (what the camera wrote), `rim_distance` float32
+[h, w, 3] (see `hdr_jax.images`) and `hdr` float32 [h, w, 3]: the scene's radiance in units of the
+exposure that clips, the truth that a model is to find.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hdr_jax.data._augmentation import check
+from hdr_jax.errors import InputError
+from hdr_jax.images import resized, rim_distance
+from hdr_jax.synthetic import Camera, meter
+
+Photograph = dict[str, np.ndarray]
+TRIES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Photographer:
+    """How photographs are drawn; every range is drawn from evenly.
+
+    Attributes:
+      ev: stops by which the light meter errs.
+      clipped: share of the pixels that clip in some channel; drawn again until it fits.
+      canonical: share of photographs by the canonical camera, noise-free and uncompressed.
+      jpeg: share of the other photographs that are JPEGs.
+      quality: of those.
+      white_balance: standard deviation of ln gain of each channel.
+      hue: greatest mix of a channel with the mean of all.
+      crop: sides of the crop, of the largest that fits.
+    """
+
+    ev: tuple[float, float] = (-1.0, 1.5)
+    clipped: tuple[float, float] = (0.003, 0.6)
+    canonical: float = 0.4
+    jpeg: float = 0.85
+    quality: tuple[int, int] = (70, 98)
+    white_balance: float = 0.08
+    hue: float = 0.08
+    crop: tuple[float, float] = (0.55, 1.0)
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Photographer":
+        """From the fields of a configuration.
+
+        Args:
+          fields: some of the attributes.
+
+        Returns:
+          A photographer.
+
+        Raises:
+          InputError: naming a field that there is not.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(fields) - set(known))
+        if unknown:
+            raise InputError(f"unknown fields {unknown} of photographs: expected some of {known}")
+        return cls(**fields)
+
+    def take(self, hdr: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Photograph:
+        """A photograph of a part of a radiance map.
+
+        Args:
+          hdr: float32 [h, w, 3], linear, relative.
+          size: (height, width) of the photograph.
+          rng: where everything is drawn from.
+
+        Returns:
+          A photograph, see the head of this module. A scene that never clips by the wanted share
+          is taken as the last draw left it.
+
+        Raises:
+          ValueError: as `hdr_jax.synthetic.meter`.
+        """
+        for _ in range(TRIES):
+            scene = self._scene(hdr, size, rng)
+            share = float((scene >= 1).any(-1).mean())
+            if self.clipped[0] <= share <= self.clipped[1]:
+                break
+        canonical = bool(rng.random() < self.canonical)
+        camera = Camera() if canonical else Camera.draw(rng)
+        (image,) = camera.photograph(scene, np.zeros(1), rng)
+        if not canonical and rng.random() < self.jpeg:
+            image = as_jpeg(image, int(rng.integers(*self.quality)), bool(rng.integers(2)))
+        return as_photograph(image, scene)
+
+    def _scene(self, hdr, size, rng) -> np.ndarray:
+        """A crop at the wanted size, mirrored, metered and tinted: the light that arrives."""
+        part = _crop(hdr, size, rng.uniform(*self.crop), rng)
+        if rng.integers(2):
+            part = part[:, ::-1]
+        part = meter(part, rng.uniform(*self.ev))
+        part = part * np.exp(rng.normal(0, self.white_balance, 3)).astype(np.float32)
+        mix = np.float32(rng.uniform(-self.hue, self.hue))
+        return np.maximum(part + mix * (part.mean(-1, keepdims=True) - part), 0)
+
+
+class RadianceMaps:
+    """The radiance maps of a source, each decoded once and kept while memory for it lasts.
+
+    Args:
+      source: see `hdr_jax.data`.
+      limit: bytes that are kept at most.
+
+    Example:
+      >>> maps = RadianceMaps([{"hdr": np.ones((2, 2, 3)), "stack": ...}])
+      >>> len(maps), sorted(maps[0])
+      (1, ['hdr'])
+    """
+
+    def __init__(self, source: Sequence[dict], limit: int = 4 << 30):
+        self._source, self._left, self._kept = source, limit, {}
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+        if i in self._kept:
+            return self._kept[i]
+        item = {"hdr": np.asarray(self._source[i]["hdr"], np.float32)}
+        if item["hdr"].nbytes <= self._left:  # threads may count one twice: it is a bound on memory
+            self._left -= item["hdr"].nbytes
+            self._kept[i] = item
+        return item
+
+
+def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> tuple[Photograph, Camera]:
+    """The photograph of a whole radiance map that a model is measured on, and what took it.
+
+    Args:
+      hdr: float32 [h, w, 3], linear, relative.
+      seed: None for the canonical camera; else a random camera drawn by it, and JPEG quality 90.
+
+    Returns:
+      (photograph at EV 0, camera), see the head of this module.
+
+    Raises:
+      ValueError: as `hdr_jax.synthetic.meter`.
+
+    Not differentiable.
+    Example:
+      >>> scene = np.full((8, 8, 3), 7.0, np.float32)
+      >>> evaluation_photograph(scene)[0]["image"][0, 0].tolist()
+      [107, 107, 107]
+    """
+    scene, rng = meter(hdr), np.random.default_rng(seed or 0)
+    camera = Camera() if seed is None else Camera.draw(rng)
+    (image,) = camera.photograph(scene, np.zeros(1), rng)
+    return as_photograph(image if seed is None else as_jpeg(image, 90, False), scene), camera
+
+
+def as_photograph(image: np.ndarray, hdr: np.ndarray) -> Photograph:
+    """A photograph and its truth, with the rim distance that a model wants beside them."""
+    return {"image": image, "rim_distance": rim_distance(image), "hdr": hdr}
+
+
+def as_jpeg(image: np.ndarray, quality: int, full_chroma: bool) -> np.ndarray:
+    """What JPEG leaves of a picture.
+
+    Args:
+      image: uint8 [h, w, 3].
+      quality: 1 to 100.
+      full_chroma: 4:4:4 in place of 4:2:0.
+
+    Returns:
+      uint8 [h, w, 3].
+
+    Not differentiable.
+    Example:
+      >>> as_jpeg(np.full((8, 8, 3), 77, np.uint8), 90, False)[0, 0].tolist()
+      [77, 77, 77]
+    """
+    sampling = (
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+        if full_chroma
+        else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    )
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    encoded = cv2.imencode(".jpg", image[..., ::-1], options)[1]
+    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def _crop(hdr, size, scale, rng) -> np.ndarray:
+    """A part of the wanted shape at a random place, resized."""
+    (rows, columns), (height, width) = hdr.shape[:2], size
+    check(min(rows, columns) > 0, f"a radiance map of {rows} x {columns}", "pixels")
+    fit = min(rows / height, columns / width) * scale
+    h, w = (max(1, int(side * fit)) for side in size)
+    top, left = rng.integers(rows - h + 1), rng.integers(columns - w + 1)
+    return resized(hdr[top : top + h, left : left + w], height, width)

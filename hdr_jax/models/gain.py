@@ -1,0 +1,157 @@
+"""The network behind `HighlightModel`: a U of residual blocks, from features to a log gain.
+
+A patch is PATCH x PATCH pixels. The trunk works on patches and the head spreads its channels over
+the pixels of a patch (sub-pixel convolution), so that nearly all of the work is done on a map of
+1/16 of the pixels.
+"""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hdr_jax.models import blocks
+
+PATCH = 4
+MAX_GAIN = 8 * float(np.log(2))  # nepers
+LEAK = 0.05  # least slope of the limits, for the gradient
+BUMP = 0.6  # initial gain per ln(1 + rim distance) / 3: highlights rise towards their middle
+CHROMA = 0.3  # chroma gains start smaller than the luminance's
+GROUPS = 8
+
+
+def _conv(features: int, size: int, convolution, name: str, zero: bool = False) -> nn.Conv:
+    """A convolution that keeps the size; `zero` lets it start at nothing."""
+    variance = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
+    return nn.Conv(
+        features,
+        (size, size),
+        padding=size // 2,
+        kernel_init=nn.initializers.zeros if zero else variance,
+        conv_general_dilated=convolution,
+        name=name,
+    )
+
+
+class Block(nn.Module):
+    """Pre-activation residual block: x + conv(swish(conv(swish(norm(x)))))."""
+
+    norm: bool
+    convolution: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        channels = x.shape[-1]
+        y = nn.GroupNorm(GROUPS, name="norm")(x) if self.norm else x
+        y = _conv(channels, 3, self.convolution, "conv1")(nn.swish(y))
+        return x + _conv(channels, 3, self.convolution, "conv2", zero=True)(nn.swish(y))
+
+
+class GainNetwork(nn.Module):
+    """Features of a photograph -> luminance gain and chroma gains.
+
+    Additive skips join the two sides of the U; the bottom's mean and maximum go through a dense
+    layer and back, so that every pixel knows of the whole picture, and two scalars from there are a
+    bias and a slope on the distance from the rim.
+
+    Attributes:
+        widths: channels of the levels, the finest first; each level halves the map.
+        depths: residual blocks of each level, on each side of the U.
+        convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
+
+    Example:
+        >>> network = GainNetwork((8, 8), (1, 1))
+        >>> x = jnp.ones((1, 8, 16, 12))
+        >>> luminance, chroma = network.init_with_output(jax.random.key(0), x)[0]
+        >>> luminance.shape, chroma.shape
+        ((1, 8, 16, 3), (1, 8, 16, 3))
+    """
+
+    widths: tuple[int, ...] = (48, 80, 128, 160)
+    depths: tuple[int, ...] = (1, 1, 2, 2)
+    convolution: Any = None
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of this."""
+        return PATCH * 2 ** (len(self.widths) - 1)
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """Features -> log gain before the limits of `limited`, chroma beside luminance.
+
+        Args:
+            features: [b, h, w, 12] as `highlights.features_of` makes them; h and w multiples of
+                `multiple`.
+
+        Returns:
+            luminance [b, h, w, 3] (bias, detail and slope times the rim distance) and chroma
+            [b, h, w, 3]; the log gain is `limited(luminance + chroma)`.
+        """
+        conv = partial(_conv, convolution=self.convolution)
+        x, skips = conv(self.widths[0], 1, name="stem")(to_patches(features)), []
+        for level, width in enumerate(self.widths):
+            if level:
+                x = conv(width, 1, name=f"down{level}")(blocks.pool_mean(x))
+            x = self._blocks(x, level, "encode")
+            skips.append(x)
+        summary = jnp.concatenate([x.mean((1, 2)), x.max((1, 2))], -1)
+        summary = nn.swish(nn.Dense(128, name="global1")(summary))
+        x = x + _zero_dense(x.shape[-1], "global2")(summary)[:, None, None]
+        bias, slope = jnp.split(_zero_dense(2, "global3")(summary)[:, None, None], 2, -1)
+        for level in reversed(range(len(self.widths))):
+            if level < len(self.widths) - 1:
+                x = conv(self.widths[level], 1, name=f"up{level}")(x)
+                x = skips[level] + blocks.double_nearest(x)
+            x = self._blocks(x, level, "decode")
+        head = from_patches(conv(4 * PATCH**2, 3, name="head")(nn.swish(x)))
+        luminance = head[..., :1] + bias + (slope + BUMP) * features[..., 9:]
+        return luminance, CHROMA * head[..., 1:]
+
+    def _blocks(self, x: jax.Array, level: int, side: str) -> jax.Array:
+        """The residual blocks of one level; the finest has no norm, which costs most there."""
+        for i in range(self.depths[level]):
+            x = Block(level > 0, self.convolution, name=f"{side}{level}_{i}")(x)
+        return x
+
+
+def limited(raw: jax.Array) -> jax.Array:
+    """Log gain in [0, MAX_GAIN]: min(softplus(raw), MAX_GAIN), with a leak for the gradient.
+
+    Args:
+        raw: [...] nepers, any.
+
+    Returns:
+        The same shape.
+
+    Differentiable in `raw`: the slope is never below 0.05, since softplus and the limit are
+    absorbing (a network that starts beyond them would stay there).
+
+    Example:
+        >>> [round(float(x), 3) for x in limited(jnp.array([-50.0, 50.0]))]
+        [0.0, 5.545]
+    """
+    gain = jnp.minimum(nn.softplus(raw), MAX_GAIN)
+    return gain + LEAK * (raw - jax.lax.stop_gradient(raw))
+
+
+def _zero_dense(features: int, name: str) -> nn.Dense:
+    """A dense layer that starts at nothing."""
+    return nn.Dense(features, kernel_init=nn.initializers.zeros, name=name)
+
+
+def to_patches(x: jax.Array) -> jax.Array:
+    """[b, h, w, c] -> [b, h / PATCH, w / PATCH, PATCH^2 c]."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // PATCH, PATCH, w // PATCH, PATCH, c)
+    return x.swapaxes(2, 3).reshape(b, h // PATCH, w // PATCH, PATCH**2 * c)
+
+
+def from_patches(x: jax.Array) -> jax.Array:
+    """The inverse of `to_patches`."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h, w, PATCH, PATCH, c // PATCH**2)
+    return x.swapaxes(2, 3).reshape(b, h * PATCH, w * PATCH, c // PATCH**2)

@@ -1,0 +1,64 @@
+"""From one photograph of any size to a radiance map and an exposure stack."""
+
+from typing import Any
+
+import numpy as np
+
+from hdr_jax.errors import extra
+
+with extra("photographs"):
+    from hdr_jax import weights
+    from hdr_jax.models import ExposureStackModel, HighlightModel
+    from hdr_jax.reconstruct._highlights import EV_OFFSETS, WORKING_SIDE, exposure, highlights
+    from hdr_jax.reconstruct._tiled import reconstruct_batch
+
+__all__ = [
+    "EV_OFFSETS",
+    "WORKING_SIDE",
+    "exposure",
+    "highlights",
+    "reconstruct",
+    "reconstruct_batch",
+]
+
+
+def reconstruct(
+    image: np.ndarray,
+    model: HighlightModel | ExposureStackModel | None = None,
+    params: Any = None,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph -> radiance map and exposure stack.
+
+    Args:
+      image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
+      model: as `hdr_jax.runs.checkpoints.load_model`, `hdr_jax.weights.load` or
+        `hdr_jax.convert.load_released` gives it; the shipped one by default.
+      params: its parameters.
+      **options: for a `HighlightModel` those of `highlights` (g, working_side), and
+        `ev_offsets` of the stack; for an `ExposureStackModel` those of `reconstruct_batch`.
+
+    Returns:
+      radiance: float32 [h, w, 3], linear, relative, > 0.
+      stack: float32 [n, h, w, 3] in [0, 1], darkest first, the photograph in its place.
+
+    Raises:
+      ValueError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
+
+    Not differentiable: the models and `hdr_jax.merge.synthesize` are.
+    Source: Kim, Lee, Kang 2020, section 3; the exposure formulation is this library's own.
+    Example:
+      >>> photograph = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
+      >>> radiance, stack = reconstruct(photograph)
+      >>> radiance.shape, stack.shape
+      ((9, 7, 3), (7, 9, 7, 3))
+    """
+    if model is None:
+        model, params = weights.load()
+    if isinstance(model, ExposureStackModel):
+        return next(reconstruct_batch([image], model, params, **options))
+    ev_offsets = options.pop("ev_offsets", EV_OFFSETS)
+    g = options.get("g")
+    log_radiance = highlights(image, model, params, **options)
+    stack = np.stack([exposure(log_radiance, ev, g) for ev in ev_offsets])
+    return np.exp(log_radiance), stack

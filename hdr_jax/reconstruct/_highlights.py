@@ -1,0 +1,166 @@
+"""A photograph of any size by a `HighlightModel`, which runs at a bounded working size.
+
+All unclipped pixels are the photograph's own. The gain of the clipped ones is smooth compared with
+the picture: it is predicted on the reduced photograph and brought to full size along the mask of
+clipped pixels,
+
+    gain = up(m gain) / up(m),
+
+so that what the network says outside of highlights, where nothing taught it, does not bleed in.
+"""
+
+from functools import partial
+from typing import Any
+
+import cv2
+import jax
+import numpy as np
+
+from hdr_jax.exposure import log_inverse_sigmoid
+from hdr_jax.images import reduced, rim_distance
+from hdr_jax.levels import as_unit_float
+from hdr_jax.models import HighlightModel
+from hdr_jax.models.highlights import CLIP_FROM
+
+WORKING_SIDE = 512  # pixels of the longer side that the network sees
+EV_OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
+CANVAS = 64  # working sizes are padded to multiples of this: fewer programs to compile
+
+
+def highlights(
+    image: np.ndarray,
+    model: HighlightModel,
+    params: Any,
+    *,
+    g: np.ndarray | None = None,
+    working_side: int = WORKING_SIDE,
+) -> np.ndarray:
+    """Log radiance of a photograph, its clipped pixels predicted.
+
+    Args:
+      image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
+      model: the network and its working.
+      params: its parameters.
+      g: log inverse response [num_levels], [1, num_levels] or [3, num_levels], where the camera is
+        known; the canonical one by default.
+      working_side: longest side of what the network sees, pixels.
+
+    Returns:
+      float32 [h, w, 3], nepers, 0 where the photograph clips.
+
+    Raises:
+      ValueError: for another shape or dtype, non-finite pixels or a working side below 64.
+
+    Not differentiable: `HighlightModel` is.
+    Source: this library's own; normalised convolution of Knutsson and Westin 1993 for the mask.
+    Example: `log_radiance = highlights(image, *hdr_jax.weights.load())`
+    """
+    _check(image, working_side)
+    curves = _curves(g)
+    small = np.asarray(as_unit_float(reduced(np.asarray(image), working_side)))
+    gain = _gain(small, model, params, curves)
+    log_radiance = np.empty(image.shape, np.float32)
+    for channel, curve in enumerate(curves):  # one at a time: photographs are large
+        plane = image[..., channel]
+        log_radiance[..., channel] = _of_levels(partial(_interpolated, curve), plane)
+        share = _of_levels(_share, plane)
+        clipped = np.nonzero(share)
+        full = _enlarged(gain[..., channel], _share(small[..., channel]), plane.shape)
+        log_radiance[(*clipped, channel)] += full[clipped] * share[clipped]
+    return log_radiance
+
+
+def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = None) -> np.ndarray:
+    """One exposure of a log radiance map: f(E 2^EV).
+
+    Args:
+      log_radiance: [h, w, 3] of `highlights`.
+      ev_offset: stops; 0 gives the photograph back.
+      g: as for `highlights`.
+
+    Returns:
+      float32 [h, w, 3] in [0, 1].
+
+    Not differentiable: `hdr_jax.models.highlights.exposures` is.
+    Example:
+      >>> exposure(np.zeros((1, 1, 3), np.float32), -1.0).round(2)[0, 0].tolist()
+      [0.75, 0.75, 0.75]
+    """
+    curves, shift = _curves(g), np.float32(np.log(2) * ev_offset)
+    levels = np.linspace(0, 1, curves.shape[1], dtype=np.float32)
+    planes = [
+        np.interp(log_radiance[..., c] + shift, curves[c], levels).astype(np.float32)
+        for c in range(3)
+    ]
+    return np.stack(planes, -1)
+
+
+def _gain(small, model, params, curves) -> np.ndarray:
+    """The network's gain [h, w, 3] of a photograph at its working size."""
+    h, w, _ = small.shape
+    canvas = [-(-side // CANVAS) * CANVAS for side in (h, w)]
+    mode = "reflect" if all(c < 2 * s for c, s in zip(canvas, (h, w), strict=True)) else "edge"
+    rest = [(0, c - s) for c, s in zip(canvas, (h, w), strict=True)]
+    padded = np.pad(small, (*rest, (0, 0)), mode)
+    gain = _apply(model, params, padded[None], rim_distance(padded)[None], curves)
+    return np.asarray(gain)[0, :h, :w]
+
+
+@partial(jax.jit, static_argnums=0)
+def _apply(model, params, image, distance, curves):
+    """Gains [b, h, w, 3], compiled once for a canvas."""
+    return model.apply({"params": params}, image, distance, curves).gain
+
+
+def _enlarged(gain: np.ndarray, mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The gain [h, w] at another size, carried by the mask alone (module's head)."""
+    size = shape[::-1]
+    if gain.shape == shape:
+        return gain
+    weighted, weight = (
+        cv2.resize(x.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+        for x in (gain * mask, mask)
+    )
+    known = weight > 0.05  # where the reduced photograph saw something clip
+    return np.where(known, np.maximum(weighted, 0) / np.where(known, weight, 1), 0)
+
+
+def _of_levels(function, plane: np.ndarray) -> np.ndarray:
+    """A function of [0, 1] at the pixels of a plane; of integers by a table."""
+    if plane.dtype.kind != "u":
+        return function(plane).astype(np.float32)
+    white = np.iinfo(plane.dtype).max
+    return function(np.arange(white + 1) / white).astype(np.float32)[plane]
+
+
+def _interpolated(curve: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The curve's value at pixels in [0, 1]."""
+    return np.interp(image, np.linspace(0, 1, len(curve)), curve)
+
+
+def _share(image: np.ndarray) -> np.ndarray:
+    """`hdr_jax.models.highlights.clip_mask` of NumPy arrays."""
+    return np.clip((image - CLIP_FROM) / (1 - CLIP_FROM), 0, 1)
+
+
+def _curves(g: np.ndarray | None) -> np.ndarray:
+    """Three curves [3, num_levels], 0 at white."""
+    g = np.asarray(log_inverse_sigmoid() if g is None else g, np.float32)
+    if g.ndim > 2 or (g.ndim == 2 and len(g) not in (1, 3)):
+        raise ValueError(f"got g of shape {g.shape}: expected [levels], [1, levels] or [3, levels]")
+    g = np.broadcast_to(np.atleast_2d(g), (3, g.shape[-1]))
+    return g - g[:, -1:]
+
+
+def _check(image: np.ndarray, working_side: int) -> None:
+    """Refuses what would be misread."""
+    if np.ndim(image) != 3 or np.shape(image)[-1] != 3 or 0 in np.shape(image):
+        raise ValueError(f"got an image of shape {np.shape(image)}: expected [h, w, 3]")
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise ValueError(f"got pixels of {image.dtype}: expected uint8, uint16 or float in [0, 1]")
+    if image.dtype.kind == "f" and not (
+        np.isfinite(image).all() and 0 <= image.min() <= image.max() <= 1
+    ):
+        raise ValueError("got pixels that are not in [0, 1]: expected display-encoded RGB")
+    if working_side < CANVAS:
+        raise ValueError(f"got working_side {working_side}: expected {CANVAS} pixels at least")

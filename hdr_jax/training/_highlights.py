@@ -1,0 +1,109 @@
+"""The losses of one batch of photographs through `HighlightModel`, and its evaluation.
+
+Notation: batch arrays as `hdr_jax.data.photographs` makes them: image uint8, rim_distance and hdr
+float32, all [b, h, w, 3]; hdr is the true radiance, 1 where the photograph clips. `phase` 1 learns
+from the radiance of the clipped pixels, phase 2 through the metrics as well.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import losses
+from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.merge import synthesize
+from hdr_jax.models.gain import MAX_GAIN, limited
+from hdr_jax.models.highlights import clip_mask, exposures, linearised
+from hdr_jax.training.setup import HighlightObjective, Setup
+
+DARKEST = 1e-6  # of the clipping radiance, whose logarithm is still taken
+
+
+def highlight_terms(
+    setup: Setup, params: Any, batch: Mapping[str, Array], phase: int
+) -> dict[str, Array]:
+    """Named, weighted terms, each a mean over the batch; those of weight 0 are left out.
+
+        gain_l1    masked L1 of the log gain; true gain = clip(ln E - g(255 Z), 0, 8 ln 2)
+        hdr        Eq. (6): L1 after the mu law of the map that the HDR layer recovers and merges
+                   from the exposures of the prediction, against the true radiance
+        chroma_l1  masked L1 of the gain's chroma, where all channels clip      (phase 2)
+        hdrvdp2    100 - Q of HDR-VDP-2, protocol "singlehdr"                   (phase 2)
+        pu21       ln mean squared error of PU21 values                         (phase 2)
+
+    The gradient of the metric does not reach the chroma (`losses.without_chroma_gradient`).
+
+    Args:
+      setup: its model and objective.
+      params: of the model.
+      batch: image, rim_distance, hdr.
+      phase: 1 or 2, static.
+
+    Returns:
+      {name: scalar}.
+
+    Differentiable in `params`.
+    Source: Kim, Lee, Kang 2020, Eq. 6, for `hdr`; the others are this library's own.
+    """
+    objective = setup.objective
+    image, true = _unit(batch["image"]), batch["hdr"]
+    output = setup.model.apply({"params": params}, image, batch["rim_distance"])
+    known, mask = linearised(image), clip_mask(image)
+    log_true = jnp.log(jnp.maximum(true, DARKEST))
+    error = output.gain - jnp.clip(log_true - known, 0, MAX_GAIN)
+    # Built when asked for: a term of weight 0 costs nothing.
+    toned = losses.without_chroma_gradient(output.chroma)
+    guarded = lambda: jnp.exp(known + mask * limited(output.luminance + toned))  # noqa: E731
+    terms = {
+        "gain_l1": lambda: jax.vmap(losses.masked_l1)(error, mask),
+        "hdr": lambda: _through_layer(objective, output.log_radiance, true),
+    }
+    if phase == 2:
+        terms |= {
+            "chroma_l1": lambda: jax.vmap(losses.chroma_l1)(error, mask),
+            "hdrvdp2": lambda: jax.vmap(losses.hdrvdp2_loss)(guarded(), true),
+            "pu21": lambda: jax.vmap(losses.pu21_l2)(jnp.exp(output.log_radiance), true),
+        }
+    weights = objective.weights
+    return {name: weights[name] * term().mean() for name, term in terms.items() if weights[name]}
+
+
+def _through_layer(objective: HighlightObjective, log_radiance: Array, true: Array) -> Array:
+    """The HDR term [b]: exposures of the prediction -> response and merge -> against the truth."""
+    log_times = ev_to_log_times(jnp.asarray(objective.ev_offsets, jnp.float32))
+
+    def one(log_radiance, true):
+        stack = exposures(log_radiance, objective.ev_offsets)
+        prediction = synthesize(stack, log_times, **objective.layer)[0]
+        target = losses.align_scale(prediction, true)
+        return losses.hdr_l1(prediction, jax.lax.stop_gradient(target), objective.mu)
+
+    return jax.vmap(one)(log_radiance, true)
+
+
+def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Array:
+    """The generated stack of an evaluation batch, its middle exposure being the photograph.
+
+    Args:
+      setup: its model.
+      params: of the model.
+      batch: stack, ev_offset and rim_distance (of the middle exposure), see
+        `hdr_jax.data.evaluation_batches`.
+
+    Returns:
+      [b, n, h, w, 3] in [0, 1].
+    """
+    middle = batch["stack"].shape[1] // 2
+    image = _unit(batch["stack"][:, middle])
+    output = setup.model.apply({"params": params}, image, batch["rim_distance"])
+    ev_offset = batch["ev_offset"] - batch["ev_offset"][:, middle, None]
+    stack = jax.vmap(exposures)(output.log_radiance, ev_offset)
+    return stack.at[:, middle].set(image)
+
+
+def _unit(image: Array) -> Array:
+    """8-bit pixels as float in [0, 1]."""
+    return image.astype(jnp.float32) / 255

@@ -1,0 +1,106 @@
+"""Photographs by strangers' cameras: what is drawn, and that a run can be resumed."""
+
+import cv2
+import numpy as np
+import pytest
+
+from hdr_jax import data, images
+from hdr_jax.errors import InputError
+from hdr_jax.synthetic import Camera
+
+
+def scene(seed=0, size=(40, 60)):
+    rng = np.random.default_rng(seed)
+    return np.exp(rng.normal(0, 2, (*size, 3))).astype(np.float32)
+
+
+def source(count=3):
+    return [{"hdr": scene(i), "scene": str(i)} for i in range(count)]
+
+
+def test_a_resumed_run_sees_the_same_photographs():
+    options = dict(batch_size=2, size=(24, 32), seed=3)
+    whole = data.photographs(source(), **options)
+    expected = [next(whole) for _ in range(4)]
+    resumed = data.photographs(source(), start_step=2, **options)
+    for later in expected[2:]:
+        batch = next(resumed)
+        for name, value in later.items():
+            np.testing.assert_array_equal(batch[name], value)
+
+
+def test_shards_share_a_batch():
+    options = dict(batch_size=4, size=(16, 16), seed=1)
+    whole = next(data.photographs(source(), **options))["image"]
+    parts = [next(data.photographs(source(), shard=(i, 2), **options))["image"] for i in (0, 1)]
+    np.testing.assert_array_equal(parts[0], whole[::2])
+    np.testing.assert_array_equal(parts[1], whole[1::2])
+
+
+def test_a_photograph_is_the_cameras_picture_of_its_truth():
+    taker = data.Photographer(canonical=1.0)
+    taken = taker.take(scene(), (24, 32), np.random.default_rng(0))
+    (expected,) = Camera().photograph(taken["hdr"], np.zeros(1), np.random.default_rng(1))
+    np.testing.assert_array_equal(taken["image"], expected)
+    clipped = (taken["hdr"] >= 1).any(-1).mean()
+    assert 0.003 <= clipped <= 0.6
+    np.testing.assert_array_equal(taken["rim_distance"], images.rim_distance(taken["image"]))
+
+
+def test_a_drawn_camera_knows_its_response():
+    for seed in range(12):
+        camera = Camera.draw(np.random.default_rng(seed))
+        quiet = Camera(camera.kind, camera.n, camera.s, camera.exponent)
+        light = np.exp(quiet.log_inverse_response()[1:]).reshape(-1, 1, 1) * np.ones((1, 1, 3))
+        levels = quiet.photograph(light, np.zeros(1), np.random.default_rng(0))[0, :, 0, 0]
+        np.testing.assert_allclose(levels, np.arange(1, 256), atol=1)
+
+
+def test_evaluation_photographs_depend_on_the_seed_alone():
+    hdr = scene()
+    first, second = (data.evaluation_photograph(hdr, seed=5)[0]["image"] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert (data.evaluation_photograph(hdr, seed=6)[0]["image"] != first).any()
+
+
+def test_jpeg_is_what_a_decoder_reads(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
+    image = cv2.GaussianBlur(noise, (0, 0), 2)
+    path = tmp_path / "a.jpg"
+    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]
+    cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80, *sampling])
+    expected = cv2.imread(str(path))[..., ::-1]
+    np.testing.assert_array_equal(data.as_jpeg(image, 80, False), expected)
+
+
+def test_maps_are_decoded_once_while_memory_lasts():
+    class Counting(list):
+        reads = 0
+
+        def __getitem__(self, i):
+            Counting.reads += 1
+            return super().__getitem__(i)
+
+    maps = data.RadianceMaps(Counting(source(2)), limit=scene().nbytes)
+    for _ in range(3):
+        for i in range(2):
+            np.testing.assert_array_equal(maps[i]["hdr"], scene(i))
+    assert Counting.reads == 1 + 3  # one fits, the other is read every time
+
+
+def test_an_unknown_field_is_named():
+    with pytest.raises(InputError, match="jpg"):
+        data.Photographer.from_fields({"jpg": 1})
+
+
+@pytest.mark.parametrize("size", [(9, 9), (9, 14)])
+def test_rim_distance_against_a_loop(size):
+    image = (np.random.default_rng(1).random((*size, 3)) < 0.9) * np.uint8(255)
+    expected = np.zeros(image.shape)
+    for c in range(3):
+        dark = np.argwhere(image[..., c] < 251)
+        for y, x in np.argwhere(image[..., c] >= 251):
+            expected[y, x, c] = np.sqrt(((dark - (y, x)) ** 2).sum(1).min())
+    np.testing.assert_allclose(images.rim_distance(image), expected, atol=1e-5)
+    white = images.rim_distance(np.full((*size, 1), 255, np.uint8))
+    assert np.isfinite(white).all() and (white > 0).all()

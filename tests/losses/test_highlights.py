@@ -1,0 +1,66 @@
+"""Losses of predicted highlights against loops, limits and properties."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import losses, metrics
+
+RNG = np.random.default_rng(0)
+
+
+def test_masked_l1_against_a_loop():
+    error, mask = RNG.normal(size=(7, 9, 3)), RNG.uniform(size=(7, 9, 3)).round()
+    total = sum(m * abs(e) for e, m in zip(error.ravel(), mask.ravel(), strict=True))
+    expected = total / (mask.sum() + 0.008 * mask.size)
+    np.testing.assert_allclose(losses.masked_l1(jnp.asarray(error), jnp.asarray(mask)), expected)
+
+
+def test_nothing_clipped_costs_nothing():
+    error = jnp.asarray(RNG.normal(size=(8, 8, 3)))
+    assert losses.masked_l1(error, jnp.zeros((8, 8, 3))) == 0
+
+
+def test_masked_l1_has_no_slope_at_zero():
+    slope = jax.grad(losses.masked_l1)(jnp.zeros((4, 4, 3)), jnp.ones((4, 4, 3)))
+    np.testing.assert_array_equal(slope, 0)
+
+
+def test_chroma_l1_ignores_what_channels_share_and_pixels_that_clip_in_part():
+    shared = jnp.asarray(RNG.normal(size=(8, 8, 1)))
+    error = shared + jnp.asarray(RNG.normal(size=(8, 8, 3)))
+    mask = jnp.ones((8, 8, 3)).at[:, :4, 0].set(0)
+    whole = losses.chroma_l1(error, mask)
+    np.testing.assert_allclose(losses.chroma_l1(error - shared, mask), whole, rtol=1e-5)
+    np.testing.assert_allclose(losses.chroma_l1(error.at[:, :4].set(9), mask), whole, rtol=1e-5)
+
+
+def test_the_metric_cannot_move_the_chroma():
+    chroma = jnp.asarray(RNG.normal(size=(4, 4, 3)), jnp.float32)
+    weights = jnp.asarray(RNG.normal(size=(4, 4, 3)), jnp.float32)
+
+    def loss(chroma):
+        return (weights * losses.without_chroma_gradient(chroma)).sum()
+
+    np.testing.assert_allclose(loss(chroma), (weights * chroma).sum(), rtol=1e-4)
+    slope = jax.grad(loss)(chroma)
+    np.testing.assert_allclose(slope - slope.mean(-1, keepdims=True), 0, atol=1e-6)
+
+
+def test_the_metric_losses_are_the_metrics():
+    truth = jnp.asarray(RNG.uniform(0.1, 5, (32, 32, 3)), jnp.float32)
+    guess = truth * jnp.asarray(RNG.uniform(0.8, 1.2, truth.shape), jnp.float32)
+    q = metrics.hdrvdp2_by_protocol(guess, truth, protocol="singlehdr").Q
+    np.testing.assert_allclose(losses.hdrvdp2_loss(guess, truth), 100 - q, rtol=1e-5)
+    psnr = metrics.pu21_psnr(*metrics.calibrate(guess, truth, protocol="display"))
+    expected = 2 * np.log(256) - np.log(10) / 10 * psnr
+    np.testing.assert_allclose(losses.pu21_l2(guess, truth), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("loss", [losses.hdrvdp2_loss, losses.pu21_l2])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_gradients_are_finite_for_flat_pictures(loss, value):
+    truth = jnp.asarray(RNG.uniform(0.1, 5, (32, 32, 3)), jnp.float32)
+    slope = jax.grad(loss)(jnp.full((32, 32, 3), value), truth)
+    assert np.isfinite(slope).all()

@@ -1,0 +1,128 @@
+"""The exposure formulation: what is known stays, what is clipped gets a gain."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import crf
+from hdr_jax.exposure import log_inverse_sigmoid, sigmoid
+from hdr_jax.merge import synthesize
+from hdr_jax.models import HighlightModel, fields_of, model_from_fields
+from hdr_jax.models.gain import MAX_GAIN, from_patches, limited, to_patches
+from hdr_jax.models.highlights import clip_mask, exposures, linearised
+
+MODEL = HighlightModel((8, 16), (1, 1))
+
+
+@pytest.fixture(scope="module")
+def params():
+    picture = jnp.ones((1, 16, 24, 3))
+    made = MODEL.init(jax.random.key(0), picture, picture)["params"]
+    # Layers that start at nothing are moved, so that every path tells.
+    leaves, tree = jax.tree.flatten(made)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, moved)
+
+
+def picture(seed=0, size=(16, 24)):
+    levels = np.random.default_rng(seed).integers(0, 256, (1, *size, 3))
+    levels[0, 4:9, 6:15] = 255
+    return jnp.asarray(levels / 255, jnp.float32)
+
+
+def test_unclipped_pixels_are_the_photographs_own(params):
+    image = picture()
+    output = MODEL.apply({"params": params}, image, jnp.ones_like(image))
+    unclipped = np.asarray(image) < 0.97
+    known = np.asarray(linearised(image))
+    np.testing.assert_array_equal(np.asarray(output.log_radiance)[unclipped], known[unclipped])
+    assert (np.asarray(output.log_radiance) >= known).all()
+
+
+def test_the_canonical_table_inverts_the_canonical_response():
+    levels = np.arange(1, 256)
+    forward = sigmoid()(jnp.exp(log_inverse_sigmoid()[1:]))
+    np.testing.assert_allclose(255 * np.asarray(forward), levels, atol=2e-3)
+
+
+def test_exposures_are_the_response_of_scaled_radiance():
+    x = np.log(np.geomspace(1e-2, 50, 60, dtype=np.float32)).reshape(4, 5, 3)
+    stack = np.asarray(exposures(jnp.asarray(x), (-3, 0, 2)))
+    for plane, ev in zip(stack, (-3, 0, 2), strict=True):
+        truth = sigmoid()(jnp.clip(jnp.exp(x) * 2.0**ev, 0, 1))
+        np.testing.assert_allclose(plane, truth, atol=1e-3)
+
+
+def test_a_known_curve_is_used(params):
+    image, g = picture(), jnp.log(jnp.maximum(jnp.arange(256), 0.5) / 255)  # linear
+    output = MODEL.apply({"params": params}, image, jnp.ones_like(image), g)
+    unclipped = np.asarray(image) < 0.97
+    expected = np.maximum(np.asarray(image), 0.5 / 255)
+    np.testing.assert_allclose(
+        np.exp(np.asarray(output.log_radiance))[unclipped], expected[unclipped], rtol=1e-4
+    )
+
+
+def test_the_layer_gives_the_map_back(params):
+    """Its exposures, their response recovered and merged: the same map up to a scale."""
+    x = jnp.log(jnp.asarray(np.random.default_rng(0).uniform(0.02, 6, (32, 32, 3)), jnp.float32))
+    ev = np.arange(-5, 4)
+    stack = exposures(x, ev)
+    radiance, _ = synthesize(stack, jnp.log(2.0) * jnp.asarray(ev, jnp.float32))
+    ratio = np.log(np.asarray(radiance)) - np.asarray(x)
+    assert np.std(ratio) < 0.03
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_gradients_are_finite_for_black_and_white(params, value):
+    image = jnp.full((1, 16, 16, 3), value)
+
+    def loss(params, image):
+        return MODEL.apply({"params": params}, image, 9 * image).log_radiance.sum()
+
+    for gradient in jax.tree.leaves(jax.grad(loss, (0, 1))(params, image)):
+        assert np.isfinite(gradient).all()
+
+
+def test_the_limits_keep_a_slope_and_their_values():
+    raw = jnp.linspace(-40, 40, 81)
+    expected = np.minimum(np.logaddexp(0, np.asarray(raw, np.float64)), MAX_GAIN)
+    np.testing.assert_allclose(limited(raw), expected, atol=1e-5)
+    assert (jax.vmap(jax.grad(limited))(raw) >= 0.05).all()
+
+
+def test_patches_and_back():
+    x = jnp.arange(2 * 8 * 12 * 3.0).reshape(2, 8, 12, 3)
+    np.testing.assert_array_equal(from_patches(to_patches(x)), x)
+    # A patch's channels are its pixels, row by row.
+    np.testing.assert_array_equal(to_patches(x)[0, 0, 1, :6], x[0, 0, 4:6].ravel())
+
+
+def test_fields_describe_the_model():
+    assert model_from_fields(fields_of(MODEL)) == MODEL
+    assert hash(model_from_fields(fields_of(MODEL))) == hash(MODEL)
+
+
+@pytest.mark.parametrize(
+    "image, distance, word",
+    [
+        (np.ones((1, 16, 20, 3)), np.ones((1, 16, 20, 3)), "multiples of 8"),
+        (np.ones((1, 16, 16, 3)), np.ones((1, 16, 16, 1)), "rim_distance"),
+        (np.ones((16, 16, 3)), np.ones((16, 16, 3)), "expected both"),
+    ],
+)
+def test_errors_say_what_was_expected(params, image, distance, word):
+    with pytest.raises(ValueError, match=word):
+        MODEL.apply({"params": params}, jnp.asarray(image), jnp.asarray(distance))
+
+
+def test_the_mask_is_soft_and_per_channel():
+    mask = clip_mask(jnp.asarray([0.96, 0.985, 1.0]))
+    np.testing.assert_allclose(mask, [0, 0.5, 1], atol=1e-3)
+
+
+def test_lookup_is_the_crf_primitive():
+    image, g = picture(), log_inverse_sigmoid()
+    np.testing.assert_allclose(linearised(image), crf.lookup(255 * image, g - g[-1]), atol=1e-6)

@@ -1,0 +1,164 @@
+"""A photograph of any size by a HighlightModel at its working size."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hdr_jax import images, weights
+from hdr_jax.cli import main
+from hdr_jax.exposure import log_inverse_sigmoid
+from hdr_jax.merge import synthesize
+from hdr_jax.models import HighlightModel
+from hdr_jax.reconstruct import _highlights, exposure, highlights, reconstruct
+
+MODEL = HighlightModel((8, 16), (1, 1))
+
+
+@pytest.fixture(scope="module")
+def params():
+    x = jnp.ones((1, 64, 64, 3))
+    made = MODEL.init(jax.random.key(0), x, x)["params"]
+    leaves, tree = jax.tree.flatten(made)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, moved)
+
+
+def photograph(h, w, dtype=np.uint8):
+    y, x = np.mgrid[:h, :w]
+    levels = 128 + 90 * np.sin(y / 9)[..., None] + 30 * np.cos(x / 7)[..., None] + [0, 5, -9]
+    levels[(y - h / 2) ** 2 + (x - w / 3) ** 2 < (min(h, w) / 4) ** 2] = 255
+    levels = np.clip(levels, 0, 255).round()
+    return (levels * 257).astype(dtype) if dtype == np.uint16 else levels.astype(dtype)
+
+
+@pytest.mark.parametrize("size", [(37, 53), (300, 200), (1, 90), (700, 333)])
+def test_any_size_keeps_unclipped_pixels(params, size):
+    image = photograph(*size)
+    log_radiance = highlights(image, MODEL, params, working_side=128)
+    assert log_radiance.shape == image.shape and np.isfinite(log_radiance).all()
+    known = np.asarray(log_inverse_sigmoid())
+    known = (known - known[-1])[image]
+    unclipped = image < 0.97 * 255
+    np.testing.assert_allclose(log_radiance[unclipped], known[unclipped], atol=1e-6)
+    assert (log_radiance >= known - 1e-6).all()
+
+
+def test_at_its_own_size_it_is_the_model(params):
+    image = photograph(64, 128)
+    expected = MODEL.apply(
+        {"params": params},
+        jnp.asarray(image[None] / 255, jnp.float32),
+        jnp.asarray(images.rim_distance(image))[None],
+    ).log_radiance[0]
+    found = highlights(image, MODEL, params)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_depths_agree(params):
+    image = photograph(96, 64)
+    expected = highlights(image, MODEL, params)
+    deep = highlights(photograph(96, 64, np.uint16), MODEL, params)
+    real = highlights((image / 255).astype(np.float32), MODEL, params)
+    np.testing.assert_allclose(deep, expected, atol=1e-4)
+    np.testing.assert_allclose(real, expected, atol=1e-4)
+
+
+def test_a_larger_copy_has_the_same_highlights(params):
+    """The gain is brought to full size along the mask; its mean over the highlight stays."""
+    small = photograph(96, 128)
+    large = np.repeat(np.repeat(small, 4, 0), 4, 1)
+    a = highlights(small, MODEL, params, working_side=128)[40:56, 36:50]
+    b = highlights(large, MODEL, params, working_side=128)[160:224, 144:200]
+    np.testing.assert_allclose(b.mean((0, 1)), a.mean((0, 1)), atol=0.02)
+
+
+def test_what_the_network_says_outside_does_not_bleed_in():
+    """up(m gain) / up(m): a constant gain inside stays that constant up to the rim."""
+    mask = np.zeros((24, 24), np.float32)
+    mask[8:16, 6:17] = 1
+    gain = np.where(mask > 0, 2.0, 7.0).astype(np.float32)
+    full = _highlights._enlarged(gain, mask, (96, 96))
+    inside = np.repeat(np.repeat(mask, 4, 0), 4, 1) > 0
+    np.testing.assert_allclose(full[inside], 2.0, atol=1e-4)
+
+
+def test_a_photograph_without_highlights_is_itself(params):
+    image = np.minimum(photograph(64, 64), 200)
+    stack = np.stack([exposure(highlights(image, MODEL, params), ev) for ev in (-1, 0)])
+    np.testing.assert_allclose(stack[1], image / 255, atol=2e-3)
+    assert (stack[0] <= stack[1]).all()
+
+
+def test_a_known_response_is_used(params):
+    image, g = photograph(64, 64), images.named_response("linear")
+    found = np.exp(highlights(image, MODEL, params, g=g))
+    unclipped = (image < 240) & (image > 0)
+    np.testing.assert_allclose(found[unclipped], (image / 255)[unclipped], rtol=1e-4)
+    back = exposure(np.log(found), 0.0, g)
+    np.testing.assert_allclose(back[unclipped], (image / 255)[unclipped], atol=3e-3)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_black_and_white(params, value):
+    found = highlights(np.full((40, 30, 3), value, np.uint8), MODEL, params)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(
+    "image, options, word",
+    [
+        (np.zeros((4, 4), np.uint8), {}, "shape"),
+        (np.zeros((4, 4, 3), np.int32), {}, "int32"),
+        (np.full((4, 4, 3), np.nan, np.float32), {}, r"\[0, 1\]"),
+        (np.full((4, 4, 3), 255.0, np.float32), {}, r"\[0, 1\]"),
+        (np.zeros((4, 4, 3), np.uint8), {"working_side": 8}, "working_side"),
+        (np.zeros((4, 4, 3), np.uint8), {"g": np.zeros((2, 256))}, "g of shape"),
+    ],
+)
+def test_errors(params, image, options, word):
+    with pytest.raises(ValueError, match=word):
+        highlights(image, MODEL, params, **options)
+
+
+def test_the_shipped_model_adds_stops_to_a_clipped_sun():
+    image = photograph(96, 128)
+    radiance, stack = reconstruct(image)
+    assert stack.shape == (7, 96, 128, 3)
+    assert radiance[48, 42].min() > 1.2  # the disc's middle lies above clipping
+    unclipped = image < 0.97 * 255
+    np.testing.assert_allclose(stack[3][unclipped], (image / 255)[unclipped], atol=4e-3)
+
+
+def test_the_command_needs_no_model(tmp_path, monkeypatch, capsys):
+    """The map, a picture of it, and exposures whose merge is the map again."""
+    monkeypatch.chdir(tmp_path)
+    image = photograph(96, 128)
+    images.write("sun.png", image)
+    assert main(["reconstruct", "sun.png", "--stack", "--ev-range", "-4", "2"]) == 0
+    radiance = images.read_hdr("sun.exr")
+    np.testing.assert_allclose(radiance, reconstruct(image)[0], rtol=1e-5)
+    stack, times = images.read_stack("sun_stack")
+    np.testing.assert_allclose(times, 2.0 ** np.arange(-4, 3))
+    merged, _ = synthesize(stack, np.log(times))
+    ratio = np.log(np.asarray(merged) / radiance)
+    assert np.abs(ratio - np.median(ratio)).mean() < 0.03
+    assert main(["reconstruct", "sun.png", "--ev-range", "1", "3"]) == 2
+    assert "--ev-range" in capsys.readouterr().err
+
+
+def test_shipped_weights_are_checked(tmp_path, monkeypatch):
+    model, params = weights.load()
+    weights.save("copy-1", model, params, "a test", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    again, params_again = weights.load("copy-1")
+    assert again == model
+    for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(params_again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    file = tmp_path / "copy-1.npz"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        weights.load("copy-1")
+    with pytest.raises(ValueError, match="copy-1"):
+        weights.load("nothing")
