@@ -8,6 +8,7 @@ element on arrays of any shape and follows the input's float type.
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
 
@@ -73,7 +74,7 @@ def linear_to_srgb(linear: Array) -> Array:
     return jnp.where(linear_part, 12.92 * linear, 1.055 * safe ** (1 / 2.4) - 0.055)
 
 
-def luminance(rgb: Array) -> Array:
+def luminance(rgb: ArrayLike) -> Array:
     """Luminance Y = 0.2126 R + 0.7152 G + 0.0722 B of linear RGB.
 
     Args:
@@ -97,7 +98,8 @@ def luminance(rgb: Array) -> Array:
             f"luminance got shape {rgb.shape}; expected [..., 3], the channels on the last axis"
         )
     # Not a matrix product: accelerators would round it to fewer bits.
-    return sum(weight * rgb[..., i] for i, weight in enumerate(LUMINANCE_WEIGHTS))
+    red, green, blue = (weight * rgb[..., i] for i, weight in enumerate(LUMINANCE_WEIGHTS))
+    return red + green + blue
 
 
 def median_scale(radiance: Array, reference: Array) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
@@ -22,7 +23,7 @@ Response = Callable[[Array], Array]
 LN2 = 0.6931471805599453
 
 
-def ev_to_log_times(ev_offset: Array) -> Array:
+def ev_to_log_times(ev_offset: ArrayLike) -> Array:
     """Natural log of the exposure time relative to EV offset 0: ln t = ln 2 * ev_offset.
 
     Args:

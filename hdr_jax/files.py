@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def replacing(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A temporary name beside a file, which takes the file's place when all went well.
 
     Args:

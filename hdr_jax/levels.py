@@ -8,6 +8,7 @@ The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,10 @@ from jax import Array
 
 from hdr_jax.errors import InputError
 
+Pixels = TypeVar("Pixels", np.ndarray, Array)
 
-def as_unit_float(image: Array) -> Array:
+
+def as_unit_float(image: Pixels) -> Pixels:
     """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
 
     Args:
@@ -34,7 +37,7 @@ def as_unit_float(image: Array) -> Array:
       >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
       [0.0, 1.0]
     """
-    numpy = np if isinstance(image, np.ndarray) else jnp
+    numpy: Any = np if isinstance(image, np.ndarray) else jnp
     image = numpy.asarray(image)
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
@@ -27,14 +28,14 @@ WHITE = 0.98
 
 
 def merge(
-    stack: Array,
-    log_times: Array,
-    g: Array,
+    stack: ArrayLike,
+    log_times: ArrayLike,
+    g: ArrayLike,
     *,
     weighting: str | Weighting = "hat",
     rounding: bool = False,
     weight_gradient: bool = False,
-    confidence: Array | None = None,
+    confidence: ArrayLike | None = None,
     extremes_once: bool = False,
 ) -> Array:
     """Radiance map of a stack with known response.
@@ -92,8 +93,8 @@ def merge(
 
 
 def synthesize(
-    stack: Array,
-    log_times: Array,
+    stack: ArrayLike,
+    log_times: ArrayLike,
     *,
     num_samples: int = 256,
     smoothness: float = 20.0,
@@ -199,14 +200,14 @@ def _weights(levels, g, weighting):
     return weight_function(weighting)(levels, g.shape[-1])
 
 
-def _curve_per_channel(g: Array, stack: Array) -> Array:
+def _curve_per_channel(g: ArrayLike, stack: Array) -> Array:
     """g [c, num_levels], float of at least 32 bits, for a stack of c channels."""
-    if jnp.ndim(g) not in (1, 2) or (jnp.ndim(g) == 2 and g.shape[0] not in (1, stack.shape[-1])):
+    g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
+    if g.ndim not in (1, 2) or (g.ndim == 2 and g.shape[0] not in (1, stack.shape[-1])):
         raise InputError(
-            f"got g {jnp.shape(g)} for a stack {stack.shape}: expected [c, num_levels], "
+            f"got g {g.shape} for a stack {stack.shape}: expected [c, num_levels], "
             "[1, num_levels] or [num_levels]"
         )
-    g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
     return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
 
 

@@ -3,6 +3,8 @@
 Convolution kernels are recognised by their four axes, [h, w, in, out] as in Flax.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -90,7 +92,7 @@ def centralize_kernels() -> optax.GradientTransformation:
     return optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
 
 
-def _check_range(name: str, value: float, below: float = float("inf")) -> None:
+def _check_range(name: str, value: Any, below: float = float("inf")) -> None:
     """0 <= value < below for Python numbers; traced values and schedules pass."""
     if isinstance(value, (int, float)) and not 0 <= value < below:
         raise InputError(f"expected {name} in [0, {below}), got {value}")

@@ -5,6 +5,7 @@ Input: radiance [..., h, w, c] float, linear, relative, >= 0. Output: float in [
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.levels import clamp
@@ -38,7 +39,7 @@ def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
     return compressed / jnp.log1p(mu)
 
 
-def reinhard(radiance: Array, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:
+def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:
     """Reinhard's global operator on luminance, display-encoded.
 
     L = key Y / geometric_mean(Y);  L_d = L (1 + L / L_white^2) / (1 + L), where L_white is
@@ -59,6 +60,7 @@ def reinhard(radiance: Array, *, key: float = 0.18, burn_fraction: float = 0.01)
       >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
       True
     """
+    radiance = jnp.asarray(radiance)
     luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
     # In units of the brightest pixel, so that squares neither overflow nor vanish.
     peak = jnp.max(luminance)

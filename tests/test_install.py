@@ -22,9 +22,10 @@ CORE_TESTS = (
 )  # fmt: skip
 DOORS = {
     "images": "photographs", "brackets": "photographs", "progress": "photographs",
-    "runs.figures": "photographs", "data": "data", "models": "train", "losses": "train",
-    "optim": "train", "training": "train", "convert": "train", "reconstruct": "train",
-    "runs.checkpoints": "train", "runs.log": "train", "runs.description": "train",
+    "runs.figures": "photographs", "models": "photographs", "weights": "photographs",
+    "reconstruct": "photographs", "data": "data", "losses": "train", "optim": "train",
+    "training": "train", "convert": "train", "runs.checkpoints": "train", "runs.log": "train",
+    "runs.description": "train",
 }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def libraries(requirements):
 
 def test_requirements_are_the_extra_all():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    listed = {line for line in lines if not line.startswith("#")}
+    listed = {line.partition("#")[0].strip() for line in lines} - {""}
     assert listed == {*PROJECT["dependencies"], *libraries(EXTRAS["all"])}
 
 

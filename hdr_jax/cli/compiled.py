@@ -17,7 +17,8 @@ OFF = ("off", "0", "no", "")
 def keep_compiled() -> None:
     """Turns JAX's persistent compilation cache on, unless the environment says otherwise."""
     folder = os.environ.get(VARIABLE)
-    if jax.config.jax_compilation_cache_dir or (folder is not None and folder.lower() in OFF):
+    given = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if given or (folder is not None and folder.lower() in OFF):
         return
     path = pathlib.Path(folder) if folder else cache_folder()
     try:

@@ -10,6 +10,7 @@ import pathlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 import ml_collections
 from absl import flags
@@ -60,21 +61,21 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
     try:
         config = _config_flag(arguments, values)
         remaining = values(arguments)
-        missing = [flag.name for flag in (config, workdir) if flag.value is None]
         if config.value is not None:
             config.value.is_locked  # noqa: B018 - a file that could not be read raises only here
     except AttributeError:
         leave(_unknown_field(arguments), 2)
     except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:  # of a file, a value
         leave(str(error), 2)
-    if missing:
-        leave(f"--{missing[0]} is missing; --help shows how to call this", 2)
+    if config.value is None or workdir.value is None:
+        missing = config.name if config.value is None else workdir.name
+        leave(f"--{missing} is missing; --help shows how to call this", 2)
     if len(remaining) > 1:
         leave(f"unexpected arguments {remaining[1:]}: fields are set by --config.name=value", 2)
     return config.value, workdir.value
 
 
-def leave(message: str, code: int) -> None:
+def leave(message: str, code: int) -> NoReturn:
     """Prints one message to standard error and exits.
 
     Args:
@@ -109,8 +110,8 @@ def _unknown_field(arguments: list[str]) -> str:
     """Says which override names no field of the configuration, and which fields are near."""
     path = _given(arguments, "config")
     if path is None:
-        path = pathlib.Path(_given(arguments, "workdir")) / description.FILE
-        config = description.read_config(path.parent)
+        path = pathlib.Path(_given(arguments, "workdir") or "") / description.FILE
+        config: Any = description.read_config(path.parent)
     else:
         config = runpy.run_path(path)["get_config"]()
     names = [argument.lstrip("-").partition("=")[0] for argument in arguments]

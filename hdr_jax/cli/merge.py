@@ -12,7 +12,7 @@ from hdr_jax import brackets, images, progress
 from hdr_jax.cli.outputs import check, write_preview
 from hdr_jax.cli.parsers import PICTURES_FIRST
 from hdr_jax.errors import InputError
-from hdr_jax.exposure import ev_to_log_times, log_times_to_ev
+from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.runs import figures
 
 MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
@@ -84,7 +84,7 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     else:
         times = _words(args.times) if args.times else None
         log_times = np.log(images.exposure_times(paths, times))
-    stops = np.ptp(log_times_to_ev(log_times))
+    stops = np.ptp(log_times) / np.log(2)
     if stops < MIN_STOPS:
         equal = "equal" if stops < 1e-6 else f"nearly equal ({stops:.2g} stops in all)"
         raise InputError(
@@ -97,9 +97,7 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
 def exposures_text(log_times, args: argparse.Namespace) -> str:
     """The exposures as they are noted in the header of the map."""
     if args.ev:
-        return (
-            f"exposures at EV {' '.join(f'{x:g}' for x in np.asarray(log_times_to_ev(log_times)))}"
-        )
+        return f"exposures at EV {' '.join(f'{x:g}' for x in log_times / np.log(2))}"
     return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
 
 
@@ -159,7 +157,7 @@ def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
     n, height, width, _ = loaded.shape
     print(
         f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
-        f"{np.ptp(log_times_to_ev(log_times)):.1f} stops of exposure"
+        f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
     )
     for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
         if not valid.all():

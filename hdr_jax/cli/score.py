@@ -5,6 +5,8 @@ import json
 import math
 import pathlib
 
+import numpy as np
+
 from hdr_jax import color, images, metrics, tonemap
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
@@ -23,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_map:
         path = pathlib.Path(args.map or f"{pathlib.Path(args.test).stem}_visibility.png")
         picture = metrics.visibility_picture(result.P_map, color.luminance(test))
-        images.write(path, picture)
+        images.write(path, np.asarray(picture))
         values["visibility_map"] = str(path)
     if args.json:
         print(json.dumps(values, indent=2))

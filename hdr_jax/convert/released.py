@@ -9,6 +9,7 @@ stacked to [entries, channels].
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,7 @@ def _load_network(path: Path, name: str) -> tuple[UNet, dict]:
     norms = "up_layers.1.conv2.norm.inns."
     entries = sum(key.startswith(norms) and key.endswith("weight") for key in tensors)
     network = CLASSES[name](width, levels, entries or UNet.entries)
-    flat = flatten_dict(network.parameter_shapes())
+    flat: dict[Any, Any] = flatten_dict(network.parameter_shapes())
     keys = released_keys(name, {place: leaf.shape for place, leaf in flat.items()})
     _compare(path, tensors, {k: _released_shape(flat[p].shape, p, e) for k, (p, e) in keys.items()})
     gathered = {}
@@ -152,7 +153,7 @@ def _released_layer(name: str, layer: tuple, levels: int) -> str:
         return fixed[layer[0]]
     if layer[0] == "gru":
         return f"inter_layers.gru_block.{'out' if layer[1] == 'candidate' else layer[1]}_gate"
-    way, level, part = re.fullmatch(r"(up|down)(\d+)_(\w+)", layer[0]).groups()
+    way, level, part = re.findall(r"^(up|down)(\d+)_(\w+)$", layer[0])[0]
     # Pooling and upsampling count as layers there; the way up is counted from the deepest level.
     index = 2 * int(level) if way == "down" else 2 * (levels - 1 - int(level)) + 1
     return f"{way}_layers.{index}.{'conv2.norm' if part == 'norm' else f'{part}.conv'}"
@@ -187,7 +188,7 @@ def export_released(
     written = []
     for (direction, name), suffix in SUFFIXES.items():
         tensors = {}
-        flat = flatten_dict(params[direction][name])
+        flat: dict[Any, Any] = flatten_dict(params[direction][name])
         shapes = {path: leaf.shape for path, leaf in flat.items()}
         for key, (path, entry) in released_keys(name, shapes).items():
             value = np.asarray(flat[path] if entry is None else flat[path][entry])

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError
@@ -19,8 +20,8 @@ MAX_UNKNOWNS, KNOT_RATIO = 256, 16
 
 
 def debevec(
-    levels: Array,
-    log_times: Array,
+    levels: ArrayLike,
+    log_times: ArrayLike,
     *,
     smoothness: float = 20.0,
     weighting: str | Weighting = "hat",
@@ -93,7 +94,9 @@ def debevec(
     return g
 
 
-def check_samples(levels: Array, log_times: Array, smoothness: float) -> tuple[Array, Array]:
+def check_samples(
+    levels: ArrayLike, log_times: ArrayLike, smoothness: float
+) -> tuple[Array, Array]:
     """Levels [p, n] and log_times [n] as floats of at least 32 bits, which LAPACK demands.
 
     Raises InputError unless their shapes fit and the smoothness is positive.

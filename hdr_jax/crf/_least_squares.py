@@ -1,6 +1,5 @@
 """Dense ridge regression, differentiated implicitly."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -10,7 +9,6 @@ from jax import Array
 SOLVERS = ("cholesky", "lstsq")
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def ridge(matrix: Array, target: Array, solver: str = "cholesky") -> Array:
     """x = argmin |matrix x - target|^2 + |x|^2.
 
@@ -31,7 +29,7 @@ def ridge(matrix: Array, target: Array, solver: str = "cholesky") -> Array:
       >>> ridge(jnp.array([[1.0], [1.0]]), jnp.array([1.0, 5.0])).round(4).tolist()
       [2.0]
     """
-    return _ridge_fwd(matrix, target, solver)[0]
+    return _ridge(matrix, target, solver)
 
 
 # With A = matrix, b = target, r = b - A x and x = M^-1 A^T b, M = A^T A + 1:
@@ -110,4 +108,10 @@ def _lstsq(rows: Array, target: Array) -> Array:
     return x + jnp.linalg.lstsq(rows, target - rows @ x, rcond=0.0)[0]
 
 
-ridge.defvjp(_ridge_fwd, _ridge_bwd)
+def _solution(matrix: Array, target: Array, solver: str) -> Array:
+    """`ridge` itself."""
+    return _ridge_fwd(matrix, target, solver)[0]
+
+
+_ridge = jax.custom_vjp(_solution, nondiff_argnums=(2,))
+_ridge.defvjp(_ridge_fwd, _ridge_bwd)

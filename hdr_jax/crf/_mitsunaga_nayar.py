@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.crf._curve import monotone
 from hdr_jax.crf._debevec import check_samples
@@ -12,8 +13,8 @@ from hdr_jax.weighting import get as weight_function
 
 
 def mitsunaga_nayar(
-    levels: Array,
-    log_times: Array,
+    levels: ArrayLike,
+    log_times: ArrayLike,
     *,
     degree: int = 5,
     weighting: str | Weighting = "hat",

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
@@ -23,8 +25,8 @@ BRIGHTEST = 2.0
 
 
 def recover(
-    stack: Array,
-    log_times: Array,
+    stack: ArrayLike,
+    log_times: ArrayLike,
     *,
     num_samples: int = 256,
     smoothness: float | None = None,
@@ -133,7 +135,7 @@ def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
     return tuple(given.items())
 
 
-def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
+def check_stack(stack: ArrayLike, log_times: ArrayLike) -> tuple[Array, Array]:
     """The stack as floats in [0, 1] and its log times as an array, checked against each other.
 
     Args:
@@ -161,7 +163,7 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
             f"got {jnp.shape(stack)[0]} exposures and {jnp.shape(log_times)[0]} times: expected "
             "one time for each exposure, and at least two exposures"
         )
-    if not isinstance(log_times, jax.core.Tracer):
+    if not isinstance(log_times, Tracer):
         values = np.asarray(log_times)
         if not np.all(np.isfinite(values)):
             raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
@@ -174,11 +176,9 @@ def check_stack(stack: Array, log_times: Array) -> tuple[Array, Array]:
     return stack, jnp.asarray(log_times, stack.dtype)
 
 
-def _check_range(stack: Array) -> None:
+def _check_range(stack: ArrayLike) -> None:
     """Raises InputError for floats that are plainly not in [0, 1]; traced values go unseen."""
-    if isinstance(stack, jax.core.Tracer) or not jnp.issubdtype(
-        jnp.result_type(stack), jnp.floating
-    ):
+    if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
         return
     with jax.ensure_compile_time_eval():
         brightest = float(jnp.max(jnp.asarray(stack), initial=0))

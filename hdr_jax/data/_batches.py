@@ -1,7 +1,6 @@
 """Batches of a source, and their way onto the devices; sources and batches as in `hdr_jax.data`."""
 
 import collections
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -220,7 +219,7 @@ def evaluation_batches(
 
 
 def to_devices(
-    batches: Iterable[Batch], devices: Sequence[jax.Device] | None = None, ahead: int = 2
+    batches: Iterable[Batch], devices: Sequence[Any] | None = None, ahead: int = 2
 ) -> Iterator[dict[str, jax.Array]]:
     """Split batches over devices and copy them there while the devices still work.
 
@@ -264,8 +263,7 @@ def to_devices(
         while queue:
             yield queue.popleft()
     finally:
-        with contextlib.suppress(AttributeError):
-            iterator.close()
+        getattr(iterator, "close", lambda: None)()
 
 
 def _whole(scene: _augmentation.Example, multiple_of: int, name: str) -> tuple[int, int]:

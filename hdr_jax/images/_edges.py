@@ -166,7 +166,8 @@ def _link(
     """Keep the 8-connected groups of ridge pixels that reach `high`."""
     weak = np.zeros(shape, np.uint8)
     weak.ravel()[position] = 1
-    count, labels = cv2.connectedComponents(weak, connectivity=8, ltype=cv2.CV_32S)
+    count, found = cv2.connectedComponents(weak, connectivity=8, ltype=cv2.CV_32S)
+    labels = found.astype(np.intp)
     strong = np.zeros(count, np.uint8)
     strong[labels.ravel()[position[magnitude >= high]]] = 1
     return strong[labels]

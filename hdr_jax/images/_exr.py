@@ -12,7 +12,7 @@ from hdr_jax.images._primaries import REC709, XYZ, in_rec709, to_xyz
 KINDS = (("R", "G", "B"), ("Y", "RY", "BY"), ("X", "Y", "Z"), ("Y",))
 # Last part of the name of the layer that holds the whole picture, in the programs that name it.
 BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main", "final")
-MOST_CHANNELS = 1024
+MOST_SAMPLES = 2**31  # of all channels; all of them are decoded
 
 Layer = tuple[int, str]  # index of the part, and the prefix of the channels' names
 
@@ -51,9 +51,11 @@ def _check(path: pathlib.Path, header: dict) -> None:
         raise Unsupported("holds deep data (several samples a pixel); flatten it first")
     for window in ("dataWindow", "displayWindow"):
         (left, top), (right, bottom) = (end.astype(np.int64) for end in header[window])
-        check_size(right - left + 1, bottom - top + 1)
-    if len(header["channels"]) > MOST_CHANNELS:
-        raise Unsupported(f"has {len(header['channels'])} channels; expected {MOST_CHANNELS}")
+        width, height = right - left + 1, bottom - top + 1
+        check_size(width, height)
+        channels = len(header["channels"])
+        if width * height * channels > MOST_SAMPLES:
+            raise Unsupported(f"has {channels} channels of {width} x {height} pixels, too many")
     if abs(header.get("pixelAspectRatio", 1) - 1) > 1e-3:
         warn(
             path,

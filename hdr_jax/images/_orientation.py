@@ -4,13 +4,13 @@ import pathlib
 from collections import Counter
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from hdr_jax.errors import InputError
 from hdr_jax.images import _metadata
 from hdr_jax.images._decoding import decode
 from hdr_jax.images._paths import existing, named_errors, warn
+from hdr_jax.images._resizing import reduced
 from hdr_jax.images._samples import upright
 
 THUMBNAIL = 48  # pixels of the longer side
@@ -78,10 +78,7 @@ def _thumbnail(path: pathlib.Path) -> np.ndarray:
     """A picture as it is stored, gray and small."""
     with named_errors(path, "a photograph"):
         colours = decode(existing(path)).colours
-    gray = colours.astype(np.float32).mean(-1)
-    scale = min(1, THUMBNAIL / max(gray.shape))
-    size = [max(1, round(side * scale)) for side in gray.shape[::-1]]
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    return reduced(colours.astype(np.float32), THUMBNAIL).mean(-1)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -154,7 +154,8 @@ def features(image: Array, vgg_params: Mapping[str, Any] | None = None) -> dict[
     """
     if vgg_params is None:
         return {"rgb_patches": rgb_patches(image)}
-    return VGG19().apply(vgg_params, image)
+    maps: Any = VGG19().apply(vgg_params, image)
+    return maps
 
 
 def rgb_patches(image: Array, size: int = 8) -> Array:

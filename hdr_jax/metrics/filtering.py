@@ -44,7 +44,7 @@ def correlate(planes: Array, kernel: np.ndarray, *, stride: int = 1, block: int 
     x = jnp.moveaxis(x, 1, 3).reshape(n, h, blocks_in, c * step)
     y = lax.conv_general_dilated(
         x,
-        matrix.astype(planes.dtype),
+        jnp.asarray(matrix, planes.dtype),
         window_strides=(stride, 1),
         padding="VALID",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),

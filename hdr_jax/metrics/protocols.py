@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
@@ -153,8 +154,8 @@ def calibrate(
 
 
 def hdrvdp2_by_protocol(
-    test: Array,
-    reference: Array,
+    test: ArrayLike,
+    reference: ArrayLike,
     *,
     protocol: str = "singlehdr",
     peak: float = DEFAULT_PEAK,

@@ -47,7 +47,7 @@ def initial_values(key: jax.Array, shapes: dict) -> dict:
     Returns:
         Kernels and their biases uniform as `kernel_init` says, norm scales 1, norm biases 0.
     """
-    flat = flatten_dict(shapes)
+    flat: dict[Any, Any] = flatten_dict(shapes)
     drawn = {path: leaf.shape for path, leaf in flat.items() if (*path[:-1], "kernel") in flat}
     sizes = [math.prod(shape) for shape in drawn.values()]
     draw = jax.random.uniform(key, (sum(sizes),), jnp.float32, -1, 1)

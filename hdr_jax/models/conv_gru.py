@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -43,6 +44,9 @@ class ConvGRUCell(nn.RNNCellBase):
     # of this; joining the kernels at run time is 1.5 x slower. This keeps one name per gate.
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        chex.assert_equal_shape_prefix([carry, inputs], 3)
+        chex.assert_axis_dimension(carry, -1, self.features)
+
         def gate(name, state):
             conv = Conv(self.features, 3, self.dtype, self.convolution, name=name)
             return conv(jnp.concatenate([inputs, state.astype(inputs.dtype)], -1))

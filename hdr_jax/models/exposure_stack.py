@@ -117,7 +117,9 @@ class ExposureStackModel(nn.Module):
         self._check(image, edge_map, reference_index, true_stack, true_edges, gradients)
         params = {d: self.param(d, self._init_direction) for d in DIRECTIONS}
         image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
-        truth = None if true_stack is None else (2 * true_stack - 1, true_edges)
+        truth = None
+        if true_stack is not None and true_edges is not None:
+            truth = 2 * true_stack - 1, true_edges
         states = self.initial_states(*image.shape[:3])
         functions = {name: _function(network) for name, network in self.networks().items()}
         made = recursion.walk(
@@ -166,11 +168,14 @@ class ExposureStackModel(nn.Module):
             return function
 
         functions = {name: measured(name, network) for name, network in self.networks().items()}
-        carry, _ = recursion.one_step(functions, params, True, "full", *carry, entries)
+        image, edge_map, states = carry
+        carry, _ = recursion.one_step(
+            functions, params, True, "full", image, edge_map, states, entries
+        )
         return carry, used
 
     @nn.nowrap
-    def initial_states(self, batch: int, height: int, width: int) -> dict[str, jax.Array]:
+    def initial_states(self, batch: int, height: int, width: int) -> dict[str, Any]:
         """The recurrent networks' states before the first step: zeros."""
         networks = self.networks()
         return {name: networks[name].initial_state(batch, height, width) for name in RECURRENT}
@@ -216,7 +221,7 @@ class ExposureStackModel(nn.Module):
                 "deepest network); pad or crop the image, or use fewer levels"
             )
         if n < 2 or (
-            isinstance(reference_index, numbers.Integral) and not 0 <= reference_index < n
+            isinstance(reference_index, numbers.Integral) and not 0 <= int(reference_index) < n
         ):
             raise InputError(
                 f"reference_index {reference_index} of {n} exposures: expected two exposures at "

@@ -17,6 +17,7 @@ Source: Kim, Lee, Kang 2020, Sec. 3 and appendix; layer by layer as in the relea
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -96,6 +97,13 @@ class UNet(nn.Module):
         features = self.width * factor
         return jnp.zeros((batch, height // factor, width // factor, features), jnp.float32)
 
+    def check(self, inputs: tuple) -> None:
+        """The contract: pictures [b, h, w, c] of one size, c as `channels` says."""
+        chex.assert_rank(inputs, 4)
+        chex.assert_equal_shape_prefix(inputs, 3)
+        for x, channels in zip(inputs, self.channels, strict=True):
+            chex.assert_axis_dimension(x, -1, channels)
+
     def parameter_shapes(self) -> dict:
         """The parameter tree with shapes in place of arrays."""
         size = 2**self.levels
@@ -110,7 +118,8 @@ class GlobalNetwork(UNet):
     channels = (3,)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
+        self.check(inputs)
         (image,) = inputs
         stem = self.stem(image)
         skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
@@ -126,7 +135,8 @@ class LocalNetwork(UNet):
     channels = (3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
+        self.check(inputs)
         image, edge_map = inputs
         gray = image.mean(-1, keepdims=True)
         stem = self.stem(gray, edge_map)
@@ -146,7 +156,8 @@ class RefinementNetwork(UNet):
     channels = (3, 3, 1)
 
     @nn.compact
-    def __call__(self, state: State, inputs: tuple, entries: tuple) -> tuple[State, jax.Array]:
+    def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
+        self.check(inputs)
         image, tone, edges = inputs
         stem = self.stem(image, tone, edges)
         skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)

@@ -60,7 +60,8 @@ def walk(
     # twice the steps, one program per reference n compilations.
     def step(params, carry, going_up, entries):
         chosen = jax.tree.map(partial(jnp.where, going_up), params["up"], params["down"])
-        return one_step(functions, chosen, refine, way, *carry, entries)
+        image, edges, states = carry
+        return one_step(functions, chosen, refine, way, image, edges, states, entries)
 
     # Kept for the backward pass: the convolutions' outputs, or nothing; all else is recomputed.
     # In a scan nothing merges a recomputation with its original: the guard against that can go.

@@ -12,7 +12,7 @@ Notation: b photographs of one size, n exposures, r the index of the given one; 
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -229,7 +229,7 @@ def _reduced(pictures: np.ndarray, tile: int, multiple: int) -> np.ndarray:
     return np.stack([resized(picture, height, width) for picture in pictures])
 
 
-def _padding(h: int, w: int) -> str:
+def _padding(h: int, w: int) -> Literal["reflect", "edge"]:
     """How a picture is continued: a single row or column has nothing to reflect."""
     return "reflect" if min(h, w) > 1 else "edge"
 
@@ -262,7 +262,7 @@ def _check(images, model, reference, ev_step, tile, overlap) -> None:
     """Refuses what would be misread."""
     shapes = {np.shape(image) for image in images}
     n, m = model.num_exposures, model.multiple
-    shape = next(iter(shapes), None)
+    shape = next(iter(shapes), ())
     if len(shapes) != 1 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
         raise InputError(
             f"got images of shapes {sorted(shapes)}: expected [h, w, 3], equal in one batch"

@@ -18,6 +18,8 @@ with extra("photographs"):
 
     matplotlib.use("Agg")  # a file, never a window
     import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")
@@ -169,7 +171,7 @@ def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
     return median
 
 
-def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
+def save(figure: Figure, path: str | pathlib.Path) -> None:
     """Writes a figure as PNG under a temporary name, renames it and closes the figure.
 
     Args:
@@ -186,7 +188,7 @@ def save(figure: plt.Figure, path: str | pathlib.Path) -> None:
         plt.close(figure)
 
 
-def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:
+def _draw_curves(axis: Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:
     """g [c, num_levels] over the level, a line for each channel, in its colour if none is given."""
     channels = CHANNEL_COLOURS if len(g) == 3 else ("black",) * len(g)
     for channel, curve in enumerate(g):
@@ -198,7 +200,7 @@ def _draw_curves(axis: plt.Axes, g: np.ndarray, style: str, label: str, colour=N
     axis.set_ylabel("g, ln exposure")
 
 
-def _show(axis: plt.Axes, picture: np.ndarray, title: str) -> None:
+def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
     """A picture [h, w, 3] in [0, 1] with a small title."""
     axis.imshow(np.clip(np.asarray(picture), 0, 1), interpolation="nearest")
     axis.set_title(title, fontsize=8)

@@ -24,7 +24,7 @@ class Ball(NamedTuple):
     """A sphere."""
 
     centre: np.ndarray
-    radius: float
+    radius: float | np.floating
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -199,7 +199,11 @@ def surface_coordinates(position: np.ndarray, normal: np.ndarray) -> tuple[np.nd
 
 
 def texture(
-    u: np.ndarray, v: np.ndarray, footprint: np.ndarray, lattice: np.ndarray, octaves: int = 8
+    u: np.ndarray,
+    v: np.ndarray,
+    footprint: np.ndarray | float,
+    lattice: np.ndarray,
+    octaves: int = 8,
 ) -> np.ndarray:
     """One-over-f noise: octave k has frequency 2^k and amplitude 0.75^k.
 

@@ -98,7 +98,8 @@ def _length(vector: np.ndarray) -> np.ndarray:
 
 def _inside(box: Box, position: np.ndarray) -> np.ndarray:
     """Whether points lie in a box [p]."""
-    return ((position >= box.low[:, None]) & (position <= box.high[:, None])).all(0)
+    within = (position >= box.low[:, None]) & (position <= box.high[:, None])
+    return np.asarray(within.all(0))
 
 
 def _surface(
@@ -157,6 +158,7 @@ def _darken(strength: np.ndarray, position: np.ndarray, towards: np.ndarray, sol
 
 def _through_window(world: World, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Whether the sun reaches points of a room [p]."""
+    assert world.window is not None, "a room has a window"
     _, far = _geometry.box_span(position, 1 / direction[:, None], world.hull)
     return _inside(world.window, position + direction[:, None] * far)
 

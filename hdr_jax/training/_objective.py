@@ -52,7 +52,7 @@ def loss_terms(
     stack, edges = as_unit_float(batch["stack"]), batch["edges"].astype(jnp.float32)
     refine = phase == 2
 
-    def walk(reference, gradients, **truth):
+    def walk(reference, gradients, **truth) -> Any:
         given = stack[:, reference], edges[:, reference]
         options = {"reference_index": reference, "refine": refine, "gradients": gradients}
         return model.apply({"params": params}, *given, **options, **truth)
@@ -61,7 +61,7 @@ def loss_terms(
     teacher_forced = walk(a, "own", true_stack=stack, true_edges=edges)
     recursive = walk(b, "routed" if refine and objective.end_to_end else "own")
     weights = objective.weights
-    terms = dict.fromkeys(("global_l1", "global_histogram", "local_l1"), 0.0)
+    terms: dict[str, Any] = dict.fromkeys(("global_l1", "global_histogram", "local_l1"), 0.0)
     if refine:
         terms["refinement_l1"] = 0.0
     for output, reference in ((teacher_forced, a), (recursive, b)):

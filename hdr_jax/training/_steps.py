@@ -76,7 +76,8 @@ def train_step(
 
     (loss, terms), gradients = jax.value_and_grad(total, has_aux=True)(state.params)
     loss, terms, gradients = jax.lax.pmean((loss, terms, gradients), DEVICES)
-    params, opt_state = dict(by_network(state.params)), dict(state.opt_state)
+    params: dict[str, Any] = by_network(state.params)
+    opt_state = dict(state.opt_state)
     gradients = by_network(gradients)
     learning = NETWORKS if phase == 2 else NETWORKS[:2]
     for name in (HIGHLIGHTS,) if highlights else learning:
@@ -128,7 +129,7 @@ def eval_step(
 def _walked_stack(setup, params, true, edges, refine) -> Array:
     """The stack [b, n, h, w, 3] that the recursion makes from the middle exposure."""
     middle = setup.model.num_exposures // 2
-    output = setup.model.apply(
+    output: Any = setup.model.apply(
         {"params": params},
         true[:, middle],
         edges[:, middle].astype(jnp.float32),

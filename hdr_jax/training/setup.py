@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import optax
 
 from hdr_jax import optim
@@ -15,6 +14,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
 from hdr_jax.models import ExposureStackModel, HighlightModel, Model, model_from_fields
 
+Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
 NETWORKS = ("global", "local", "refinement")
 
 
@@ -98,7 +98,7 @@ class Setup:
     edge_weights: str
 
     @classmethod
-    def from_config(cls, config: ml_collections.ConfigDict) -> "Setup":
+    def from_config(cls, config: Fields) -> "Setup":
         """Resolves a configuration, and refuses one that could not be run to its end.
 
         Args:
@@ -150,7 +150,7 @@ class Setup:
             )
 
 
-def _optimizers(config: ml_collections.ConfigDict) -> dict[str, optax.GradientTransformation]:
+def _optimizers(config: Fields) -> dict[str, optax.GradientTransformation]:
     """Centralised Adam for each kind of network, at a constant rate or one that falls to 0."""
     rates = {name: config.learning_rate for name in NETWORKS}
     rates["refinement"] = config.refinement_learning_rate
@@ -163,7 +163,7 @@ def _optimizers(config: ml_collections.ConfigDict) -> dict[str, optax.GradientTr
 
 
 def _highlight_optimizer(
-    config: ml_collections.ConfigDict,
+    config: Fields,
 ) -> dict[str, optax.GradientTransformation]:
     """AdamW under a bound on the gradient's norm; each phase has a cosine of its own, after a
     rise over a twentieth of it (the gradient's direction is all but noise at first)."""
@@ -180,7 +180,7 @@ def _highlight_optimizer(
     return {"highlights": optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)}
 
 
-def _objective(config: ml_collections.ConfigDict, model: Model) -> Objective | HighlightObjective:
+def _objective(config: Fields, model: Model) -> Objective | HighlightObjective:
     """The losses and the layer's options; names and values are tried out."""
     weights, layer = config.loss.to_dict(), config.layer.to_dict()
     highlights = isinstance(model, HighlightModel)
@@ -215,7 +215,7 @@ def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
         raise InputError(f"config.layer = {dict(layer)} does not work: {error}") from error
 
 
-def _check_numbers(config: ml_collections.ConfigDict, model: Model) -> None:
+def _check_numbers(config: Fields, model: Model) -> None:
     """Refuses counts and sizes that do not fit."""
     multiple = model.multiple
     counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
@@ -241,7 +241,7 @@ def _check_numbers(config: ml_collections.ConfigDict, model: Model) -> None:
             raise InputError(f"got config.{name} = {value!r}: expected {expected}")
 
 
-def _stack_demands(config: ml_collections.ConfigDict, n: int) -> list[tuple]:
+def _stack_demands(config: Fields, n: int) -> list[tuple]:
     """Of an `ExposureStackModel` with n exposures: (field, value, whether it fits, what would)."""
     offset = config.max_reference_offset
     return [

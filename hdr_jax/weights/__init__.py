@@ -12,9 +12,13 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
-from hdr_jax.models import HighlightModel
+from hdr_jax.errors import extra
+
+with extra("photographs"):
+    from flax.traverse_util import flatten_dict, unflatten_dict
+
+    from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
 DEFAULT = "highlights-1"

@@ -175,13 +175,14 @@ def test_black_wedges_do_no_harm(scene, turned):
     assert error_in_stops(radiance, scene, shown=shown) < 0.05
 
 
-def test_one_picture_with_another_orientation_tag(scene):
-    pictures = exposures(scene)
-    tags = [{"time": (10, round(10 / t)), "orientation": 1} for t in TIMES]
-    tags[2]["orientation"] = 3
+@pytest.mark.parametrize(("usual", "other"), [(1, 3), (1, 6), (1, 2), (8, 1), (6, 8)])
+def test_one_picture_with_another_orientation_tag(scene, usual, other):
+    pictures = [np.ascontiguousarray(picture_files.STORED[usual](x)) for x in exposures(scene)]
+    tags = [{"time": (10, round(10 / t)), "orientation": usual} for t in TIMES]
+    tags[2]["orientation"] = other
     save_jpegs(pictures, tags)
     code, _, said = merge("0.jpg", "1.jpg", "2.jpg")
-    assert code == 0 and "2.jpg has orientation 3" in said and "1 is used" in said
+    assert code == 0 and f"2.jpg has orientation {other}" in said and f"{usual} is used" in said
     assert error_in_stops(images.read_hdr("out.exr"), scene) < 0.05
 
 

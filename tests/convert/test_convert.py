@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections import OrderedDict
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -429,7 +430,7 @@ def test_export_and_import_are_exact(released, tmp_path):
             np.testing.assert_array_equal(written[key], value)
     again, params_again = convert.load_released(tmp_path, "again")
     assert again == model
-    jax.tree.map(np.testing.assert_array_equal, params_again, params)
+    chex.assert_trees_all_equal(params_again, params)
 
 
 @pytest.fixture(scope="module")
@@ -492,7 +493,7 @@ def test_import_command_writes_a_checkpoint(tiny_files, tmp_path, capsys):
     expected_model, expected = convert.load_released(tiny_files)
     assert model == expected_model
     assert checkpoints.load_config(tmp_path / "run") == {"edge_weights": "released"}
-    jax.tree.map(np.testing.assert_array_equal, params, expected)
+    chex.assert_trees_all_equal(params, expected)
 
 
 _MEASURE = """

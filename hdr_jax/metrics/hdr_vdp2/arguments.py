@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from jax import Array
 
 from hdr_jax.errors import InputError
@@ -58,7 +59,7 @@ def check_surround(surround: float | Sequence[float] | str, channels: int):
     if isinstance(surround, str):
         values = None if surround == GEOMETRIC_MEAN else ()
     else:
-        values = tuple(float(v) for v in (surround if hasattr(surround, "__len__") else [surround]))
+        values = tuple(float(v) for v in np.ravel(surround))
         values = values * channels if len(values) == 1 else values
     if values is None:
         return GEOMETRIC_MEAN

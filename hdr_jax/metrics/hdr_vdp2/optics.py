@@ -17,7 +17,7 @@ MIN_LIGHT, MAX_LIGHT = 1e-5, 1e10
 def modulation_transfer(frequency: np.ndarray) -> np.ndarray:
     """Contrast that the eye's optics pass, in [0, 1], at radial frequencies (cycles/degree)."""
     pairs = zip(MTF_AMPLITUDES, MTF_RATES, strict=True)
-    return sum(a * np.exp(-b * np.asarray(frequency)) for a, b in pairs)
+    return np.asarray(sum(a * np.exp(-b * np.asarray(frequency)) for a, b in pairs))
 
 
 def frequency_grid(height: int, width: int, pixels_per_degree: float) -> np.ndarray:

@@ -64,15 +64,11 @@ def pool(errors: list[Array], pixels_per_degree: float) -> tuple[Array, Array, A
     num_planes = sum(e.shape[0] for e in errors)
     # ln(E + eps) - ln(eps) as log1p: exactly 0 for equal pictures, in any float type.
     gains = [jnp.log1p(e / EPSILON) for e in errors]
-    q_221 = 100 - sum(
+    weighted = [
         band_weight(b, pixels_per_degree, WEIGHTS_221) * g.sum() for b, g in enumerate(gains)
-    )
-    q_220 = (
-        sum(
-            band_weight(b, pixels_per_degree, WEIGHTS_220)
-            * (g.sum() + g.shape[0] * math.log(EPSILON))
-            for b, g in enumerate(gains)
-        )
-        / num_planes
-    )
+    ]
+    q_221 = 100 - sum(weighted, jnp.zeros_like(weighted[0]))
+    logs = [g.sum() + g.shape[0] * math.log(EPSILON) for g in gains]
+    weighted = [band_weight(b, pixels_per_degree, WEIGHTS_220) * x for b, x in enumerate(logs)]
+    q_220 = sum(weighted, jnp.zeros_like(weighted[0])) / num_planes
     return q_221, q_220, 100 / (1 + jnp.exp(3.455 * (q_220 + 0.8886)))

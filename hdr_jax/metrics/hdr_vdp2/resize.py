@@ -38,7 +38,7 @@ def weights(size: int, new_size: int) -> np.ndarray:
     return matrix
 
 
-def resize(planes: Array, shape: tuple[int, int]) -> Array:
+def resize(planes: Array, shape: tuple[int, ...]) -> Array:
     """Resample planes to another size.
 
     Args:

@@ -53,7 +53,9 @@ def absorb(retinal: Array, display: str) -> tuple[Array, Array, Array]:
     matrix = D65 if retinal.shape[-3] == 1 else DISPLAYS[display]
     # A sum in full precision, where accelerators would round a matrix product.
     channels = jnp.moveaxis(retinal, -3, 0)
-    return tuple(
-        sum(float(m) * channel for m, channel in zip(column, channels, strict=True))
+    dark = jnp.zeros_like(channels[0])
+    long, medium, rod = (
+        sum((float(m) * channel for m, channel in zip(column, channels, strict=True)), dark)
         for column in matrix.T
     )
+    return long, medium, rod

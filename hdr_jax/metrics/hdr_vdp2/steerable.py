@@ -52,7 +52,7 @@ def analyse_with(planes: Array, kernel: np.ndarray, step: int = 1) -> Array:
     return correlate(_mirror(planes, kernel), kernel, stride=step, block=block)
 
 
-def synthesise_with(planes: Array, kernel: np.ndarray, shape: tuple[int, int], step: int = 1):
+def synthesise_with(planes: Array, kernel: np.ndarray, shape: tuple[int, ...], step: int = 1):
     """Put [n, c, ...] on the grid 0, step, 2 step, ... of `shape`; convolve; sum over c."""
     if step > 1:
         spread = [
