@@ -107,9 +107,11 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
     if name:
         # 16 bits hold more than 256 levels can tell apart in the dark.
         return images.camera_response(name, 256 if loaded.dtype == np.uint8 else 4096)
-    method = args.method.replace("-", "_")
+    options = {"method": args.method.replace("-", "_")}
+    if args.smoothness is not None:
+        options["smoothness"] = args.smoothness
     with progress.bar("recovering the response"):
-        g = brackets.response(loaded, log_times, method=method, smoothness=args.smoothness)
+        g = brackets.response(loaded, log_times, **options)
     if not (np.isfinite(g).all() and np.ptp(g, axis=1).min() > 0):
         raise InputError(
             "no response can be recovered from these pictures; give one by --response srgb, or "

@@ -101,7 +101,7 @@ def _merge(subparsers) -> None:
     add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
     add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
     add("--method", choices=METHODS, default="debevec", help="how the response is recovered")
-    add("--smoothness", type=float, default=20.0, help="of Debevec's curve, default 20")
+    add("--smoothness", type=float, help="of Debevec's curve, default 20")
     add("--response", metavar="R", help="do not recover it: srgb, linear, or a .csv or .npy file")
     add("--align", action="store_true", help="register hand-held pictures; crops to what all show")
     add("--deghost", action="store_true", help="keep what moves as the reference picture shows it")
