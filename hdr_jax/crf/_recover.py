@@ -92,30 +92,24 @@ def recover(
         raise InputError(
             f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
         )
-    g, tied = _recover(
-        stack,
+    levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
+    options = _given_options(method, smoothness=smoothness, solver=solver, degree=degree)
+    g, tied = _solved(
+        levels,
         log_times,
-        valid,
-        num_samples=num_samples,
+        confidence,
         weighting=weighting,
         num_levels=num_levels,
-        sampling=sampling,
         method=method,
-        options=_given_options(method, smoothness=smoothness, solver=solver, degree=degree),
+        options=options,
     )
     warn_of_gaps(tied, log_times)
     return g
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("num_samples", "weighting", "num_levels", "sampling", "method", "options"),
-)
-def _recover(
-    stack, log_times, valid, *, num_samples, weighting, num_levels, sampling, method, options
-):
-    """`recover` of a checked stack, and the share of the levels that are tied to others."""
-    levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
+@functools.partial(jax.jit, static_argnames=("weighting", "num_levels", "method", "options"))
+def _solved(levels, log_times, confidence, *, weighting, num_levels, method, options):
+    """g of samples [c, p, n], and the share of the levels that are tied to others."""
     solve = functools.partial(
         METHODS[method], weighting=weighting, num_levels=num_levels, **dict(options)
     )

@@ -1,5 +1,6 @@
 """Samples that the response is solved from, and how far they tie the levels together."""
 
+import functools
 import warnings
 from collections.abc import Callable
 
@@ -36,21 +37,43 @@ def take(
     Returns:
       (levels [c, p, n] float in [0, num_levels - 1], confidence [c, p, n] in [0, 1]).
     """
-    given = {} if valid is None else {"valid": valid}
     if sampling != "auto":
-        sampler = samplings.get(sampling)
-        levels = sampler(stack, num_samples, num_levels=num_levels, **given)
+        levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
         return levels, jnp.ones(levels.shape, stack.dtype)
-    parts = windows(stack)
-    levels, drawn = draw(parts, num_samples, **given)
-    usable = jnp.broadcast_to(drawn[..., None], levels.shape)
-    agrees, deviation, coarse = jax.vmap(agreement, (0, None, 0))(levels, log_times, usable)
+    levels, usable = _drawn(stack, num_samples, valid)
+    fit = _agreements(levels, log_times, usable)
+    return _chosen(stack, log_times, valid, levels, usable, fit, num_levels=num_levels)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 4))
+def _sampled(stack, num_samples, num_levels, valid, sampler):
+    """Levels [c, p, n] by a function of `hdr_jax.sampling`."""
+    return sampler(stack, num_samples, num_levels=num_levels, **_given(valid))
+
+
+# Three programs and not one: what depends on the pictures' size is compiled for every size, the
+# robust fit, the largest of them, once for a number of samples and exposures.
+@functools.partial(jax.jit, static_argnums=1)
+def _drawn(stack, num_samples, valid):
+    """Samples that follow pixels: (levels [c, p, n] in [0, 1], bool, which hold data)."""
+    levels, drawn = draw(windows(stack), num_samples, **_given(valid))
+    return levels, jnp.broadcast_to(drawn[..., None], levels.shape)
+
+
+_agreements = jax.jit(jax.vmap(agreement, (0, None, 0)))
+
+
+@functools.partial(jax.jit, static_argnames="num_levels")
+def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
+    """The drawn samples, or quantiles where the pictures cannot be followed; see `take`."""
+    agrees, deviation, coarse = fit
     followed = (share_in_register(stack, log_times, coarse) >= IN_REGISTER) & (
         jnp.max(deviation) <= UNSTEADY
     )
 
     def by_quantiles():
-        taken = samplings.quantiles(stack, num_samples, num_levels=num_levels, **given)
+        num_samples = levels.shape[1]
+        taken = samplings.quantiles(stack, num_samples, num_levels=num_levels, **_given(valid))
         return taken / (num_levels - 1), jnp.ones_like(levels)
 
     levels, confidence = jax.lax.cond(
@@ -59,6 +82,11 @@ def take(
     exposures_first = jax.lax.stop_gradient(jnp.moveaxis(levels, 2, 0))
     once = jnp.moveaxis(extremes_counted_once(exposures_first, log_times), 0, 2)
     return levels * (num_levels - 1), confidence * once
+
+
+def _given(valid: Array | None) -> dict[str, Array]:
+    """The mask as a sampler takes it: not at all where there is none."""
+    return {} if valid is None else {"valid": valid}
 
 
 def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
