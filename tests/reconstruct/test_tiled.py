@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import crf, images, reconstruct
+from hdr_jax import brackets, crf, images, reconstruct
 from hdr_jax.brackets import _merging
 from hdr_jax.cli import main
 from hdr_jax.exposure import ev_to_log_times
@@ -185,8 +185,12 @@ def test_merging_the_written_stack_gives_the_written_map(model, tmp_path, monkey
     checkpoints.save_model("model", model[0], exposing(model[1]))
     arguments = ["--checkpoint", "model", "-o", "out", "--stack"]
     assert main(["reconstruct", "one.png", *arguments]) == 0
-    assert main(["merge", "out/one_stack", "-o", "again.exr"]) == 0
-    ratio = np.log(images.read_hdr("again.exr") / images.read_hdr("out/one.exr"))
+    # As hdr-jax merge does it; the command itself refuses the stack of untrained networks.
+    stack, times = images.read_stack("out/one_stack")
+    exposures, log_times = brackets.InMemory(stack), np.log(times)
+    g = brackets.response(exposures, log_times)
+    merged = brackets.merge_strips(exposures, log_times, g)
+    ratio = np.log(merged / images.read_hdr("out/one.exr"))
     assert np.abs(ratio - np.median(ratio)).mean() < 0.02
 
 
