@@ -162,8 +162,8 @@ def align_scale(prediction: Array, target: Array) -> Array:
       target: H, the same shape, linear, in any unit.
 
     Returns:
-      H times the factor; pixels that are not positive and finite in both have no say in it. With
-      none left the factor is 1.
+      H times the factor, the same shape; pixels that are not positive and finite in both have no
+      say in it. With none left the factor is 1.
 
     Raises:
       InputError: when the shapes differ.
