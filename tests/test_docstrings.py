@@ -9,7 +9,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "hdr_jax"
 ARRAY = re.compile(r"\b(Array|ndarray|ArrayLike|Pixels)\b")
 SHAPE = re.compile(
-    r"\[.*\]|\bshape|[Ss]calar|the same\b|likewise|\bas (for |in )?\s*`|\bof `|random key",
+    r"\[.*\]|\bshape|[Ss]calar|the same\b|likewise|\bas\s+((for|in)\s+)?`|\bof `|random key",
     re.DOTALL,
 )
 

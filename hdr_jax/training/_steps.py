@@ -62,7 +62,7 @@ def train_step(
       vgg_params: see `loss_terms`.
 
     Returns:
-      (next state, {"loss": total, every term}), equal on all devices.
+      (next state, {"loss": total, every term}), scalars that are equal on all devices.
     """
 
     highlights = isinstance(setup.model, HighlightModel)
