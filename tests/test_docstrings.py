@@ -40,7 +40,7 @@ def is_array(annotation):
 
 def entry(docstring, name):
     """What `Args:` says of an argument, "" where it says nothing."""
-    pattern = rf"^ *(?:[\w*]+, )*\*{{0,2}}{name}(?:, [\w*]+)*: (.*(?:\n {{6,}}.*)*)"
+    pattern = rf"^ *(?:[\w*]+, )*\*{{0,2}}{name}(?:, [\w*]+)*: (.*(?:\n {{4,}}.*)*)"
     found = re.search(pattern, docstring, re.MULTILINE)
     return found[1] if found else ""
 
