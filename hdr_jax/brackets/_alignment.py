@@ -35,7 +35,7 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
 
     Args:
       reference: [h, w, 3] uint8 or uint16, display-encoded.
-      picture: the other exposure, same size and type.
+      picture: the other exposure, of the same shape and type.
       g: log inverse response [c, num_levels]; the curve of the green channel is read.
 
     Returns:
@@ -78,7 +78,7 @@ def shift(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
     Args:
       reference: [h, w] uint8.
-      picture: the other exposure, same size.
+      picture: the other exposure, of the same shape.
 
     Returns:
       float64 [2], pixels to the right and down, whole numbers.

@@ -20,7 +20,7 @@ def save_state_dict(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) 
 
     Args:
         path: file to write; replaced only when all is written.
-        tensors: arrays by name, of NumPy's float, integer and bool types.
+        tensors: arrays of any shape by name, of NumPy's float, integer and bool types.
 
     Raises:
         InputError: an element type PyTorch has no storage for.

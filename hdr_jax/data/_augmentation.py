@@ -154,7 +154,14 @@ def _each_picture(example: Example, change: Callable[[np.ndarray], np.ndarray]) 
 
 
 def scene_name(name: str | bytes) -> str:
-    """Scene name as text (TFDS gives bytes)."""
+    """Scene name as text (TFDS gives bytes).
+
+    Args:
+      name: text, or bytes of UTF-8.
+
+    Returns:
+      Text.
+    """
     return name.decode() if isinstance(name, bytes) else str(name)
 
 

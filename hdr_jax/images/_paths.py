@@ -72,7 +72,12 @@ def quiet(library: str):
 
 @contextlib.contextmanager
 def named_errors(path: pathlib.Path, expected: str):
-    """Turn whatever a decoder raises into an InputError that names the file."""
+    """Turn whatever a decoder raises into an InputError that names the file.
+
+    Args:
+      path: of the file.
+      expected: what it should be.
+    """
     try:
         yield
     except Unsupported as error:

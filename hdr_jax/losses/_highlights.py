@@ -61,7 +61,7 @@ def without_chroma_gradient(chroma: Array) -> Array:
       chroma: [..., 3].
 
     Returns:
-      The same values.
+      The same values, [..., 3].
 
     Example:
       >>> slope = jax.grad(lambda c: without_chroma_gradient(c)[0])(jnp.arange(3.0))

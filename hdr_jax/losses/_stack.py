@@ -15,6 +15,7 @@ from jax import Array
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
+from hdr_jax.levels import clamp
 from hdr_jax.tonemap import mu_law
 
 
@@ -72,10 +73,7 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
             f"{num_levels}"
         )
     *leading, _, _, channels = image.shape
-    # Not jnp.clip, which halves the gradient at the ends.
-    outside = (image < 0) | (image > 1)
-    clipped = jnp.where(outside, jax.lax.stop_gradient(jnp.clip(image, 0, 1)), image)
-    scaled = (num_levels - 1) * clipped
+    scaled = (num_levels - 1) * clamp(image, 0, 1)
     level = jnp.floor(jax.lax.stop_gradient(scaled)).astype(jnp.int32)
     level = jnp.clip(level, 0, num_levels - 1)  # a NaN must stay in bounds, and in the sum
     num_histograms = math.prod(leading) * channels
@@ -162,8 +160,8 @@ def align_scale(prediction: Array, target: Array) -> Array:
       target: H, the same shape, linear, in any unit.
 
     Returns:
-      H times the factor; pixels that are not positive and finite in both have no say in it. With
-      none left the factor is 1.
+      H times the factor, the same shape; pixels that are not positive and finite in both have no
+      say in it. With none left the factor is 1.
 
     Raises:
       InputError: when the shapes differ.

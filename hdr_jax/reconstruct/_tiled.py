@@ -19,16 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax.errors import InputError, extra
+from hdr_jax import brackets
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.images import RGB_WEIGHTS, canny, resized
 from hdr_jax.levels import as_unit_float
-
-with extra("train"):
-    from hdr_jax import brackets
-    from hdr_jax.images import RGB_WEIGHTS, canny, resized
-    from hdr_jax.models import ExposureStackModel
-    from hdr_jax.models.recursion import norm_entries
-    from hdr_jax.progress import Progress, silent
+from hdr_jax.models import ExposureStackModel
+from hdr_jax.models.recursion import norm_entries
+from hdr_jax.progress import Progress, silent
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 Tile = tuple[slice, slice]  # rows and columns
@@ -97,7 +95,8 @@ def reconstruct_batch(
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
     Returns:
-      An iterator over (radiance, stack), one pair a photograph, merged when it is asked for.
+      An iterator over (radiance [h, w, 3], stack [n, h, w, 3]), one pair a photograph, merged
+      when it is asked for.
 
     Raises:
       InputError: as `reconstruct`, and when sizes differ.

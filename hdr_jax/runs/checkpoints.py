@@ -15,17 +15,18 @@ import jax
 import numpy as np
 
 from hdr_jax.errors import InputError, extra
-from hdr_jax.models import (
-    Model,
-    check_same_architecture,
-    fields_of,
-    model_from_fields,
-    parameter_shapes,
-)
 from hdr_jax.runs.description import versions
 
 with extra("train"):
     import orbax.checkpoint as ocp
+
+    from hdr_jax.models import (
+        Model,
+        check_same_architecture,
+        fields_of,
+        model_from_fields,
+        parameter_shapes,
+    )
 
 
 class Checkpoints:

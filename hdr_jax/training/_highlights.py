@@ -39,7 +39,7 @@ def highlight_terms(
     Args:
       setup: its model and objective.
       params: of the model.
-      batch: image, rim_distance, hdr.
+      batch: arrays as in `hdr_jax.data`: image, rim_distance, hdr.
       phase: 1 or 2, static.
 
     Returns:
@@ -90,7 +90,7 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     Args:
       setup: its model.
       params: of the model.
-      batch: stack, ev_offset and rim_distance (of the middle exposure), see
+      batch: arrays stack, ev_offset and rim_distance (of the middle exposure) as in
         `hdr_jax.data.evaluation_batches`.
 
     Returns:

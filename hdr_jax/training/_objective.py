@@ -36,8 +36,9 @@ def loss_terms(
     Args:
       setup: its model and objective.
       params: of the model.
-      batch: stack, edges, ev_offset and (for `hdr_target="dataset"`) hdr.
-      references: indices from `draw_references`, may be traced.
+      batch: arrays as in `hdr_jax.data`: stack, edges, ev_offset and
+        (for `hdr_target="dataset"`) hdr.
+      references: indices, scalars from `draw_references`, may be traced.
       phase: 1 or 2, static.
       vgg_params: weights for the perceptual term; None compares RGB patches.
 
@@ -88,7 +89,7 @@ def hdr_loss(objective: Objective, generated_stack: Array, batch: Mapping[str, A
     Args:
       objective: its target, scale and layer.
       generated_stack: [b, n, h, w, 3] in [0, 1] units.
-      batch: stack, ev_offset, hdr.
+      batch: arrays as in `hdr_jax.data`: stack, ev_offset, hdr.
 
     Returns:
       Scalar.
@@ -135,7 +136,7 @@ def generated(num_exposures: int, reference: int | Array) -> Array:
 
     Args:
       num_exposures: n.
-      reference: index of the exposure that was given, may be traced.
+      reference: index of the exposure that was given, a scalar, may be traced.
 
     Returns:
       [n - 1] int.

@@ -57,12 +57,12 @@ def train_step(
       setup: static.
       phase: 1 or 2, static.
       state: replicated.
-      batch: this device's scenes.
-      references: indices from `draw_references`.
+      batch: this device's scenes, arrays as in `hdr_jax.data`.
+      references: indices, scalars from `draw_references`.
       vgg_params: see `loss_terms`.
 
     Returns:
-      (next state, {"loss": total, every term}), equal on all devices.
+      (next state, {"loss": total, every term}), scalars that are equal on all devices.
     """
 
     highlights = isinstance(setup.model, HighlightModel)
@@ -101,7 +101,8 @@ def eval_step(
     Args:
       setup: static.
       params: of the model.
-      batch: stack, edges, ev_offset, rim_distance.
+      batch: arrays as in `hdr_jax.data`: stack, edges, ev_offset,
+        rim_distance.
       refine: False in phase 1, when the refinement networks have learnt nothing; static.
 
     Returns:
