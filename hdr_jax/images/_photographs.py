@@ -72,12 +72,15 @@ def read_stack(
       exposure_times: seconds, > 0, one per photograph (per file name in order for a folder).
 
     Returns:
-      stack: uint8 or uint16 [n, h, w, 3] in the order of `paths`.
-      exposure_times: float64 [n], seconds.
+      stack: uint8, uint16 or float32 in [0, 1], [n, h, w, 3] in the order of `paths`.
+      exposure_times: float64 [n], seconds; see `exposure_times` where the sensitivities differ.
 
     Raises:
       InputError: if a file is missing or damaged, sizes or depths differ, a time is unknown or
           not a positive number.
+
+    Warns:
+      UserWarning: if pictures have transparent pixels, which a stack cannot tell.
 
     Not differentiable.
     Example: `stack, times = read_stack(["a.jpg", "b.jpg"], [0.1, 0.4])`

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import brackets, images
-from hdr_jax.brackets import _merging
+from hdr_jax.brackets import _merging, _validity
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
 from hdr_jax.images import named_response
@@ -108,3 +108,50 @@ def test_pictures_of_other_sizes_are_refused_without_reading_on(tmp_path):
     paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "missing.png"]
     with pytest.raises(ValueError, match=r"b\.png is 9 x 6 uint8, but .*a\.png is 8 x 6"):
         brackets.load(paths)
+
+
+def test_what_is_no_data_counts_nowhere(monkeypatch):
+    stack, _ = moving_scene()
+    holed, valid = stack.copy(), np.ones(stack.shape[:3], bool)
+    holed[1, :, :30], valid[1, :, :30] = 0, False
+    g, rest = jnp.broadcast_to(jnp.asarray(G), (3, 256)), [0, 2]
+    by_rest = merge(stack[rest], LOG_TIMES[rest], g, extremes_once=True)
+    by_all = merge(stack, LOG_TIMES, g, extremes_once=True)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    with brackets.Brackets(zip(holed, valid, strict=True)) as kept:
+        np.testing.assert_array_equal(kept.valid_rows(5, 9), valid[:, 5:9])
+        np.testing.assert_array_equal(kept.valid_thinned(1500), valid[:, ::2, ::2])
+        radiance = brackets.merge_strips(kept, LOG_TIMES, G)
+        recovered = brackets.response(kept, LOG_TIMES, sampling="quantiles")
+        aligned, _ = brackets.align(kept, LOG_TIMES, G, 0)
+    with aligned:
+        assert not aligned.valid(1, 0, 60)[:, :20].any() and aligned.valid(0, 0, 60).all()
+    np.testing.assert_allclose(radiance[:, :30], by_rest[:, :30], rtol=1e-6)
+    np.testing.assert_allclose(radiance[:, 30:], by_all[:, 30:], rtol=1e-6)
+    with brackets.Brackets(stack[:, :, 30:]) as seen:
+        expected = brackets.response(seen, LOG_TIMES, sampling="quantiles")
+    np.testing.assert_allclose(recovered, expected, atol=1e-4)
+
+
+def test_pictures_that_show_nothing_together_have_no_response():
+    stack, _ = moving_scene()
+    valid = np.zeros(stack.shape[:3], bool)
+    valid[0, :, :40] = valid[1, :, 45:] = valid[2] = True
+    with (
+        brackets.Brackets(zip(stack, valid, strict=True)) as kept,
+        pytest.raises(ValueError, match="only 0.0% of the scene is shown by all exposures"),
+    ):
+        brackets.response(kept, LOG_TIMES)
+
+
+def test_black_that_a_shorter_exposure_contradicts_is_no_data():
+    levels = np.array([[10, 90, 200], [40, 4, 6], [90, 0, 0]], np.uint8)  # [n, pixels]
+    stack = np.repeat(levels[:, None, :, None], 3, 3)
+    wide = np.repeat(stack, 9, axis=2)  # wider than the margin
+    found = _validity.contradicted(wide, LOG_TIMES)[:, 0, 4::9]
+    np.testing.assert_array_equal(found, [[0, 0, 0], [0, 1, 1], [0, 1, 1]])
+    # The shortest is black where one two stops longer is bright; night is night in all of them.
+    stack = np.repeat(np.array([[0, 0], [150, 30], [255, 90]], np.uint8)[:, None, :, None], 3, 3)
+    wide = np.repeat(stack, 9, axis=2)
+    found = _validity.contradicted(wide, LOG_TIMES)[:, 0, 4::9]
+    np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 0]])
