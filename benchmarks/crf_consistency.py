@@ -4,10 +4,11 @@
 
 FOLDER holds one sub-folder for each bracketed scene, with exposure times in exposures.csv or EXIF.
 Each exposure is re-predicted from the merged map through the recovered response; printed is the
-median absolute error in levels over pixels between levels 20 and 235, for both in the same run,
-their ratio, the correlation of the two maps (ln radiance, all channels together, where an exposure
-is in levels 20..235) and the seconds that both took. `--align` registers the pictures first, the
-same for both. `--pictures` writes the response curves and the tone-mapped map of every scene.
+median absolute error in levels over pixels between levels 20 and 235, for both in the same run (and
+for ours with `weighting="noise"`), the ratio of both, the correlation of the two maps (ln radiance,
+all channels together, where an exposure is in levels 20..235) and the seconds that both took.
+`--align` registers the pictures first, the same for both. `--pictures` writes the response curves
+and the tone-mapped map of every scene.
 """
 
 import argparse
@@ -39,13 +40,21 @@ def correlation(stack: np.ndarray, first: np.ndarray, second: np.ndarray) -> flo
     return float(np.corrcoef(np.log(first[usable]), np.log(second[usable]))[0, 1])
 
 
-def ours(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ours(
+    stack: np.ndarray, times: np.ndarray, weighting: str = "hat"
+) -> tuple[np.ndarray, np.ndarray]:
     """(radiance in the unit of g, g [3, 256])."""
     log_times = np.log(times)
     g = crf.recover(stack, log_times)
     # `merge` scales the largest inverse response to 1; undo it to compare with g itself.
-    radiance = merge(stack, log_times, g, extremes_once=True) * jnp.exp(jnp.max(g))
+    scale = jnp.exp(jnp.max(g))
+    radiance = merge(stack, log_times, g, weighting=weighting, extremes_once=True) * scale
     return np.asarray(radiance), np.asarray(g)
+
+
+def by_noise(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same with the levels weighed by their noise."""
+    return ours(stack, times, weighting="noise")
 
 
 def opencv(stack: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,8 +84,8 @@ def main() -> None:
     parser.add_argument("--align", action="store_true")
     args = parser.parse_args()
     print(
-        f"{'scene':24s} {'n':>3s} {'ours':>7s} {'OpenCV':>7s} {'ratio':>6s} {'corr.':>7s} "
-        f"{'s ours':>7s} {'s CV':>6s}"
+        f"{'scene':24s} {'n':>3s} {'ours':>7s} {'noise':>7s} {'OpenCV':>7s} {'ratio':>6s} "
+        f"{'corr.':>7s} {'s ours':>7s} {'s CV':>6s}"
     )
     for folder in sorted(path for path in args.folder.iterdir() if path.is_dir()):
         files = [
@@ -89,15 +98,15 @@ def main() -> None:
             stack = aligned(stack, np.log(times))
         ours(stack, times)  # compiles
         figures, seconds, results = [], [], []
-        for method in (ours, opencv):
+        for method in (ours, opencv, by_noise):
             start = time.perf_counter()
             results.append(method(stack, times))
             seconds.append(time.perf_counter() - start)
             figures.append(consistency(stack, times, *results[-1]))
         agreement = correlation(stack, results[0][0], results[1][0])
         print(
-            f"{folder.name:24s} {len(stack):3d} {figures[0]:7.3f} {figures[1]:7.3f} "
-            f"{figures[0] / figures[1]:6.2f} {agreement:7.4f} {seconds[0]:7.2f} {seconds[1]:6.2f}",
+            f"{folder.name:24s} {len(stack):3d} {figures[0]:7.3f} {figures[2]:7.3f} "
+            f"{figures[1]:7.3f} {figures[0] / figures[1]:6.2f} {agreement:7.4f} {seconds[0]:7.2f} {seconds[1]:6.2f}",
             flush=True,
         )
         if args.pictures:

@@ -39,7 +39,8 @@ def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarra
       **options: of `hdr_jax.crf.recover`.
 
     Returns:
-      g float32 [3, 256], non-decreasing (`crf.monotone`).
+      g float32 [3, num_levels], non-decreasing (`crf.monotone`); 4096 levels for pictures of more
+      than 8 bits.
 
     Raises:
       InputError: as `crf.recover`, or if the exposures hardly show the same.
@@ -57,6 +58,7 @@ def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarra
         )
     if common < 1:
         options["valid"] = valid
+    options.setdefault("num_levels", 256 if brackets.dtype == np.uint8 else 4096)
     return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
 
 
@@ -119,6 +121,7 @@ def merge_strips(
     g: np.ndarray,
     *,
     reference: int | None = None,
+    weighting: str = "hat",
     progress: Progress = silent,
 ) -> np.ndarray:
     """Radiance map of brackets with known response, in bounded memory.
@@ -129,6 +132,7 @@ def merge_strips(
       g: log inverse response [c, num_levels] or [1, num_levels], non-decreasing.
       reference: index of the exposure whose scene is kept where others disagree (deghosting);
         None merges all of them.
+      weighting: of `hdr_jax.merge.merge`.
       progress: shows how far it is, see `hdr_jax.progress`.
 
     Returns:
@@ -156,7 +160,9 @@ def merge_strips(
                 trust = confidence(
                     stack, log_times, g, reference=reference, radius=radius, valid=valid
                 )
-            strip = merge(stack, log_times, g, confidence=trust, extremes_once=True)
+            strip = merge(
+                stack, log_times, g, weighting=weighting, confidence=trust, extremes_once=True
+            )
             radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
             advance()
     return radiance
