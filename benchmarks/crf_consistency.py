@@ -106,7 +106,8 @@ def main() -> None:
         agreement = correlation(stack, results[0][0], results[1][0])
         print(
             f"{folder.name:24s} {len(stack):3d} {figures[0]:7.3f} {figures[2]:7.3f} "
-            f"{figures[1]:7.3f} {figures[0] / figures[1]:6.2f} {agreement:7.4f} {seconds[0]:7.2f} {seconds[1]:6.2f}",
+            f"{figures[1]:7.3f} {figures[0] / figures[1]:6.2f} {agreement:7.4f} "
+            f"{seconds[0]:7.2f} {seconds[1]:6.2f}",
             flush=True,
         )
         if args.pictures:
