@@ -1,7 +1,10 @@
 """What the tests share: where optional reference data."""
 
+import atexit
 import os
 import pathlib
+import shutil
+import tempfile
 
 # Before NumPy: the tests run in several processes, whose BLAS threads would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -9,6 +12,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 # What a test compiles stays out of the user's cache.
 os.environ.setdefault("HDR_JAX_CACHE", "off")
+# Most of the time is XLA's: what one process has compiled the others and their children take over.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="hdr_jax_tests_")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import pytest
 

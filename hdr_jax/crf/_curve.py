@@ -59,6 +59,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
     return by_channel(invert, log_exposure, g)
 
 
+@jax.jit
 def monotone(g: Array) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 
