@@ -42,7 +42,6 @@ def load_vgg19(
 
     Raises:
       FileNotFoundError: when there is no such file; the message says where to get it.
-      FileNotFoundError: when there is no file.
       InputError: when it is damaged, of another kind, or does not hold VGG-19's weights.
 
     Source: torchvision's `vgg19` (Simonyan and Zisserman 2015), trained on ImageNet.
