@@ -236,7 +236,7 @@ def _padding(h: int, w: int) -> Literal["reflect", "edge"]:
 def _merge(stack: np.ndarray, log_times, layer: dict[str, Any]) -> np.ndarray:
     """Radiance map of a stack, by the rules of photographs."""
     exposures = brackets.InMemory(stack)
-    g = brackets.response(exposures, log_times, **layer)
+    g = brackets.response(exposures, log_times, **{"num_levels": 256, **layer})
     return brackets.merge_strips(exposures, log_times, g)
 
 
