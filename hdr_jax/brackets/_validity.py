@@ -48,6 +48,8 @@ def contradicted(
         if longer.any():
             lit |= shown[longer].max(0) >= BRIGHT * top
         wrong = (peak[j] <= BLACK * top) & lit
+        if valid is not None:
+            wrong &= valid[j]
         if wrong.any():
             size = 2 * MARGIN + 1
             found[j] = cv2.dilate(wrong.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
