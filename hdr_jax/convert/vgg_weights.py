@@ -42,7 +42,7 @@ def load_vgg19(
 
     Raises:
       FileNotFoundError: when there is no such file; the message says where to get it.
-      InputError: when the file is damaged, of another kind, or does not hold VGG-19's weights.
+      InputError: when it is damaged, of another kind, or does not hold VGG-19's weights.
 
     Source: torchvision's `vgg19` (Simonyan and Zisserman 2015), trained on ImageNet.
     Example:
@@ -53,7 +53,7 @@ def load_vgg19(
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(
+        raise FileNotFoundError(
             f"no VGG-19 weights at {path}; get {URL} (575 MB, of the torchvision model zoo), or go "
             "without: the loss then compares RGB patches"
         )

@@ -34,7 +34,7 @@ def windows(stack: Array) -> list[Array]:
 
 
 def draw(
-    parts: list[Array], num_samples: int, *, valid: Array | None = None
+    parts: list[Array], log_times: Array, num_samples: int, *, valid: Array | None = None
 ) -> tuple[Array, Array]:
     """Samples of the smoothest places at every level, channel by channel.
 
@@ -45,6 +45,7 @@ def draw(
 
     Args:
       parts: `windows` of a stack in [0, 1].
+      log_times: [n] natural logs of exposure times.
       num_samples: p.
       valid: bool [n, h, w], False where an exposure holds no data; such windows are not drawn.
 
@@ -61,8 +62,10 @@ def draw(
     if valid is not None:
         whole = functools.reduce(jnp.logical_and, windows(valid[..., None]))
         usable = jnp.all(_by_place(whole), axis=(0, 1))
+    # Summed by exposure, so that the order of the exposures does not decide between equals.
+    level = mean[:, jnp.argsort(log_times)].mean(1)
     choose = functools.partial(_smoothest, usable=usable, num_samples=num_samples)
-    places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((mean.mean(1), texture)))
+    places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((level, texture)))
     return jnp.take_along_axis(mean, places[:, None], axis=2).swapaxes(1, 2), drawn
 
 

@@ -43,8 +43,8 @@ def recover(
     With sampling "auto" pixels are followed: at p places of the picture, spread over the levels and
     smooth, the levels of all exposures make a sample. Observations that do not obey the response of
     the rest, as of what moved or of a frame, are left out, and of several exposures that are nearly
-    white at a place all but the shortest. Where exposures are not registered the samples are
-    `hdr_jax.sampling.quantiles`, which follow no pixel.
+    white at a place all but the shortest. Where exposures are not registered, and for curves of
+    more than 256 levels, the samples are `hdr_jax.sampling.quantiles`, which follow no pixel.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.

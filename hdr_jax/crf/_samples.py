@@ -19,6 +19,10 @@ from hdr_jax.weighting import extremes_counted_once
 IN_REGISTER, UNSTEADY = 0.5, 0.03
 # The response is a guess where a smaller share of the levels is tied to others.
 TIED = 0.6
+# Longer curves are recovered from quantiles, which lie at every level there is: samples of smooth
+# places leave gaps in the dark (maps of 10 and 12 stops from 16 bits: 0.33 and 0.76 stops RMS off;
+# by quantiles 0.02).
+FOLLOWED_LEVELS = 256
 # Levels are counted for that in so many bins, evenly in the root of the level, and not in the ends
 # of the scale, which hold all that is darker or brighter.
 BINS, DARKEST, BRIGHTEST = 32, 0.02, 0.98
@@ -37,10 +41,12 @@ def take(
     Returns:
       (levels [c, p, n] float in [0, num_levels - 1], confidence [c, p, n] in [0, 1]).
     """
+    if sampling == "auto" and num_levels > FOLLOWED_LEVELS:
+        sampling = "quantiles"
     if sampling != "auto":
         levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
         return levels, jnp.ones(levels.shape, stack.dtype)
-    levels, usable = _drawn(stack, num_samples, valid)
+    levels, usable = _drawn(stack, log_times, num_samples, valid)
     fit = _agreements(levels, log_times, usable)
     return _chosen(stack, log_times, valid, levels, usable, fit, num_levels=num_levels)
 
@@ -53,10 +59,10 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 
 # Three programs and not one: what depends on the pictures' size is compiled for every size, the
 # robust fit, the largest of them, once for a number of samples and exposures.
-@functools.partial(jax.jit, static_argnums=1)
-def _drawn(stack, num_samples, valid):
+@functools.partial(jax.jit, static_argnums=2)
+def _drawn(stack, log_times, num_samples, valid):
     """Samples that follow pixels: (levels [c, p, n] in [0, 1], bool, which hold data)."""
-    levels, drawn = draw(windows(stack), num_samples, **_given(valid))
+    levels, drawn = draw(windows(stack), log_times, num_samples, **_given(valid))
     return levels, jnp.broadcast_to(drawn[..., None], levels.shape)
 
 

@@ -194,5 +194,5 @@ def exposures(
     """
     g = log_inverse_sigmoid() if g is None else jnp.asarray(g)
     log_times = ev_to_log_times(jnp.asarray(ev_offsets, jnp.float32))
-    levels = crf.respond(log_radiance + log_times[:, None, None, None], g - g[..., -1:])
+    levels = crf.respond(log_radiance[None] + log_times[:, None, None, None], g - g[..., -1:])
     return levels / (g.shape[-1] - 1)

@@ -22,7 +22,9 @@ from hdr_jax.levels import as_unit_float
 from hdr_jax.models import HighlightModel
 from hdr_jax.models.highlights import CLIP_FROM
 
-WORKING_SIDE = 512  # pixels of the longer side that the network sees
+# Longest side that the network sees, pixels. Of 192, 256, 384 and 512, 384 had the best mean Q on
+# middle exposures of real brackets against their merges (52.0, 53.2, 53.5, 53.0).
+WORKING_SIDE = 384
 EV_OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
 CANVAS = 64  # working sizes are padded to multiples of this: fewer programs to compile
 

@@ -40,7 +40,11 @@ def neural_csf(frequency: np.ndarray, luminance: Array) -> Array:
     Differentiable in `luminance`.
     Source: Mantiuk et al. 2011, Eq. 9 and Table 2.
     """
-    luminance = jnp.asarray(luminance)
+    luminance, frequency = jnp.asarray(luminance), np.asarray(frequency)
+    rank = max(luminance.ndim, frequency.ndim)
+    luminance, frequency = (
+        x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (luminance, frequency)
+    )
     dtype = luminance.dtype
     x = jnp.log10(jnp.clip(luminance, LUMINANCES[0], LUMINANCES[-1]))
     knots = jnp.asarray(np.log10(LUMINANCES), dtype)
