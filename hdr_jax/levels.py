@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
 
@@ -49,7 +50,7 @@ def as_unit_float(image: Pixels) -> Pixels:
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
-def default_num_levels(image: Array) -> int:
+def default_num_levels(image: ArrayLike) -> int:
     """How many levels the response of pixels of that type has where nobody says.
 
     Args:
