@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
 
@@ -49,7 +50,7 @@ def as_unit_float(image: Pixels) -> Pixels:
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
-def default_num_levels(image: Array) -> int:
+def default_num_levels(image: ArrayLike) -> int:
     """How many levels the response of pixels of that type has where nobody says.
 
     Args:
@@ -64,21 +65,6 @@ def default_num_levels(image: Array) -> int:
       (4096, 256)
     """
     return 4096 if jnp.result_type(image) == jnp.uint16 else 256
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
-    """Value of `table` at `levels` (clamped to the table); see `hdr_jax.crf.lookup`.
-
-    Args:
-      levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
-      table: [num_levels].
-      rounding: read the table at the nearest integer level instead of interpolating.
-
-    Returns:
-      Values, shape of `levels`.
-    """
-    return _evaluate_fwd(levels, table, rounding)[0]
 
 
 def clamp(values: Array, low: Array | float, high: Array | float) -> Array:
@@ -103,35 +89,19 @@ def clamp(values: Array, low: Array | float, high: Array | float) -> Array:
     return jnp.where(values < low, low, jnp.where(values > high, high, values))
 
 
-def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Array) -> Array:
-    """`read(values, table)`, a table for each channel.
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
+    """Value of `table` at `levels` (clamped to the table); see `hdr_jax.crf.lookup`.
 
     Args:
-      read: `evaluate` or `invert`.
-      values: any shape; [..., c] for a table of c rows.
-      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
+      levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
+      table: [num_levels].
+      rounding: read the table at the nearest integer level instead of interpolating.
 
     Returns:
-      The shape of `values`.
-
-    Raises:
-      InputError: when the rows of the table are not the channels of the values.
-
-    Example:
-      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
-      >>> by_channel(evaluate, jnp.array([[0.5, 0.5]]), table).tolist()
-      [[0.5, 2.0]]
+      Values, shape of `levels`.
     """
-    if table.ndim == 2 and table.shape[0] == 1:
-        table = table[0]
-    if table.ndim == 1:
-        return read(values, table)
-    if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
-        raise InputError(
-            f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
-            "[1, num_levels], or [c, num_levels] with values [..., c]"
-        )
-    return jax.vmap(read, (-1, 0), -1)(values, table)
+    return _evaluate_fwd(levels, table, rounding)[0]
 
 
 def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
@@ -197,3 +167,34 @@ def invert(values: Array, table: Array) -> Array:
     safe_rise = jnp.where(rise > 0, rise, 1)
     fraction = jnp.where(rise > 0, (values - low) / safe_rise, values > low)
     return k + clamp(fraction, 0, 1)
+
+
+def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Array) -> Array:
+    """`read(values, table)`, a table for each channel.
+
+    Args:
+      read: `evaluate` or `invert`.
+      values: any shape; [..., c] for a table of c rows.
+      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
+
+    Returns:
+      The shape of `values`.
+
+    Raises:
+      InputError: when the rows of the table are not the channels of the values.
+
+    Example:
+      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
+      >>> by_channel(evaluate, jnp.array([[0.5, 0.5]]), table).tolist()
+      [[0.5, 2.0]]
+    """
+    if table.ndim == 2 and table.shape[0] == 1:
+        table = table[0]
+    if table.ndim == 1:
+        return read(values, table)
+    if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
+        raise InputError(
+            f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
+            "[1, num_levels], or [c, num_levels] with values [..., c]"
+        )
+    return jax.vmap(read, (-1, 0), -1)(values, table)

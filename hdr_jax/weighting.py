@@ -6,6 +6,7 @@ normalised by the pixels at hand, so the same level weighs the same in every pic
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -96,7 +97,8 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     num_levels = g.shape[-1]
     exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))
     relative = (shot_noise**2 * exposure + read_noise**2) / exposure**2
-    variance = relative + jnp.gradient(g, axis=-1) ** 2 / 12
+    slope: Any = jnp.gradient(g, axis=-1)
+    variance = relative + slope**2 / 12
     z = (jnp.arange(num_levels) / (num_levels - 1)).reshape((1,) * (g.ndim - 1) + (-1,))
     below_white = jnp.clip((WHITE[1] - z) / (WHITE[1] - WHITE[0]), 0, 1)
     weights = jnp.where(z > 0, below_white, 0) / variance

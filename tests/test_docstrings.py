@@ -51,7 +51,7 @@ def section(docstring, names):
     return found[1] if found else ""
 
 
-@pytest.mark.parametrize("function", public_functions())
+@pytest.mark.parametrize("function", list(public_functions()))
 def test_arguments_and_shapes_are_documented(function):
     docstring = ast.get_docstring(function) or ""
     arguments = function.args.posonlyargs + function.args.args + function.args.kwonlyargs

@@ -65,7 +65,8 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
     curve = g[len(g) // 2]
     warp = np.eye(3)
     for size, step in STEPS:
-        pair = _Pair(*(_shrunk(green, size) for green in greens), curve)
+        first, second = (_shrunk(green, size) for green in greens)
+        pair = _Pair(first, second, curve)
         here = unscaled(warp, 1 / size)
         found = step(pair, here)
         if pair.better(found, here):
@@ -138,7 +139,7 @@ class _Pair:
         size = self.levels[0].shape[::-1]
         flags = cv2.WARP_INVERSE_MAP
         mask = cv2.warpPerspective(self.masks[1], warp, size, flags=flags | cv2.INTER_NEAREST)
-        shared = (mask & self.masks[0]) > 0
+        shared = (mask > 0) & (self.masks[0] > 0)
         if shared.mean() < MIN_SHARED:
             return -1.0
         moved = cv2.warpPerspective(self.logs[1], warp, size, flags=flags | cv2.INTER_LINEAR)
@@ -159,7 +160,9 @@ def _ecc_step(motion: int, pair: _Pair, warp: np.ndarray) -> np.ndarray:
     rows = 3 if motion == cv2.MOTION_HOMOGRAPHY else 2
     start = (warp / warp[2, 2]).astype(np.float32)[:rows]
     with contextlib.suppress(cv2.error):  # no texture, or no convergence
-        _, found = cv2.findTransformECCWithMask(*pair.logs, *pair.masks, start, motion, STOP, 5)
+        _, found = cv2.findTransformECCWithMask(  # pyright: ignore[reportCallIssue]
+            *pair.logs, *pair.masks, start, motion, STOP, 5
+        )
         return np.vstack([found, np.eye(3)[rows:]]).astype(np.float64)
     return warp
 

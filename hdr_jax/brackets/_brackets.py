@@ -100,8 +100,10 @@ class Brackets(Exposures):
         for picture in pictures:
             picture, valid = picture if isinstance(picture, tuple) else (picture, None)
             np.ascontiguousarray(picture).tofile(self._file)
-            whole = valid is None or valid.all()
-            self._valid.append(None if whole else np.packbits(valid, axis=1))
+            if valid is None or valid.all():
+                self._valid.append(None)
+            else:
+                self._valid.append(np.packbits(valid, axis=1))
         if not self._valid:
             self._file.close()
             raise InputError("got no pictures; expected at least one photograph of [h, w, 3]")
@@ -123,10 +125,10 @@ class Brackets(Exposures):
 
     def valid(self, index: int, start: int, stop: int) -> np.ndarray:
         """Where rows of one exposure hold data, bool [stop - start, w]."""
-        if self._valid[index] is None:
+        bits = self._valid[index]
+        if bits is None:
             return super().valid(index, start, stop)
-        bits = self._valid[index][start:stop]
-        return np.unpackbits(bits, axis=1, count=self.shape[2]) > 0
+        return np.unpackbits(bits[start:stop], axis=1, count=self.shape[2]) > 0
 
     def _read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Rows of one exposure."""

@@ -10,10 +10,11 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float
+from hdr_jax.levels import Pixels, as_unit_float
 
 # In levels of 256: how far a level may be off by noise and coding, and the misfit beyond that at
 # which an exposure counts 1/e.
@@ -24,7 +25,7 @@ SOFTNESS = 8.0
 DARKEST, BRIGHTEST = 4.0, 240.0
 
 
-def reference_index(stack: Array) -> int:
+def reference_index(stack: Pixels) -> int:
     """The exposure with most well-exposed pixels: all channels between a tenth and nine tenths.
 
     Args:
@@ -44,13 +45,13 @@ def reference_index(stack: Array) -> int:
 
 
 def confidence(
-    stack: Array,
-    log_times: Array,
-    g: Array,
+    stack: ArrayLike,
+    log_times: ArrayLike,
+    g: ArrayLike,
     *,
     reference: int,
     radius: int = 2,
-    valid: Array | None = None,
+    valid: ArrayLike | None = None,
 ) -> Array:
     """Confidence in every pixel of every exposure, by what the reference exposure predicts.
 

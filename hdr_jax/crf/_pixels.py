@@ -55,7 +55,7 @@ def draw(
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
     parts = [clamp(part, 0, 1) for part in parts]
-    mean = _by_place(sum(parts) / len(parts))  # [c, n, places]
+    mean = _by_place(functools.reduce(jnp.add, parts) / len(parts))  # [c, n, places]
     lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
     texture = jnp.max(_by_place(highest - lowest), axis=1)
     usable = jnp.ones(mean.shape[-1], bool)

@@ -3,11 +3,13 @@
 import functools
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
@@ -90,7 +92,7 @@ def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
     return levels * (num_levels - 1), confidence * once
 
 
-def _given(valid: Array | None) -> dict[str, Array]:
+def _given(valid: Array | None) -> dict[str, Any]:
     """The mask as a sampler takes it: not at all where there is none."""
     return {} if valid is None else {"valid": valid}
 
@@ -114,7 +116,7 @@ def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
 
 def warn_of_gaps(tied: Array, log_times: Array) -> None:
     """Warns where too few levels are tied together; traced values go unseen."""
-    if isinstance(tied, jax.core.Tracer) or isinstance(log_times, jax.core.Tracer) or tied >= TIED:
+    if isinstance(tied, Tracer) or isinstance(log_times, Tracer) or tied >= TIED:
         return
     gap = np.max(np.diff(np.sort(np.asarray(log_times)))) / np.log(2)
     warnings.warn(

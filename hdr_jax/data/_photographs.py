@@ -184,7 +184,8 @@ def as_jpeg(image: np.ndarray, quality: int, full_chroma: bool) -> np.ndarray:
     )
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     encoded = cv2.imencode(".jpg", image[..., ::-1], options)[1]
-    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _crop(hdr, size, scale, rng) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -81,7 +82,7 @@ def _in_srgb(colours: np.ndarray, profile: bytes) -> np.ndarray:
     """Colours of an ICC profile in sRGB, uint8 [h, w, 3]."""
     top = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1
     levels = colours if top == 255 else np.rint(colours * (255 / top)).astype(np.uint8)
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     space = source.profile.xcolor_space.strip()
     if space == "GRAY" or levels.shape[2] == 1:
         levels = levels[..., 0]

@@ -39,7 +39,7 @@ def read(path: pathlib.Path, layer: str | None = None) -> np.ndarray:
         layers = _layers(file.parts)
         chosen = _chosen(path, layers, layer)
         header, channels = file.parts[chosen[0]].header, layers[chosen]
-        colours = _colours(_kind(channels), channels, header)
+        colours = _colours(_kind(channels) or (), channels, header)
         if "A" in channels and np.min(channels["A"].pixels) < 1:
             warn(path, "has transparent pixels: their light is what they add to a black background")
         return _displayed(path, colours, header)

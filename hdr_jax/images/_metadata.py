@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -90,7 +90,7 @@ def _of_tiff(path: pathlib.Path) -> Metadata:
     import tifffile
 
     codes = {tifffile.TIFF.EXIF_TAGS[code]: code for code in (*NUMBERS, INTEROPERABILITY)}
-    tags: dict[int, object] = {}
+    tags: dict[int, Any] = {}
     with _tiff.opened(path) as file:
         for page in (file.pages[0], _tiff.picture_page(file)[0]):
             tags |= {tag.code: tag.value for tag in page.tags if tag.code in (SOFTWARE, PROFILE)}
@@ -108,16 +108,17 @@ def _of_tags(tags: dict, profile: bytes | None, index: str | None) -> Metadata:
     numbers = {tag: _number(tag, tags[tag]) for tag in NUMBERS if tag in tags}
     orientation = numbers.get(ORIENTATION)
     time, f_number = _positive(numbers.get(EXPOSURE_TIME)), _positive(numbers.get(F_NUMBER))
-    if time is None and numbers.get(SHUTTER_SPEED) is not None:
-        time = _positive(2.0 ** -np.clip(numbers[SHUTTER_SPEED], -99, 99))
-    if f_number is None and numbers.get(APERTURE) is not None:
-        f_number = _positive(2.0 ** (np.clip(numbers[APERTURE], -99, 99) / 2))
+    shutter, aperture = numbers.get(SHUTTER_SPEED), numbers.get(APERTURE)
+    if time is None and shutter is not None:
+        time = _positive(2.0 ** -np.clip(shutter, -99, 99))
+    if f_number is None and aperture is not None:
+        f_number = _positive(2.0 ** (np.clip(aperture, -99, 99) / 2))
     sensitivity = _positive(numbers.get(SENSITIVITY))
     if sensitivity in (None, HIGHEST):
         others = (_positive(numbers.get(tag)) for tag in HIGH_SENSITIVITIES)
         sensitivity = next((value for value in others if value), sensitivity)
     return Metadata(
-        orientation=int(orientation) if orientation in range(1, 9) else 1,
+        orientation=int(orientation) if orientation and orientation in range(1, 9) else 1,
         exposure_time=time,
         f_number=f_number,
         sensitivity=sensitivity,
@@ -127,7 +128,7 @@ def _of_tags(tags: dict, profile: bytes | None, index: str | None) -> Metadata:
     )
 
 
-def _number(tag: int, value: object) -> float | None:
+def _number(tag: int, value: Any) -> float | None:
     """The first number of a tag's value, if it has one."""
     with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
         if isinstance(value, tuple) and tag in RATIONALS and len(value) == 2:

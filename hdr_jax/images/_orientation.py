@@ -85,10 +85,10 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Of the ranks of two pictures' pixels, which no exposure changes; -1 for other shapes."""
     if first.shape != second.shape:
         return -1.0
-    ranks = [_ranks(image) for image in (first, second)]
-    if min(np.ptp(rank) for rank in ranks) == 0:
+    ranks, others = _ranks(first), _ranks(second)
+    if min(np.ptp(ranks), np.ptp(others)) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks, others)[0, 1])
 
 
 def _ranks(image: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[Samples]:
     Not differentiable.
     Example: `for colours, valid in equal_photos(["a.jpg", "b.jpg"]): ...`
     """
-    paths = list(paths)
+    paths = [pathlib.Path(path) for path in paths]
     first = balance = None
     for path, orientation in zip(paths, _orientation.common(paths), strict=True):
         path = existing(path)

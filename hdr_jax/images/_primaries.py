@@ -6,6 +6,7 @@ adaptation: a colour stays the colour it is, and the white of one space is not m
 """
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import ImageCms
@@ -92,7 +93,7 @@ def space_of_profile(profile: bytes) -> str | None:
       A key of SPACES, or None, also for a profile that cannot be read.
     """
     try:
-        core = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+        core: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
         found = [core.red_primary, core.green_primary, core.blue_primary]
         corners = np.array([corner[1][:2] for corner in found])
     except (OSError, TypeError, ValueError, ImageCms.PyCMSError):

@@ -70,7 +70,7 @@ def camera_response(name: str | pathlib.Path, num_levels: int = 256) -> np.ndarr
       >>> camera_response("srgb").shape
       (1, 256)
     """
-    return named_response(name, num_levels) if name in NAMED else read_response(name)
+    return named_response(str(name), num_levels) if name in NAMED else read_response(name)
 
 
 def read_response(path: PathLike) -> np.ndarray:

@@ -49,14 +49,14 @@ def unit_range(colours: np.ndarray, alpha: np.ndarray | None, associated: bool =
       [[[0], [201]]]
     """
     valid = None if alpha is None else solid(alpha)
-    if associated:
+    if associated and alpha is not None:
         top = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1
         share = np.where(alpha > 0, alpha, np.inf)[..., None] / top
         straight = np.minimum(colours / share, top)
         colours = (np.rint(straight) if top > 1 else straight).astype(colours.dtype)
     if colours.dtype.kind != "f":
         return Samples(colours, valid)
-    finite = np.isfinite(colours).all(-1)
+    finite = np.asarray(np.isfinite(colours).all(-1))
     known = finite if valid is None else finite & valid
     if known.any():
         low, high = colours[known].min(), colours[known].max()

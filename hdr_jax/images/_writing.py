@@ -1,6 +1,7 @@
 """How `hdr_jax.images.write` stores pictures: checks and encoders."""
 
 import pathlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,7 +52,9 @@ def write_picture(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
     if image.dtype == np.uint16:  # Pillow has no 16-bit RGB
         path.write_bytes(cv2.imencode(path.suffix, image[..., ::-1])[1].tobytes())
         return
-    options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    options: dict[str, Any] = {}
+    if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        options["quality"] = 95
     if path.suffix.lower() in (".tif", ".tiff"):
         options["compression"] = "tiff_adobe_deflate"
     if comment:

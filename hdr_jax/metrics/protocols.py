@@ -184,7 +184,9 @@ def hdrvdp2_by_protocol(
       >>> round(float(result.Q), 3), result.version, result.protocol.split(":")[0]
       (100.0, 'HDR-VDP-2.2.1', 'singlehdr')
     """
-    test, reference = calibrate(test, reference, protocol=protocol, peak=peak)
+    test, reference = calibrate(
+        jnp.asarray(test), jnp.asarray(reference), protocol=protocol, peak=peak
+    )
     result = hdrvdp2(
         test, reference, color_encoding="rgb-bt.709", pixels_per_degree=pixels_per_degree
     )

@@ -80,7 +80,7 @@ class GainNetwork(nn.Module):
         return PATCH * 2 ** (len(self.widths) - 1)
 
     @nn.compact
-    def __call__(self, features: jax.Array) -> jax.Array:
+    def __call__(self, features: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Features -> log gain before the limits of `limited`, chroma beside luminance.
 
         Args:

@@ -82,7 +82,7 @@ class UNet(nn.Module):
             x = nn.swish(blocks.InstanceNorm(entries, name=f"{name}_norm")(x, entry))
         return x
 
-    def remember(self, state: State, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def remember(self, state: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The recurrent bottleneck: ConvGRU and two convolutions."""
         features = x.shape[-1]
         cell = ConvGRUCell(features, self.dtype, self.convolution, name="gru")

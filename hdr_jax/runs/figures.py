@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from hdr_jax import color, tonemap
 from hdr_jax.errors import InputError, extra
@@ -200,7 +201,7 @@ def _draw_curves(axis: Axes, g: np.ndarray, style: str, label: str, colour=None)
     axis.set_ylabel("g, ln exposure")
 
 
-def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
+def _show(axis: Axes, picture: ArrayLike, title: str) -> None:
     """A picture [h, w, 3] in [0, 1] with a small title."""
     axis.imshow(np.clip(np.asarray(picture), 0, 1), interpolation="nearest")
     axis.set_title(title, fontsize=8)

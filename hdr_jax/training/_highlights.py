@@ -48,9 +48,9 @@ def highlight_terms(
     Differentiable in `params`.
     Source: Kim, Lee, Kang 2020, Eq. 6, for `hdr`; the others are this library's own.
     """
-    objective = setup.objective
+    objective: Any = setup.objective
     image, true = _unit(batch["image"]), batch["hdr"]
-    output = setup.model.apply({"params": params}, image, batch["rim_distance"])
+    output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
     known, mask = linearised(image), clip_mask(image)
     log_true = jnp.log(jnp.maximum(true, DARKEST))
     error = output.gain - jnp.clip(log_true - known, 0, MAX_GAIN)
@@ -98,7 +98,7 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     """
     middle = batch["stack"].shape[1] // 2
     image = _unit(batch["stack"][:, middle])
-    output = setup.model.apply({"params": params}, image, batch["rim_distance"])
+    output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
     ev_offset = batch["ev_offset"] - batch["ev_offset"][:, middle, None]
     stack = jax.vmap(exposures)(output.log_radiance, ev_offset)
     return stack.at[:, middle].set(image)

@@ -49,7 +49,8 @@ def loss_terms(
     Differentiable in `params`.
     Source: Kim, Lee, Kang 2020, Eq. 4 to 7.
     """
-    model, objective = setup.model, setup.objective
+    model: Any = setup.model
+    objective: Any = setup.objective
     stack, edges = as_unit_float(batch["stack"]), batch["edges"].astype(jnp.float32)
     refine = phase == 2
 

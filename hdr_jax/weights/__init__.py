@@ -51,7 +51,7 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
         )
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         flat = {tuple(key.split("/")): arrays[key].astype(np.float32) for key in arrays.files}
-    fields = {key: tuple(value) for key, value in description["model"].items()}
+    fields: dict[str, Any] = {key: tuple(value) for key, value in description["model"].items()}
     return HighlightModel(**fields), unflatten_dict(flat)
 
 
@@ -88,7 +88,8 @@ def save(name: str, model: HighlightModel, params: Any, made: str, folder=FOLDER
 
     Example: `save("highlights-2", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
-    flat = {"/".join(path): np.asarray(x, np.float16) for path, x in flatten_dict(params).items()}
+    leaves = flatten_dict(params).items()
+    flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}
     file = io.BytesIO()
     np.savez_compressed(file, **flat)
     fields = {"widths": list(model.widths), "depths": list(model.depths)}

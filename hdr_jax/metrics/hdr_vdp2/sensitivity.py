@@ -42,9 +42,8 @@ def neural_csf(frequency: np.ndarray, luminance: Array) -> Array:
     """
     luminance, frequency = jnp.asarray(luminance), np.asarray(frequency)
     rank = max(luminance.ndim, frequency.ndim)
-    luminance, frequency = (
-        x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (luminance, frequency)
-    )
+    luminance = luminance.reshape((1,) * (rank - luminance.ndim) + luminance.shape)
+    frequency = frequency.reshape((1,) * (rank - frequency.ndim) + frequency.shape)
     dtype = luminance.dtype
     x = jnp.log10(jnp.clip(luminance, LUMINANCES[0], LUMINANCES[-1]))
     knots = jnp.asarray(np.log10(LUMINANCES), dtype)

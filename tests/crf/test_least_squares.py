@@ -1,0 +1,37 @@
+"""Ridge regression: against NumPy, in batches, and how a batch is compiled."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from hdr_jax.crf import _least_squares
+
+
+def test_ridge_and_its_gradient():
+    rng = np.random.default_rng(4)
+    with jax.enable_x64(True):
+        matrix, target = jnp.asarray(rng.normal(size=(9, 4))), jnp.asarray(rng.normal(size=9))
+        rows, zeros = np.concatenate([matrix, np.eye(4)]), np.zeros(4)
+        expected = np.linalg.lstsq(rows, np.concatenate([target, zeros]), rcond=None)[0]
+        np.testing.assert_allclose(_least_squares.ridge(matrix, target), expected, rtol=1e-10)
+        check_grads(_least_squares.ridge, (matrix, target), order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_channels_are_factorised_one_by_one_on_a_cpu_alone(platform):
+    """The dead-lock of batched LAPACK is a CPU's; accelerators have batched kernels."""
+    solve = jax.jit(jax.vmap(_least_squares.ridge))
+    traced = solve.trace(jnp.zeros((3, 9, 4)), jnp.zeros((3, 9)))
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert ("stablehlo.while" in program) == (platform == "cpu")
+
+
+def test_batches_of_batches_are_solved():
+    rng = np.random.default_rng(10)
+    matrix, target = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((2, 3, 9, 4), (3, 9)))
+    both = jax.vmap(jax.vmap(_least_squares.ridge), (0, None))(matrix, target)
+    for i, j in np.ndindex(2, 3):
+        one = _least_squares.ridge(matrix[i, j], target[j])
+        np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
