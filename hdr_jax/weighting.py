@@ -92,7 +92,7 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
       >>> g = jnp.log((jnp.arange(256) + 0.5) / 255.5)  # a linear camera
       >>> w = noise(g)
       >>> round(float(w[200] / w[100]), 1), float(w[0]), float(w[255])
-      (2.0, 0.0, 0.0)
+      (2.1, 0.0, 0.0)
     """
     num_levels = g.shape[-1]
     exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))

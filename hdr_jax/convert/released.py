@@ -54,7 +54,7 @@ def load_released(
         >>> load_released("/nowhere")
         Traceback (most recent call last):
         ...
-        InputError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, 80000-cbu.ckpt, 80000-gd.ckpt, \
+        hdr_jax.errors.InputError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, 80000-cbu.ckpt, 80000-gd.ckpt, \
 80000-sd.ckpt, 80000-cbd.ckpt
     """
     paths = {where: Path(directory, f"{step}-{suffix}.ckpt") for where, suffix in SUFFIXES.items()}

@@ -14,7 +14,10 @@ from jax import Array
 from hdr_jax.levels import clamp
 from hdr_jax.sampling import LEVEL_SPREAD
 
-WINDOW = 3  # pixels across
+# Pixels across. A wider one averages more of JPEG's noise, a narrower one fits between what moved:
+# 3, 4 and 5 leave ln f^-1 0.083, 0.076 and 0.077 off (RMS, three JPEGs 3 stops apart), and 0.116,
+# 0.103 and 0.167 where something moved through seven pictures.
+WINDOW = 4
 MAX_PLACES = 2**14  # at which windows are compared
 
 

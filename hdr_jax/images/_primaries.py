@@ -74,8 +74,9 @@ def in_rec709(radiance: np.ndarray, chromaticities: tuple[float, ...] | None) ->
 
     Example:
       >>> green = np.array([[[0, 1, 0]]], np.float32)
-      >>> in_rec709(green, SPACES["Adobe RGB (1998)"]).round(2).tolist()
-      [[[-0.4, 1.0, -0.04]]]
+      >>> seen = in_rec709(green, SPACES["Adobe RGB (1998)"])
+      >>> [round(float(x), 2) for x in seen[0, 0]]
+      [-0.4, 1.0, -0.04]
     """
     if chromaticities is None or np.allclose(chromaticities, REC709, atol=SAME):
         return radiance
