@@ -51,11 +51,10 @@ def load_released(
     Source: key names of the released PyTorch program (MIT licence).
 
     Example:
-        >>> load_released("/nowhere")
+        >>> load_released("/nowhere")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        hdr_jax.errors.InputError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, 80000-cbu.ckpt, 80000-gd.ckpt, \
-80000-sd.ckpt, 80000-cbd.ckpt
+        hdr_jax.errors.InputError: /nowhere: missing 80000-gu.ckpt, 80000-su.ckpt, ...
     """
     paths = {where: Path(directory, f"{step}-{suffix}.ckpt") for where, suffix in SUFFIXES.items()}
     if missing := [path.name for path in paths.values() if not path.is_file()]:
