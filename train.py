@@ -170,7 +170,9 @@ def training_batches(
     }
     if isinstance(setup.model, HighlightModel):
         photographer = data.Photographer.from_fields(config.photographs.to_dict())
-        size = (config.size, config.size)
+        multiple = setup.model.multiple
+        width = multiple * max(1, round(config.size * photographer.aspect / multiple))
+        size = (config.size, width)
         maps = data.RadianceMaps(source)
         return data.photographs(maps, size=size, photographer=photographer, **options)
     stops = config.metering_stops

@@ -19,8 +19,8 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict(
         dict(
             tone="exposure",
-            widths=(48, 80, 128, 160),
-            depths=(1, 1, 2, 2),
+            widths=(24, 48, 96, 128, 160),
+            depths=(1, 1, 2, 2, 2),
             convolution="auto",
         )
     )
@@ -29,12 +29,14 @@ def get_config() -> ConfigDict:
         dict(
             ev=(-1.0, 1.5),
             clipped=(0.003, 0.6),
-            canonical=0.4,
+            canonical=0.6,
             jpeg=0.85,
-            quality=(70, 98),
+            quality=(80, 98),
             white_balance=0.08,
             hue=0.08,
-            crop=(0.55, 1.0),
+            whole=0.4,
+            crop=(0.6, 1.0),
+            aspect=4 / 3,
         )
     )
     # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last three only in

@@ -13,6 +13,7 @@ def get_config() -> ConfigDict:
     config.dataset = "synthetic_stacks/64"
     config.size = 64
     config.model.update(widths=(32, 48, 64), depths=(1, 1, 1))
+    config.photographs.update(whole=0.0, crop=(0.55, 1.0), aspect=1.0)  # few and small scenes
     config.loss.hdr = 0.2
     config.ev_offsets = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # those of the data
     config.steps = 800

@@ -33,17 +33,21 @@ class Photographer:
       quality: of those.
       white_balance: standard deviation of ln gain of each channel.
       hue: greatest mix of a channel with the mean of all.
-      crop: sides of the crop, of the largest that fits.
+      whole: share of photographs that show as much of the radiance map as fits.
+      crop: of the others: sides of the crop, of the largest that fits.
+      aspect: width over height.
     """
 
     ev: tuple[float, float] = (-1.0, 1.5)
     clipped: tuple[float, float] = (0.003, 0.6)
-    canonical: float = 0.4
+    canonical: float = 0.6
     jpeg: float = 0.85
-    quality: tuple[int, int] = (70, 98)
+    quality: tuple[int, int] = (80, 98)
     white_balance: float = 0.08
     hue: float = 0.08
-    crop: tuple[float, float] = (0.55, 1.0)
+    whole: float = 0.4
+    crop: tuple[float, float] = (0.6, 1.0)
+    aspect: float = 1.0
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Photographer":
@@ -93,7 +97,8 @@ class Photographer:
 
     def _scene(self, hdr, size, rng) -> np.ndarray:
         """A crop at the wanted size, mirrored, metered and tinted: the light that arrives."""
-        part = _crop(hdr, size, rng.uniform(*self.crop), rng)
+        scale = 1.0 if rng.random() < self.whole else rng.uniform(*self.crop)
+        part = _crop(hdr, size, scale, rng)
         if rng.integers(2):
             part = part[:, ::-1]
         part = meter(part, rng.uniform(*self.ev))

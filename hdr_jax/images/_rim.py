@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-RIM_LEVEL = 251  # of 255: from here on a pixel lies inside a highlight; JPEG disturbs white
+RIM_LEVEL = 252  # of 255: from here on a pixel lies inside a highlight; JPEG disturbs white
 
 
 def rim_distance(image: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
       image: [h, w, c] display-encoded; uint8, or float in [0, 1].
 
     Returns:
-      float32 [h, w, c]: pixels to the nearest pixel below level 251 of 255, 0 at such pixels; in a
+      float32 [h, w, c]: pixels to the nearest pixel below level 252 of 255, 0 at such pixels; in a
       channel without any, the picture's diagonal.
 
     Not differentiable.

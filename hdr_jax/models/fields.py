@@ -140,7 +140,7 @@ def initial_parameters(model: Model, key: jax.Array) -> Any:
       The tree of its parameters.
 
     Example:
-      >>> "head" in initial_parameters(HighlightModel((8,), (1,)), jax.random.key(0))
+      >>> "head1" in initial_parameters(HighlightModel((8,), (1,)), jax.random.key(0))
       True
     """
     image = jnp.zeros((1, model.multiple, model.multiple, 3))

@@ -1,8 +1,8 @@
 """The network behind `HighlightModel`: a U of residual blocks, from features to a log gain.
 
-A patch is PATCH x PATCH pixels. The trunk works on patches and the head spreads its channels over
-the pixels of a patch (sub-pixel convolution), so that nearly all of the work is done on a map of
-1/16 of the pixels.
+The trunk works on patches of PATCH x PATCH pixels, the head at full size: it spreads the trunk's
+channels over the pixels of a patch (sub-pixel convolution) and puts the features beside them, so
+that the gain follows the photograph's edges.
 """
 
 from functools import partial
@@ -15,10 +15,11 @@ import numpy as np
 
 from hdr_jax.models import blocks
 
-PATCH = 4
+PATCH = 2
 MAX_GAIN = 8 * float(np.log(2))  # nepers
 LEAK = 0.05  # least slope of the limits, for the gradient
 BUMP = 0.6  # initial gain per ln(1 + rim distance) / 3: highlights rise towards their middle
+SPREAD, HEAD = 12, 16  # channels at full size: from the trunk, and before the last convolution
 CHROMA = 0.3  # chroma gains start smaller than the luminance's
 GROUPS = 8
 
@@ -70,8 +71,8 @@ class GainNetwork(nn.Module):
         ((1, 8, 16, 3), (1, 8, 16, 3))
     """
 
-    widths: tuple[int, ...] = (48, 80, 128, 160)
-    depths: tuple[int, ...] = (1, 1, 2, 2)
+    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    depths: tuple[int, ...] = (1, 1, 2, 2, 2)
     convolution: Any = None
 
     @property
@@ -92,7 +93,7 @@ class GainNetwork(nn.Module):
             [b, h, w, 3]; the log gain is `limited(luminance + chroma)`.
         """
         conv = partial(_conv, convolution=self.convolution)
-        x, skips = conv(self.widths[0], 1, name="stem")(to_patches(features)), []
+        x, skips = conv(self.widths[0], 3, name="stem")(to_patches(features)), []
         for level, width in enumerate(self.widths):
             if level:
                 x = conv(width, 1, name=f"down{level}")(blocks.pool_mean(x))
@@ -107,7 +108,9 @@ class GainNetwork(nn.Module):
                 x = conv(self.widths[level], 1, name=f"up{level}")(x)
                 x = skips[level] + blocks.double_nearest(x)
             x = self._blocks(x, level, "decode")
-        head = from_patches(conv(4 * PATCH**2, 3, name="head")(nn.swish(x)))
+        spread = from_patches(conv(SPREAD * PATCH**2, 1, name="spread")(nn.swish(x)))
+        head = conv(HEAD, 3, name="head1")(jnp.concatenate([spread, features], -1))
+        head = conv(4, 3, name="head2")(nn.swish(head))
         luminance = head[..., :1] + bias + (slope + BUMP) * features[..., 9:]
         return luminance, CHROMA * head[..., 1:]
 

@@ -62,8 +62,8 @@ class HighlightModel(nn.Module):
         (1, 8, 16, 3)
     """
 
-    widths: tuple[int, ...] = (48, 80, 128, 160)
-    depths: tuple[int, ...] = (1, 1, 2, 2)
+    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    depths: tuple[int, ...] = (1, 1, 2, 2, 2)
     convolution: str = "auto"
 
     @property

@@ -34,7 +34,9 @@ def highlight_terms(
         hdrvdp2    100 - Q of HDR-VDP-2, protocol "singlehdr"                   (phase 2)
         pu21       ln mean squared error of PU21 values                         (phase 2)
 
-    The gradient of the metric does not reach the chroma (`losses.without_chroma_gradient`).
+    The gradient of the metric does not reach the chroma (`losses.without_chroma_gradient`), nor
+    pixels that clip in some channels only: there the others know the luminance, and a gain in one
+    is a coloured speck.
 
     Args:
       setup: its model and objective.
@@ -55,8 +57,10 @@ def highlight_terms(
     log_true = jnp.log(jnp.maximum(true, DARKEST))
     error = output.gain - jnp.clip(log_true - known, 0, MAX_GAIN)
     # Built when asked for: a term of weight 0 costs nothing.
-    toned = losses.without_chroma_gradient(output.chroma)
-    guarded = lambda: jnp.exp(known + mask * limited(output.luminance + toned))  # noqa: E731
+    toned = output.luminance + losses.without_chroma_gradient(output.chroma)
+    all_clip = mask.min(-1, keepdims=True) > 0
+    toned = jnp.where(all_clip, toned, jax.lax.stop_gradient(toned))
+    guarded = lambda: jnp.exp(known + mask * limited(toned))  # noqa: E731
     terms = {
         "gain_l1": lambda: jax.vmap(losses.masked_l1)(error, mask),
         "hdr": lambda: _through_layer(objective, output.log_radiance, true),

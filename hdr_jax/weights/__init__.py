@@ -21,7 +21,7 @@ with extra("photographs"):
     from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
-DEFAULT = "highlights-1"
+DEFAULT = "highlights-2"
 
 
 def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
@@ -39,7 +39,7 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
     Example:
       >>> model, params = load()
       >>> model.widths[0]
-      48
+      24
     """
     description = describe(name)
     data = (FOLDER / f"{name}.npz").read_bytes()
@@ -86,7 +86,7 @@ def save(name: str, model: HighlightModel, params: Any, made: str, folder=FOLDER
       made: how they were made, in words.
       folder: where to.
 
-    Example: `save("highlights-2", *load_model("runs/shipped")[:2], "configs/shipped.py")`
+    Example: `save("highlights-3", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
     leaves = flatten_dict(params).items()
     flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}

@@ -97,7 +97,7 @@ def test_patches_and_back():
     x = jnp.arange(2 * 8 * 12 * 3.0).reshape(2, 8, 12, 3)
     np.testing.assert_array_equal(from_patches(to_patches(x)), x)
     # A patch's channels are its pixels, row by row.
-    np.testing.assert_array_equal(to_patches(x)[0, 0, 1, :6], x[0, 0, 4:6].ravel())
+    np.testing.assert_array_equal(to_patches(x)[0, 0, 1, :6], x[0, 0, 2:4].ravel())
 
 
 def test_fields_describe_the_model():
@@ -108,7 +108,7 @@ def test_fields_describe_the_model():
 @pytest.mark.parametrize(
     "image, distance, word",
     [
-        (np.ones((1, 16, 20, 3)), np.ones((1, 16, 20, 3)), "multiples of 8"),
+        (np.ones((1, 16, 18, 3)), np.ones((1, 16, 18, 3)), "multiples of 4"),
         (np.ones((1, 16, 16, 3)), np.ones((1, 16, 16, 1)), "rim_distance"),
         (np.ones((16, 16, 3)), np.ones((16, 16, 3)), "expected both"),
     ],

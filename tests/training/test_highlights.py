@@ -63,6 +63,20 @@ def test_phase_2_adds_the_metrics(state):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
+def test_the_metric_leaves_partly_clipped_pixels_alone(state):
+    setup, start = state
+    arrays = batch()
+    red_alone = arrays["image"].at[..., 1:].min(200)
+
+    def term(params, image):
+        terms = training.highlight_terms(setup, params, arrays | {"image": image}, 2)
+        return terms["hdrvdp2"]
+
+    slopes = [jax.grad(term)(start.params, image) for image in (red_alone, arrays["image"])]
+    largest = [max(float(jnp.abs(x).max()) for x in jax.tree.leaves(slope)) for slope in slopes]
+    assert largest[0] == 0 < largest[1]
+
+
 def test_the_hdr_term_goes_through_the_layer():
     config = small_config()
     config.loss.hdr = 1.0
@@ -115,7 +129,7 @@ def test_the_photograph_stands_in_its_place(state):
     [
         (lambda c: c.loss.update(typo=1.0), "config.loss"),
         (lambda c: c.model.update(tone="sepia"), "tone"),
-        (lambda c: c.update(size=30), "multiple of 8"),
+        (lambda c: c.update(size=30), "multiple of 4"),
     ],
 )
 def test_wrong_fields_are_named(change, word):
