@@ -16,9 +16,9 @@ from hdr_jax.sampling import LEVEL_SPREAD
 
 # Pixels across, in pictures of fewer pixels than SMALL and in others. A wider window averages more
 # of JPEG's noise, a narrower one fits between what moved and finds smooth places in small pictures.
-# RMS of ln f^-1 with 3 and 4 pixels, 50 cameras, benchmarks/crf_accuracy.py --size 192: clean 0.0212
-# and 0.0203, JPEG 0.0260 and 0.0255, a moving square 0.0608 and 0.0572; but 0.075 and 0.088 in the
-# worst channel of seven clean pictures of 64 x 64.
+# RMS of ln f^-1 with 3 and 4 pixels, 50 cameras, benchmarks/crf_accuracy.py --size 192: clean
+# 0.0212 and 0.0203, JPEG 0.0260 and 0.0255, a moving square 0.0608 and 0.0572; but 0.075 and 0.088
+# in the worst channel of seven clean pictures of 64 x 64.
 WINDOWS, SMALL = (3, 4), 2**13
 MAX_PLACES = 2**14  # at which windows are compared
 
