@@ -8,6 +8,8 @@ from jax.test_util import check_grads
 
 from hdr_jax import crf
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def test_lookup_backward_is_the_derivative_off_the_integers_and_eq_3_on_them():
     g = jnp.asarray(np.sort(np.random.default_rng(0).normal(size=256)).astype(np.float32))

@@ -11,6 +11,8 @@ from jax.test_util import check_grads
 from hdr_jax import crf
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 EV = np.arange(-3.0, 4.0)
 LOG_TIMES = np.log(2.0) * EV
 SHAPE = (96, 128)

@@ -8,6 +8,8 @@ from jax.test_util import check_grads
 
 from hdr_jax.losses import contextual_bilateral, rgb_patches
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 loss = jax.jit(contextual_bilateral, static_argnames="pairs_per_block")
 loss_and_gradients = jax.jit(jax.value_and_grad(contextual_bilateral, (0, 1)))
 

@@ -11,6 +11,8 @@ from hdr_jax import losses
 from hdr_jax.convert import vgg_weights
 from hdr_jax.losses import contextual_bilateral
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 # torchvision's configuration "E", to relu4_4: convolution widths and "M" for max pooling.
 CONFIGURATION = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4]

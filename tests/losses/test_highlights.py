@@ -7,6 +7,8 @@ import pytest
 
 from hdr_jax import losses, metrics
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 RNG = np.random.default_rng(0)
 
 

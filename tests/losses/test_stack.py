@@ -8,6 +8,8 @@ from jax.test_util import check_grads
 
 from hdr_jax import losses
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def _random(*shape, seed=0, low=0.0, high=1.0):
     return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)

@@ -11,6 +11,8 @@ import pytest
 
 from hdr_jax import metrics
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def pictures(channels):
     """(test, reference) [48, 64, channels]: a ramp, a grating and a disc; test has a faint flaw."""

@@ -26,6 +26,8 @@ from hdr_jax.metrics.hdr_vdp2 import (
 )
 from hdr_jax.metrics.hdr_vdp2.resize import resize
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PPD = 30.0
 PAIRS = ("01", "07", "09", "10", "12", "17", "18")
 # Every size and configuration is compiled anew: the fast tests take one of the pairs in both.

@@ -16,6 +16,8 @@ from hdr_jax.metrics import hdrvdp2, protocols, structure
 from hdr_jax.metrics.filtering import correlate, separable
 from hdr_jax.metrics.order_statistics import order_statistics
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 RNG = np.random.default_rng(7)
 
 

@@ -89,7 +89,7 @@ def masking_noise(maskers: list[Array], sensitivity: list[Array]) -> list[Array]
 
 def _for_planes(sensitivity: list[Array]) -> list[Array]:
     """S of every band for planes [o, h_b, w_b]: [1, h_b, w_b], or a number as it is."""
-    return [s[None] if s.ndim == 2 else s for s in sensitivity]
+    return [s[None] if jnp.ndim(s) == 2 else s for s in sensitivity]
 
 
 def differences(
