@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--split")
     parser.add_argument("--camera", choices=("canonical", "blind"), default="canonical")
     parser.add_argument("--checkpoint", help="a run's work directory; default the shipped weights")
+    parser.add_argument("--ways", nargs="+", help="only these, such as inverse model")
     parser.add_argument("--csv", type=pathlib.Path, help="also write the table here")
     args = parser.parse_args()
     model, params = load_model(args.checkpoint)[:2] if args.checkpoint else weights.load()
@@ -134,6 +135,8 @@ def main() -> None:
         photograph, camera = evaluation_photograph(images.read_hdr(path), seed=seed)
         exposures.append(stack_psnr(photograph, camera, model, params))
         for way, radiance in ways(photograph, camera, model, params):
+            if args.ways and way not in args.ways:
+                continue
             values = scored(radiance, photograph["hdr"], jod)
             rows.append((path.stem, way, *values))
             print(f"{path.stem:32s} {way:9s}" + "".join(f"{x:8.2f}" for x in values), flush=True)
