@@ -21,8 +21,9 @@ Q: HDR-VDP-2.2.1, protocol singlehdr. PU21: PU21-PSNR, protocol display. JOD: Co
 
 import argparse
 import csv
+import functools
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,8 @@ from hdr_jax.runs.checkpoints import load_model
 from hdr_jax.synthetic import Camera
 
 BRACKETS = {"merge 7": range(-3, 4), "merge 11": range(-7, 4)}
+WAYS = ("srgb", "inverse", "bump", "model", *BRACKETS)
+Ways = dict[str, Callable[[], np.ndarray]]
 
 
 def scenes(folder: pathlib.Path, split: str | None) -> list[pathlib.Path]:
@@ -57,21 +60,24 @@ def linearised(image: np.ndarray, g: np.ndarray) -> np.ndarray:
     return np.exp(g - g[-1])[image].astype(np.float32)
 
 
-def ways(photograph: dict, camera: Camera, model, params) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, radiance map) of one photograph by every way."""
+def ways(photograph: dict, camera: Camera, model, params) -> Ways:
+    """What makes a radiance map of one photograph, by the name of the way."""
     image, scene = photograph["image"], photograph["hdr"]
-    yield "srgb", linearised(image, images.named_response("srgb")[0])
     inverse = linearised(image, camera.log_inverse_response())
-    yield "inverse", inverse
     distance = rim_distance(image).max(-1, keepdims=True)
-    yield "bump", inverse * np.exp(0.2 * np.minimum(distance, 20))
-    yield "model", np.exp(highlights(image, model, params))
-    for name, stops in BRACKETS.items():
+
+    def merged(stops) -> np.ndarray:
         stack = camera.photograph(scene, stops, np.random.default_rng(0))
-        yield (
-            name,
-            np.asarray(synthesize(stack, ev_to_log_times(jnp.asarray(stops, jnp.float32)))[0]),
-        )
+        log_times = ev_to_log_times(jnp.asarray(stops, jnp.float32))
+        return np.asarray(synthesize(stack, log_times)[0])
+
+    return {
+        "srgb": lambda: linearised(image, images.named_response("srgb")[0]),
+        "inverse": lambda: inverse,
+        "bump": lambda: inverse * np.exp(0.2 * np.minimum(distance, 20)),
+        "model": lambda: np.exp(highlights(image, model, params)),
+        **{name: functools.partial(merged, stops) for name, stops in BRACKETS.items()},
+    }
 
 
 @jax.jit
@@ -123,7 +129,7 @@ def main() -> None:
     parser.add_argument("--split")
     parser.add_argument("--camera", choices=("canonical", "blind"), default="canonical")
     parser.add_argument("--checkpoint", help="a run's work directory; default the shipped weights")
-    parser.add_argument("--ways", nargs="+", help="only these, such as inverse model")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="only these")
     parser.add_argument("--csv", type=pathlib.Path, help="also write the table here")
     args = parser.parse_args()
     model, params = load_model(args.checkpoint)[:2] if args.checkpoint else weights.load()
@@ -134,10 +140,9 @@ def main() -> None:
         seed = None if args.camera == "canonical" else place + 1
         photograph, camera = evaluation_photograph(images.read_hdr(path), seed=seed)
         exposures.append(stack_psnr(photograph, camera, model, params))
-        for way, radiance in ways(photograph, camera, model, params):
-            if args.ways and way not in args.ways:
-                continue
-            values = scored(radiance, photograph["hdr"], jod)
+        makers = ways(photograph, camera, model, params)
+        for way in args.ways:
+            values = scored(makers[way](), photograph["hdr"], jod)
             rows.append((path.stem, way, *values))
             print(f"{path.stem:32s} {way:9s}" + "".join(f"{x:8.2f}" for x in values), flush=True)
     _report(rows, names, np.stack(exposures))

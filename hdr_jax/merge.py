@@ -173,8 +173,9 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
-    believed = None if confidence is None else _believed(confidence)
-    if confidence is not None and believed is not None:
+    believed = None
+    if confidence is not None:
+        believed = _believed(confidence)
         weights = weights * jnp.where(believed, confidence, 0)[..., None]
     if extremes_once:
         trusted = True if believed is None else believed[..., None]

@@ -56,11 +56,15 @@ def highlight_terms(
     known, mask = linearised(image), clip_mask(image)
     log_true = jnp.log(jnp.maximum(true, DARKEST))
     error = output.gain - jnp.clip(log_true - known, 0, MAX_GAIN)
+
+    def guarded():
+        """The map whose gradient the metric may have."""
+        toned = output.luminance + losses.without_chroma_gradient(output.chroma)
+        all_clip = mask.min(-1, keepdims=True) > 0
+        toned = jnp.where(all_clip, toned, jax.lax.stop_gradient(toned))
+        return jnp.exp(known + mask * limited(toned))
+
     # Built when asked for: a term of weight 0 costs nothing.
-    toned = output.luminance + losses.without_chroma_gradient(output.chroma)
-    all_clip = mask.min(-1, keepdims=True) > 0
-    toned = jnp.where(all_clip, toned, jax.lax.stop_gradient(toned))
-    guarded = lambda: jnp.exp(known + mask * limited(toned))  # noqa: E731
     terms = {
         "gain_l1": lambda: jax.vmap(losses.masked_l1)(error, mask),
         "hdr": lambda: _through_layer(objective, output.log_radiance, true),
