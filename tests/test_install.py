@@ -90,7 +90,6 @@ def run_core_tests(python, variables, folder):
     settings.write_text("[pytest]\nmarkers = slow\naddopts = -m 'not slow'\n")
     files = [ROOT / "tests" / name for name in CORE_TESTS]
     options = ["-q", "-c", settings, "--import-mode=importlib", "-p", "no:cacheprovider"]
-    options += ["-k", "not values_and_gradients_are_finite"]  # half of the time
     command = [python, "-m", "pytest", *options, "--rootdir", folder, *files]
     result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]

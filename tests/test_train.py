@@ -207,10 +207,5 @@ def test_two_hosts_equal_two_devices(tmp_path):
     two = "--xla_force_host_platform_device_count=2"
     devices = start(tmp_path / "devices", XLA_FLAGS=two)
     assert devices.communicate(timeout=600) and devices.returncode == 0
-    # Not the same program, so not the same rounding: 6e-5 off after a step through the solve.
-    of_hosts, of_devices = (
-        [json.loads(line) for line in lines(tmp_path / name)] for name in ("hosts", "devices")
-    )
-    assert [entry["step"] for entry in of_hosts] == [1, 2, 3, 4]
-    for one, other in zip(of_hosts, of_devices, strict=True):
-        assert one == pytest.approx(other, rel=1e-3)
+    assert lines(tmp_path / "hosts") == lines(tmp_path / "devices")
+    assert len(lines(tmp_path / "hosts")) == 4
