@@ -21,6 +21,9 @@ from hdr_jax.sampling import LEVEL_SPREAD
 # in the worst channel of seven clean pictures of 64 x 64.
 WINDOWS, SMALL = (3, 4), 2**13
 MAX_PLACES = 2**14  # at which windows are compared
+# A window that is white in part has a mean level below that of its mean radiance. More than this
+# range of levels at white is no noise.
+WHITE, WHITE_RANGE = 0.998, 0.02
 
 
 def windows(stack: Array) -> list[Array]:
@@ -56,14 +59,17 @@ def draw(
       valid: bool [n, h, w], False where an exposure holds no data; such windows are not drawn.
 
     Returns:
-      (levels [c, p, n] in [0, 1], drawn bool [c, p]: whether the stratum has any place).
+      (levels [c, p, n] in [0, 1], usable bool [c, p, n]: whether the stratum has any place, and the
+      window is not white in part in that exposure).
 
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
     parts = [clamp(part, 0, 1) for part in parts]
     mean = _by_place(functools.reduce(jnp.add, parts) / len(parts))  # [c, n, places]
     lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
-    texture = jnp.max(_by_place(highest - lowest), axis=1)
+    spread = _by_place(highest - lowest)
+    texture = jnp.max(spread, axis=1)
+    cut = (_by_place(highest) >= WHITE) & (spread > WHITE_RANGE)
     usable = jnp.ones(mean.shape[-1], bool)
     if valid is not None:
         whole = functools.reduce(jnp.logical_and, windows(valid[..., None]))
@@ -72,7 +78,9 @@ def draw(
     level = mean[:, jnp.argsort(log_times)].mean(1)
     choose = functools.partial(_smoothest, usable=usable, num_samples=num_samples)
     places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((level, texture)))
-    return jnp.take_along_axis(mean, places[:, None], axis=2).swapaxes(1, 2), drawn
+    at = functools.partial(jnp.take_along_axis, indices=places[:, None], axis=2)
+    levels, cut = at(mean).swapaxes(1, 2), at(cut).swapaxes(1, 2)
+    return levels, drawn[..., None] & ~cut
 
 
 def _by_place(pictures: Array) -> Array:

@@ -64,8 +64,7 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 @functools.partial(jax.jit, static_argnums=2)
 def _drawn(stack, log_times, num_samples, valid):
     """Samples that follow pixels: (levels [c, p, n] in [0, 1], bool, which hold data)."""
-    levels, drawn = draw(windows(stack), log_times, num_samples, **_given(valid))
-    return levels, jnp.broadcast_to(drawn[..., None], levels.shape)
+    return draw(windows(stack), log_times, num_samples, **_given(valid))
 
 
 _agreements = jax.jit(jax.vmap(agreement, (0, None, 0)))
