@@ -44,7 +44,7 @@ def windows(stack: Array) -> list[Array]:
 
 def draw(
     parts: list[Array], log_times: Array, num_samples: int, *, valid: Array | None = None
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Samples of the smoothest places at every level, channel by channel.
 
     The places are sorted by their mean level over the exposures and cut into p strata, equally wide
@@ -59,8 +59,8 @@ def draw(
       valid: bool [n, h, w], False where an exposure holds no data; such windows are not drawn.
 
     Returns:
-      (levels [c, p, n] in [0, 1], usable bool [c, p, n]: whether the stratum has any place, and the
-      window is not white in part in that exposure).
+      (levels [c, p, n] in [0, 1]; drawn bool [c, p, n], whether the stratum has any place; cut, the
+      same shape, whether the window is white in part in that exposure).
 
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
@@ -80,7 +80,7 @@ def draw(
     places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((level, texture)))
     at = functools.partial(jnp.take_along_axis, indices=places[:, None], axis=2)
     levels, cut = at(mean).swapaxes(1, 2), at(cut).swapaxes(1, 2)
-    return levels, drawn[..., None] & ~cut
+    return levels, jnp.broadcast_to(drawn[..., None], levels.shape), cut
 
 
 def _by_place(pictures: Array) -> Array:

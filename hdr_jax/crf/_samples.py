@@ -48,9 +48,11 @@ def take(
     if sampling != "auto":
         levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
         return levels, jnp.ones(levels.shape, stack.dtype)
-    levels, usable = _drawn(stack, log_times, num_samples, valid)
-    fit = _agreements(levels, log_times, usable)
-    return _chosen(stack, log_times, valid, levels, usable, fit, num_levels=num_levels)
+    levels, drawn, cut = _drawn(stack, log_times, num_samples, valid)
+    # Windows that are white in part are judged like all others, as they tell how rough the pictures
+    # are, but the response does not learn from them.
+    fit = _agreements(levels, log_times, drawn)
+    return _chosen(stack, log_times, valid, levels, drawn & ~cut, fit, num_levels=num_levels)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 4))
@@ -63,7 +65,7 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 # robust fit, the largest of them, once for a number of samples and exposures.
 @functools.partial(jax.jit, static_argnums=2)
 def _drawn(stack, log_times, num_samples, valid):
-    """Samples that follow pixels: (levels [c, p, n] in [0, 1], bool, which hold data)."""
+    """Samples that follow pixels, see `draw`."""
     return draw(windows(stack), log_times, num_samples, **_given(valid))
 
 

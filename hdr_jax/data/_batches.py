@@ -13,7 +13,7 @@ from hdr_jax import images
 from hdr_jax.data import _augmentation, _photographs
 
 Batch = dict[str, np.ndarray]
-ARRAYS = ("stack", "edges", "hdr", "ev_offset", "rim_distance")
+ARRAYS = ("stack", "edges", "hdr", "ev_offset", "image", "rim_distance")
 
 
 def batches(
@@ -180,9 +180,9 @@ def evaluation_batches(
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
-      An iterator over batches with three further entries: `rim_distance` float32 [b, h, w, 3] of
-      the middle exposure (see `hdr_jax.images`), `mask` bool [b], False for scenes that only fill
-      up, and `scene`, a list of names.
+      An iterator over batches with four further entries: `image` uint8 and `rim_distance` float32
+      [b, h, w, 3], the middle exposure as `photographs` gives it, `mask` bool [b], False for scenes
+      that only fill up, and `scene`, a list of names.
 
     Raises:
       InputError: if batch_size is below 1, or whole pictures of a batch differ in size.
@@ -202,7 +202,7 @@ def evaluation_batches(
             scene = _augmentation.centred(scene, height, width)
             scene = _augmentation.with_edges(scene, sigma, channel_weights)
             middle = scene["stack"][len(scene["stack"]) // 2]
-            scenes.append((name, {**scene, "rim_distance": images.rim_distance(middle)}))
+            scenes.append((name, scene | _photographs.for_model(middle)))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

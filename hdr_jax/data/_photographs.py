@@ -1,8 +1,9 @@
 """Single photographs of radiance maps, as a stranger's camera would have taken them.
 
-A *photograph* is a dict of `image` uint8 [h, w, 3] (what the camera wrote), `rim_distance` float32
-[h, w, 3] (see `hdr_jax.images`) and `hdr` float32 [h, w, 3]: the scene's radiance in units of the
-exposure that clips, the truth that a model is to find.
+A *photograph* is a dict of `image` uint8 [h, w, 3] (what the camera wrote) and `hdr` float32
+[h, w, 3]: the scene's radiance in units of the exposure that clips, the truth that a model is to
+find. For a model, `image` has its highlights closed and `rim_distance` float32 [h, w, 3] is beside
+it (see `hdr_jax.images`).
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ import numpy as np
 
 from hdr_jax.data._augmentation import check
 from hdr_jax.errors import InputError
-from hdr_jax.images import resized, rim_distance
+from hdr_jax.images import closed_highlights, resized, rim_distance
 from hdr_jax.synthetic import Camera, meter
 
 Photograph = dict[str, np.ndarray]
@@ -77,8 +78,8 @@ class Photographer:
           rng: where everything is drawn from.
 
         Returns:
-          A photograph, see the head of this module. A scene that never clips by the wanted share
-          is taken as the last draw left it.
+          A photograph for a model, see the head of this module. A scene that never clips by the
+          wanted share is taken as the last draw left it.
 
         Raises:
           ValueError: as `hdr_jax.synthetic.meter`.
@@ -93,7 +94,7 @@ class Photographer:
         (image,) = camera.photograph(scene, np.zeros(1), rng)
         if not canonical and rng.random() < self.jpeg:
             image = as_jpeg(image, int(rng.integers(*self.quality)), bool(rng.integers(2)))
-        return as_photograph(image, scene)
+        return for_model(image) | {"hdr": scene}
 
     def _scene(self, hdr, size, rng) -> np.ndarray:
         """A crop at the wanted size, mirrored, metered and tinted: the light that arrives."""
@@ -158,12 +159,25 @@ def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> tuple[
     scene, rng = meter(hdr), np.random.default_rng(seed or 0)
     camera = Camera() if seed is None else Camera.draw(rng)
     (image,) = camera.photograph(scene, np.zeros(1), rng)
-    return as_photograph(image if seed is None else as_jpeg(image, 90, False), scene), camera
+    return {"image": image if seed is None else as_jpeg(image, 90, False), "hdr": scene}, camera
 
 
-def as_photograph(image: np.ndarray, hdr: np.ndarray) -> Photograph:
-    """A photograph and its truth, with the rim distance that a model wants beside them."""
-    return {"image": image, "rim_distance": rim_distance(image), "hdr": hdr}
+def for_model(image: np.ndarray) -> Photograph:
+    """What a `HighlightModel` sees of a photograph.
+
+    Args:
+      image: uint8 [h, w, 3].
+
+    Returns:
+      `image` with closed highlights, and its `rim_distance`.
+
+    Not differentiable.
+    Example:
+      >>> sorted(for_model(np.full((8, 8, 3), 77, np.uint8)))
+      ['image', 'rim_distance']
+    """
+    closed = closed_highlights(image)
+    return {"image": closed, "rim_distance": rim_distance(closed)}
 
 
 def as_jpeg(image: np.ndarray, quality: int, full_chroma: bool) -> np.ndarray:

@@ -5,6 +5,7 @@ from hdr_jax.errors import extra
 with extra("photographs"):
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
     from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
+    from hdr_jax.images._highlights import closed_highlights, rim_distance
     from hdr_jax.images._metadata import OWN_SOFTWARE
     from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
     from hdr_jax.images._photographs import (
@@ -23,10 +24,10 @@ with extra("photographs"):
         read_response,
         write_response,
     )
-    from hdr_jax.images._rim import rim_distance
     from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
 
 __all__ = [
+    "closed_highlights",
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",

@@ -1,6 +1,7 @@
 """A photograph of any size by a `HighlightModel`, which runs at a bounded working size.
 
-All unclipped pixels are the photograph's own. The gain of the clipped ones is smooth compared with
+All unclipped pixels are the photograph's own; what is nearly white among clipped pixels counts as
+clipped (`hdr_jax.images.closed_highlights`). The gain of the clipped ones is smooth compared with
 the picture: it is predicted on the reduced photograph and brought to full size along the mask of
 clipped pixels,
 
@@ -17,7 +18,7 @@ import jax
 import numpy as np
 
 from hdr_jax.exposure import log_inverse_sigmoid
-from hdr_jax.images import reduced, rim_distance
+from hdr_jax.images import closed_highlights, reduced, rim_distance
 from hdr_jax.levels import as_unit_float
 from hdr_jax.models import HighlightModel
 from hdr_jax.models.highlights import CLIP_FROM
@@ -59,7 +60,8 @@ def highlights(
     """
     _check(image, working_side)
     curves = _curves(g)
-    small = np.asarray(as_unit_float(reduced(np.asarray(image), working_side)))
+    image = closed_highlights(image)
+    small = np.asarray(as_unit_float(reduced(image, working_side)))
     gain = _gain(small, model, params, curves)
     log_radiance = np.empty(image.shape, np.float32)
     for channel, curve in enumerate(curves):  # one at a time: photographs are large

@@ -98,18 +98,18 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     Args:
       setup: its model.
       params: of the model.
-      batch: arrays stack, ev_offset and rim_distance (of the middle exposure) as in
+      batch: arrays stack, ev_offset, image and rim_distance as in
         `hdr_jax.data.evaluation_batches`.
 
     Returns:
       [b, n, h, w, 3] in [0, 1].
     """
     middle = batch["stack"].shape[1] // 2
-    image = _unit(batch["stack"][:, middle])
+    image = _unit(batch["image"])
     output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
     ev_offset = batch["ev_offset"] - batch["ev_offset"][:, middle, None]
     stack = jax.vmap(exposures)(output.log_radiance, ev_offset)
-    return stack.at[:, middle].set(image)
+    return stack.at[:, middle].set(_unit(batch["stack"][:, middle]))
 
 
 def _unit(image: Array) -> Array:

@@ -101,8 +101,7 @@ def eval_step(
     Args:
       setup: static.
       params: of the model.
-      batch: arrays as in `hdr_jax.data`: stack, edges, ev_offset,
-        rim_distance.
+      batch: arrays of `hdr_jax.data.evaluation_batches`.
       refine: False in phase 1, when the refinement networks have learnt nothing; static.
 
     Returns:

@@ -41,7 +41,7 @@ def test_a_photograph_is_the_cameras_picture_of_its_truth():
     taker = data.Photographer(canonical=1.0)
     taken = taker.take(scene(), (24, 32), np.random.default_rng(0))
     (expected,) = Camera().photograph(taken["hdr"], np.zeros(1), np.random.default_rng(1))
-    np.testing.assert_array_equal(taken["image"], expected)
+    np.testing.assert_array_equal(taken["image"], images.closed_highlights(expected))
     clipped = (taken["hdr"] >= 1).any(-1).mean()
     assert 0.003 <= clipped <= 0.6
     np.testing.assert_array_equal(taken["rim_distance"], images.rim_distance(taken["image"]))
@@ -104,3 +104,34 @@ def test_rim_distance_against_a_loop(size):
     np.testing.assert_allclose(images.rim_distance(image), expected, atol=1e-5)
     white = images.rim_distance(np.full((*size, 1), 255, np.uint8))
     assert np.isfinite(white).all() and (white > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(9, 14, 3), (7, 3, 1)])
+def test_closed_highlights_against_a_loop(shape, dtype):
+    rng = np.random.default_rng(2)
+    white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+    image = np.where(rng.random(shape) < 0.7, 1.0, rng.uniform(0.9, 1.0, shape)) * white
+    image = image.astype(dtype)
+
+    def around(picture, best, outside):
+        padded = np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=outside)
+        parts = [padded[y : y + shape[0], x : x + shape[1]] for y in range(5) for x in range(5)]
+        return best(parts, axis=0)
+
+    z = image / white
+    closing = around(around(z, np.max, -np.inf), np.min, np.inf)
+    expected = np.where((closing >= 252 / 255) & (z >= 0.97), closing, z)
+    closed = images.closed_highlights(image)
+    assert closed.dtype == dtype and closed.shape == shape
+    assert (closed != image).any()
+    np.testing.assert_allclose(closed / white, expected, atol=1e-6)
+
+
+def test_a_speck_in_a_highlight_is_closed_and_a_branch_is_kept():
+    image = np.full((16, 16, 3), 255, np.uint8)
+    image[8, 8] = 248  # as JPEG leaves them
+    image[:, 4] = 90
+    expected = image.copy()
+    expected[8, 8] = 255
+    np.testing.assert_array_equal(images.closed_highlights(image), expected)

@@ -12,6 +12,8 @@ from hdr_jax.models import HighlightModel, fields_of, model_from_fields
 from hdr_jax.models.gain import MAX_GAIN, from_patches, limited, to_patches
 from hdr_jax.models.highlights import clip_mask, exposures, linearised
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 MODEL = HighlightModel((8, 16), (1, 1))
 
 

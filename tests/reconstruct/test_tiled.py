@@ -16,6 +16,8 @@ from hdr_jax.models import ExposureStackModel
 from hdr_jax.reconstruct import _tiled
 from hdr_jax.runs import checkpoints
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 FIELDS = dict(
     num_exposures=3,
     global_width=4, global_levels=2,

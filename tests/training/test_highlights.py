@@ -15,6 +15,8 @@ from hdr_jax.models.highlights import clip_mask, linearised
 from hdr_jax.runs.checkpoints import load_model
 from hdr_jax.runs.log import RunLog
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def small_config(**changes) -> ConfigDict:
     config = highlights.get_config()
@@ -115,6 +117,7 @@ def test_the_photograph_stands_in_its_place(state):
     arrays = {
         "stack": jnp.asarray(stack),
         "ev_offset": jnp.asarray([[-2.0, -1, 0, 1, 2]]),
+        "image": jnp.asarray(stack[:, 2]),
         "rim_distance": jnp.zeros((1, 32, 32, 3)),
     }
     made = training.highlight_stack(setup, start.params, arrays)
