@@ -107,6 +107,7 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_wheel_alone_passes_the_core_tests(wheel, tmp_path):
     python, variables = environment(tmp_path / "venv", wheel)
     say = "from hdr_jax import crf, merge, metrics; print(crf.__file__)"
@@ -120,6 +121,7 @@ def test_the_wheel_alone_passes_the_core_tests(wheel, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_lowest_versions_pass_the_core_tests(wheel, tmp_path):
     lowest = [requirement.replace(">=", "==") for requirement in PROJECT["dependencies"]]
     python, variables = environment(tmp_path / "venv", wheel, *lowest)

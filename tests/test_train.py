@@ -191,6 +191,7 @@ train.train_and_evaluate(config, sys.argv[1])
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_hosts_equal_two_devices(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))

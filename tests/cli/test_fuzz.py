@@ -202,6 +202,7 @@ def test_damaged_input(command, originals):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.filterwarnings("ignore")
 def test_much_damaged_input(command, originals):
