@@ -30,12 +30,16 @@ RESPONSE_PIXELS = 2**22
 MIN_COMMON = 0.01
 
 
-def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarray:
+def response(
+    brackets: Exposures, log_times: np.ndarray, *, holes: bool = True, **options
+) -> np.ndarray:
     """Increasing log inverse response of the camera that took the brackets.
 
     Args:
       brackets: n exposures.
       log_times: [n] natural logs of exposure times.
+      holes: whether black that a shorter exposure contradicts is no data, as in photographs; in
+        generated exposures it is black.
       **options: of `hdr_jax.crf.recover`.
 
     Returns:
@@ -49,7 +53,8 @@ def response(brackets: Exposures, log_times: np.ndarray, **options) -> np.ndarra
     """
     pixels = RESPONSE_PIXELS // brackets.shape[0]
     stack, valid = brackets.thinned(pixels), brackets.valid_thinned(pixels)
-    valid &= ~contradicted(stack, log_times, valid)
+    if holes:
+        valid &= ~contradicted(stack, log_times, valid)
     common = valid.all(0).mean()
     if common < MIN_COMMON:
         raise InputError(

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from hdr_jax import brackets, crf
+from hdr_jax import brackets
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.images import RGB_WEIGHTS, canny, resized
@@ -30,7 +30,6 @@ from hdr_jax.progress import Progress, silent
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 Tile = tuple[slice, slice]  # rows and columns
-RESPONSE_PIXELS = 2**20  # of all exposures together that the response is recovered from
 MARGIN = 32  # pixels reflected beyond each side: the networks' zero padding shows at a rim
 
 
@@ -236,10 +235,8 @@ def _padding(h: int, w: int) -> Literal["reflect", "edge"]:
 
 def _merge(stack: np.ndarray, log_times, layer: dict[str, Any]) -> np.ndarray:
     """Radiance map of a stack, by the rules of photographs."""
-    exposures = brackets.InMemory(stack)
-    # Not `brackets.response`: made exposures have no holes, and a black photograph is one, too.
-    thinned = exposures.thinned(RESPONSE_PIXELS // len(stack))
-    g = np.asarray(crf.monotone(crf.recover(thinned, log_times, **layer)))
+    exposures, options = brackets.InMemory(stack), {"num_levels": 256, **layer}
+    g = brackets.response(exposures, log_times, holes=False, **options)
     return brackets.merge_strips(exposures, log_times, g)
 
 
