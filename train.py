@@ -101,7 +101,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
         count = min(config.eval_scenes, len(held_out))
         batch_size = min(config.batch_size, count)
         chosen = [held_out[i] for i in range(count)]
-        params = jax_utils.unreplicate(state.params)
+        params = training.averaged(jax_utils.unreplicate(state)).params
         refine = done > config.refine_from or bool(config.init_from)
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
         generate = functools.partial(evaluate, params, refine=refine)
@@ -133,7 +133,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
             log.put(done, terms, write=done % config.log_every == 0 or last)
             if done % config.checkpoint_every == 0 or last:
                 log.flush()  # a loss that is not finite stops the run before it is saved
-                host = jax.device_get(jax_utils.unreplicate(state))
+                host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
                 fields = config.to_dict()
                 checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
             if primary and (done % config.eval_every == 0 or last):
@@ -206,11 +206,12 @@ def first_state(
         before = description.check_same_run(workdir, config)
         params, opt_state = checkpoints.restore(latest, setup.model, state.params, state.opt_state)
         config.init_from = before.get("init_from", "") if latest else str(workdir / "checkpoints")
-        return state.replace(step=np.int32(latest), params=params, opt_state=opt_state)
+        state = state.replace(step=np.int32(latest), params=params, opt_state=opt_state)
+        return training.averaged(state) if latest else training.state_of(setup, params)
     if config.init_from:
         model, params, _ = load_model(config.init_from)
         check_same_architecture(model, setup.model, config.init_from)
-        return state.replace(params=jax.device_get(params))
+        return jax.device_get(training.state_of(setup, params))
     return state
 
 

@@ -30,8 +30,9 @@ def get_config() -> ConfigDict:
             ev=(-1.0, 1.5),
             clipped=(0.003, 0.6),
             canonical=0.6,
+            clean=0.1,
             jpeg=0.85,
-            quality=(80, 98),
+            quality=(75, 98),
             white_balance=0.08,
             hue=0.08,
             whole=0.4,
@@ -39,9 +40,19 @@ def get_config() -> ConfigDict:
             aspect=4 / 3,
         )
     )
-    # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last three only in
+    # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last five only in
     # phase 2. `hdr` is Eq. (6) through the layer, on exposures of these stops.
-    config.loss = ConfigDict(dict(gain_l1=1.0, hdr=0.0, chroma_l1=1.5, hdrvdp2=0.3, pu21=1.0))
+    config.loss = ConfigDict(
+        dict(
+            gain_l1=1.0,
+            hdr=0.0,
+            chroma_l1=1.5,
+            partial_l1=1.0,
+            gradient_l1=0.5,
+            hdrvdp2=0.3,
+            pu21=1.2,
+        )
+    )
     config.ev_offsets = (-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
     config.layer.sampling = "quantiles"
     # The schedule: each phase has a rate of its own, which rises and falls to 0.
@@ -54,6 +65,7 @@ def get_config() -> ConfigDict:
     config.b2 = 0.99
     config.weight_decay = 1e-4
     config.clip_norm = 1.0
+    config.average = 0.998
     config.log_every = 50
     config.eval_every = 1_000
     config.checkpoint_every = 500

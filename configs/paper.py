@@ -88,4 +88,5 @@ def get_config() -> ConfigDict:
     config.b1 = 0.5
     config.b2 = 0.999
     config.weight_decay = 0.0
+    config.average = 0.0  # decay of a moving average of the parameters, for tone="exposure" alone
     return config

@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     config.refine_from = 600
     config.batch_size = 4
     config.learning_rate = 2e-3
+    config.average = 0.98
     config.log_every = 10
     config.eval_every = 200
     config.checkpoint_every = 100

@@ -1,9 +1,9 @@
-"""The optimiser: Adam with gradient centralisation for convolution kernels.
+"""The optimiser: Adam with gradient centralisation for convolution kernels; averages of parameters.
 
 Convolution kernels are recognised by their four axes, [h, w, in, out] as in Flax.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -90,6 +90,83 @@ def centralize_kernels() -> optax.GradientTransformation:
         return gradient - jnp.mean(gradient, axis=(0, 1, 2), keepdims=True)
 
     return optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+
+
+class AverageState(NamedTuple):
+    """State of `average_parameters`: how many parameters were averaged, and their average."""
+
+    count: jax.Array
+    average: Any
+
+
+def average_parameters(decay: float) -> optax.GradientTransformation:
+    """Keeps a moving average of the parameters; the updates pass unchanged.
+
+    average = d average + (1 - d) parameters, d = min(decay, (1 + t) / (10 + t)) at step t, so that
+    the first parameters are soon forgotten. To be the last link of an `optax.chain`.
+
+    Args:
+      decay: in [0, 1).
+
+    Returns:
+      An optax gradient transformation whose state is an `AverageState`; `update` needs `params`.
+
+    Raises:
+      InputError: when the decay is out of its range.
+
+    Source: Polyak and Juditsky 1992, exponentially weighted.
+    Example:
+      >>> averaging = average_parameters(0.99)
+      >>> params = jnp.array([1.0])
+      >>> _, state = averaging.update(jnp.array([1.0]), averaging.init(params), params)
+      >>> round(float(state.average[0]), 3)
+      1.9
+    """
+    _check_range("decay", decay, below=1)
+
+    def init(params):
+        return AverageState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.asarray, params))
+
+    def update(updates, state, params=None):
+        if params is None:
+            raise InputError("average_parameters needs the parameters: pass params to update")
+        count = state.count.astype(jnp.float32)
+        d = jnp.minimum(decay, (1 + count) / (10 + count))
+        moved = optax.apply_updates(params, updates)
+        average = jax.tree.map(lambda a, p: d * a + (1 - d) * p, state.average, moved)
+        return updates, AverageState(state.count + 1, average)
+
+    return optax.GradientTransformation(init, update)
+
+
+def with_average(params: Any, state: Any) -> tuple[Any, Any]:
+    """Exchanges parameters and their average; a second call brings them back.
+
+    Args:
+      params: those that are trained.
+      state: of an optimiser that may hold an `AverageState`.
+
+    Returns:
+      (the average, the state with the parameters in its place); both unchanged where no average is
+      kept.
+
+    Example:
+      >>> averaging = average_parameters(0.99)
+      >>> state = averaging.init(1.0)
+      >>> average, state = with_average(2.0, state)
+      >>> float(average), state.average
+      (1.0, 2.0)
+    """
+    found = [params]
+
+    def exchange(part):
+        if not isinstance(part, AverageState):
+            return part
+        found[0] = part.average
+        return part._replace(average=params)
+
+    state = jax.tree.map(exchange, state, is_leaf=lambda part: isinstance(part, AverageState))
+    return found[0], state
 
 
 def _check_range(name: str, value: Any, below: float = float("inf")) -> None:

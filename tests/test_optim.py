@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from hdr_jax.optim import centralize_kernels, centralized_adam
+from hdr_jax.optim import average_parameters, centralize_kernels, centralized_adam, with_average
 
 SETTINGS = {"paper": (1e-4, 5e-5), "strong": (1e-2, 0.1)}
 
@@ -123,3 +123,25 @@ def test_settings_may_be_changed_between_steps():
 def test_numbers_out_of_range_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         centralized_adam(**{"learning_rate": 1e-4, **bad})
+
+
+def test_the_average_of_parameters_against_a_loop():
+    optimizer = optax.chain(optax.sgd(0.1), average_parameters(0.6))
+    params = {"w": jnp.array([1.0, -2.0])}
+    state, expected = optimizer.init(params), np.array([1.0, -2.0])
+    for t in range(12):
+        updates, state = optimizer.update({"w": jnp.array([0.5, t - 3.0])}, state, params)
+        params = optax.apply_updates(params, updates)
+        d = min(0.6, (1 + t) / (10 + t))
+        expected = d * expected + (1 - d) * np.asarray(params["w"], np.float64)
+    average, stored = with_average(params, state)
+    np.testing.assert_allclose(average["w"], expected, rtol=1e-5)
+    back, again = with_average(average, stored)
+    np.testing.assert_array_equal(back["w"], params["w"])
+    np.testing.assert_array_equal(again[1].average["w"], average["w"])
+
+
+def test_without_an_average_nothing_is_exchanged():
+    params = {"w": jnp.ones(2)}
+    state = centralized_adam(0.1).init(params)
+    assert with_average(params, state)[0] is params

@@ -30,6 +30,7 @@ class Photographer:
       ev: stops by which the light meter errs.
       clipped: share of the pixels that clip in some channel; drawn again until it fits.
       canonical: share of photographs by the canonical camera, noise-free and uncompressed.
+      clean: share of photographs by random sigmoids, without noise or compression either.
       jpeg: share of the other photographs that are JPEGs.
       quality: of those.
       white_balance: standard deviation of ln gain of each channel.
@@ -42,8 +43,9 @@ class Photographer:
     ev: tuple[float, float] = (-1.0, 1.5)
     clipped: tuple[float, float] = (0.003, 0.6)
     canonical: float = 0.6
+    clean: float = 0.1
     jpeg: float = 0.85
-    quality: tuple[int, int] = (80, 98)
+    quality: tuple[int, int] = (75, 98)
     white_balance: float = 0.08
     hue: float = 0.08
     whole: float = 0.4
@@ -89,10 +91,13 @@ class Photographer:
             share = float((scene >= 1).any(-1).mean())
             if self.clipped[0] <= share <= self.clipped[1]:
                 break
-        canonical = bool(rng.random() < self.canonical)
-        camera = Camera() if canonical else Camera.draw(rng)
+        kind = rng.random()
+        quiet = kind < self.canonical + self.clean
+        camera = Camera() if kind < self.canonical else Camera.draw(rng)
+        if quiet:
+            camera = Camera(n=camera.n, s=camera.s)
         (image,) = camera.photograph(scene, np.zeros(1), rng)
-        if not canonical and rng.random() < self.jpeg:
+        if not quiet and rng.random() < self.jpeg:
             image = as_jpeg(image, int(rng.integers(*self.quality)), bool(rng.integers(2)))
         return for_model(image) | {"hdr": scene}
 

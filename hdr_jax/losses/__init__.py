@@ -13,8 +13,10 @@ with extra("train"):
     )
     from hdr_jax.losses._highlights import (
         chroma_l1,
+        gradient_l1,
         hdrvdp2_loss,
         masked_l1,
+        partial_l1,
         pu21_l2,
         without_chroma_gradient,
     )
@@ -27,12 +29,14 @@ __all__ = [
     "chroma_l1",
     "contextual_bilateral",
     "features",
+    "gradient_l1",
     "hdr_l1",
     "hdrvdp2_loss",
     "histogram_l1",
     "l1",
     "masked_l1",
     "mu_law",
+    "partial_l1",
     "pu21_l2",
     "rgb_patches",
     "soft_histogram",

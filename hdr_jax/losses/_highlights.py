@@ -51,6 +51,48 @@ def chroma_l1(error: Array, mask: Array) -> Array:
     return masked_l1(error - error.mean(-1, keepdims=True), all_clip)
 
 
+def partial_l1(error: Array, mask: Array) -> Array:
+    """`masked_l1` where some channels clip and others do not: there colour is easily lost.
+
+    Args:
+      error: [h, w, 3] nepers.
+      mask: [h, w, 3] in [0, 1].
+
+    Returns:
+      Scalar.
+
+    Differentiable in `error`.
+    Example:
+      >>> mask = jnp.ones((10, 10, 3)).at[..., 2].set(0)
+      >>> round(float(partial_l1(jnp.full((10, 10, 3), 2.0), mask)), 2)
+      1.98
+      >>> float(partial_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
+      0.0
+    """
+    return masked_l1(error, mask - mask.min(-1, keepdims=True))
+
+
+def gradient_l1(error: Array, mask: Array) -> Array:
+    """`masked_l1` of the error's differences down and across: a gain without a grid or blotches.
+
+    Args:
+      error: [h, w, c] nepers.
+      mask: [h, w, c] in [0, 1]; a difference counts as the lesser of its two pixels.
+
+    Returns:
+      Scalar, the sum over both directions.
+
+    Differentiable in `error`.
+    Example:
+      >>> error = jnp.tile(jnp.array([0.0, 1.0]), (8, 4))[..., None]
+      >>> round(float(gradient_l1(error, jnp.ones((8, 8, 1)))), 2)
+      0.99
+    """
+    down = masked_l1(error[1:] - error[:-1], jnp.minimum(mask[1:], mask[:-1]))
+    across = masked_l1(error[:, 1:] - error[:, :-1], jnp.minimum(mask[:, 1:], mask[:, :-1]))
+    return down + across
+
+
 def without_chroma_gradient(chroma: Array) -> Array:
     """The same values; a gradient reaches the mean of the channels alone.
 

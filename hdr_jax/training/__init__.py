@@ -5,7 +5,7 @@ from hdr_jax.errors import extra
 with extra("train"):
     from hdr_jax.training._highlights import highlight_stack, highlight_terms
     from hdr_jax.training._objective import generated, hdr_loss, loss_terms, perceptual_loss
-    from hdr_jax.training._state import TrainState, by_network, create_state
+    from hdr_jax.training._state import TrainState, averaged, by_network, create_state, state_of
     from hdr_jax.training._steps import DEVICES, draw_references, eval_step, train_step
     from hdr_jax.training.setup import NETWORKS, HighlightObjective, Objective, Setup
 
@@ -16,6 +16,7 @@ __all__ = [
     "Objective",
     "Setup",
     "TrainState",
+    "averaged",
     "by_network",
     "create_state",
     "draw_references",
@@ -26,5 +27,6 @@ __all__ = [
     "highlight_terms",
     "loss_terms",
     "perceptual_loss",
+    "state_of",
     "train_step",
 ]

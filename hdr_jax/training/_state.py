@@ -7,6 +7,7 @@ import flax.struct
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax import optim
 from hdr_jax.models import initial_parameters
 from hdr_jax.training.setup import Setup
 
@@ -37,12 +38,39 @@ def create_state(setup: Setup, key: Array) -> TrainState:
     Returns:
       A `TrainState` at step 0.
     """
-    params = initial_parameters(setup.model, key)
+    return state_of(setup, initial_parameters(setup.model, key))
+
+
+def state_of(setup: Setup, params: Any) -> TrainState:
+    """State at step 0 of given parameters, optimisers at rest.
+
+    Args:
+      setup: of the run.
+      params: of its model.
+
+    Returns:
+      A `TrainState`.
+    """
     opt_state = {
         name: optimizer.init(by_network(params)[name])
         for name, optimizer in setup.optimizers.items()
     }
     return TrainState(jnp.zeros((), jnp.int32), params, opt_state)
+
+
+def averaged(state: TrainState) -> TrainState:
+    """The state with parameters and their moving averages exchanged, where those are kept.
+
+    Args:
+      state: one that trains; or one that this function returned, which is brought back.
+
+    Returns:
+      A state to validate and to store: what reads a checkpoint finds the average.
+    """
+    params, opt_state = by_network(state.params), dict(state.opt_state)
+    for name in opt_state:
+        params[name], opt_state[name] = optim.with_average(params[name], opt_state[name])
+    return state.replace(params=by_direction(params), opt_state=opt_state)
 
 
 def by_network(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class HighlightObjective:
     """What is minimised for a `HighlightModel`; see `hdr_jax.training.highlight_terms`.
 
     Attributes:
-      weights: factors of the terms: gain_l1, hdr, chroma_l1, hdrvdp2, pu21.
+      weights: factors of the terms, by the names in HIGHLIGHT_LOSSES.
       mu: of the HDR term's mu law.
       ev_offsets: of the exposures that the HDR term recovers and merges, stops.
       layer: keyword arguments of `hdr_jax.merge.synthesize`.
@@ -59,7 +59,9 @@ class HighlightObjective:
     layer: Mapping[str, Any]
 
 
-HIGHLIGHT_LOSSES = ("gain_l1", "hdr", "chroma_l1", "hdrvdp2", "pu21")
+HIGHLIGHT_LOSSES = (
+    "gain_l1", "hdr", "chroma_l1", "partial_l1", "gradient_l1", "hdrvdp2", "pu21",
+)  # fmt: skip
 LOSSES = (
     "global_l1", "global_histogram", "local_l1", "refinement_l1", "hdr", "contextual",
 )  # fmt: skip
@@ -176,8 +178,10 @@ def _highlight_optimizer(
     ]
     rate = optax.join_schedules(phases, [first] if len(phases) == 2 else [])
     options = {"b1": config.b1, "b2": config.b2, "weight_decay": config.weight_decay}
-    adam = optax.adamw(rate, **options)
-    return {"highlights": optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)}
+    steps = [optax.clip_by_global_norm(config.clip_norm), optax.adamw(rate, **options)]
+    if config.average:
+        steps.append(optim.average_parameters(config.average))
+    return {"highlights": optax.chain(*steps)}
 
 
 def _objective(config: Fields, model: Model) -> Objective | HighlightObjective:

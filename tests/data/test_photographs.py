@@ -47,6 +47,22 @@ def test_a_photograph_is_the_cameras_picture_of_its_truth():
     np.testing.assert_array_equal(taken["rim_distance"], images.rim_distance(taken["image"]))
 
 
+def test_clean_photographs_are_by_random_sigmoids_without_noise():
+    taker = data.Photographer(canonical=0.0, clean=1.0)
+    curves = set()
+    for seed in range(4):
+        taken = taker.take(scene(), (24, 32), np.random.default_rng(seed))
+        order = np.argsort(taken["hdr"], axis=None)
+        levels = taken["image"].ravel()[order][taken["hdr"].ravel()[order] < 0.8]
+        assert (np.diff(levels.astype(int)) >= 0).all()  # the level tells the light: no noise
+        curves.add(
+            int(
+                np.interp(0.3, np.sort(taken["hdr"], axis=None), np.sort(taken["image"], axis=None))
+            )
+        )
+    assert len(curves) > 1
+
+
 def test_a_drawn_camera_knows_its_response():
     for seed in range(12):
         camera = Camera.draw(np.random.default_rng(seed))

@@ -1,5 +1,6 @@
 """Training of a HighlightModel: terms, phases, and that it learns."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,7 +59,8 @@ def test_gain_term_against_numpy(state):
 def test_phase_2_adds_the_metrics(state):
     setup, start = state
     terms = training.highlight_terms(setup, start.params, batch(), 2)
-    assert set(terms) == {"gain_l1", "chroma_l1", "hdrvdp2", "pu21"}
+    names = {"gain_l1", "chroma_l1", "partial_l1", "gradient_l1", "hdrvdp2", "pu21"}
+    assert set(terms) == names
     gradient = jax.grad(lambda p: sum(training.highlight_terms(setup, p, batch(), 2).values()))(
         start.params
     )
@@ -156,6 +158,15 @@ def test_each_phase_has_a_rate_of_its_own():
     assert abs(max(moved[100:]) - 0.5) < 0.01 and moved[199] < 0.01
 
 
+def test_the_average_is_what_is_stored_and_comes_back(state):
+    setup, start = state
+    stored = training.averaged(start.replace(params=jax.tree.map(lambda x: x + 1, start.params)))
+    chex.assert_trees_all_equal(stored.params, start.params)
+    back = training.averaged(stored)
+    chex.assert_trees_all_equal(back.params, jax.tree.map(lambda x: x + 1, start.params))
+    chex.assert_trees_all_equal(back.opt_state, start.opt_state)
+
+
 def run_config() -> ConfigDict:
     """Six steps, three in each phase."""
     config = small_config(data_dir="", batch_size=2, log_every=1, eval_every=6, eval_scenes=2)
@@ -196,7 +207,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
 
 def test_losses_of_weight_zero_are_left_out():
     config = small_config()
-    config.loss.update(hdrvdp2=0.0, pu21=0.0, chroma_l1=0.0)
+    config.loss.update(hdrvdp2=0.0, pu21=0.0, chroma_l1=0.0, partial_l1=0.0, gradient_l1=0.0)
     setup = training.Setup.from_config(config)
     params = training.create_state(setup, jax.random.key(0)).params
     assert set(training.highlight_terms(setup, params, batch(), 2)) == {"gain_l1"}
