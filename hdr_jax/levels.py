@@ -1,8 +1,9 @@
 """Levels: pixels as floats in [0, 1], piecewise-linear tables over the levels, and their inverse.
 
 `table` [num_levels] holds the value at every integer level 0, 1, ..., num_levels - 1. `evaluate`
-reads it at real-valued levels, `invert` finds the level at which an increasing table takes a value.
-Both work element by element on arrays of any shape; `by_channel` gives every channel its own table.
+reads it at real-valued levels, `entries` at integer ones, `invert` finds the level at which an
+increasing table takes a value. All work element by element on arrays of any shape; every channel
+may have its own table.
 The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
 """
 
@@ -95,13 +96,41 @@ def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
 
     Args:
       levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
-      table: [num_levels].
+      table: [num_levels], or [c, num_levels] for levels [..., c].
       rounding: read the table at the nearest integer level instead of interpolating.
 
     Returns:
       Values, shape of `levels`.
     """
     return _evaluate_fwd(levels, table, rounding)[0]
+
+
+def entries(table: Array, k: Array) -> Array:
+    """Entries of a table at integer levels.
+
+    Args:
+      table: [num_levels], or [c, num_levels] for levels [..., c].
+      k: integers of any shape in [0, num_levels - 1].
+
+    Returns:
+      Values, shape of `k`.
+
+    Example:
+      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
+      >>> entries(table, jnp.array([[1, 1], [0, 1]])).tolist()
+      [[1.0, 4.0], [0.0, 4.0]]
+    """
+    # One flat table: gathering row by row, XLA would transpose the pixels to and fro.
+    return jnp.asarray(table).reshape(-1).at[_place(table, k)].get(mode="promise_in_bounds")
+
+
+def _place(table: Array, k: Array) -> Array:
+    """Where the entries of `entries` are in the flat table."""
+    k = k.astype(jnp.int32)
+    if table.ndim == 1:
+        return k
+    rows = jnp.arange(table.shape[0], dtype=jnp.int32) * table.shape[1]
+    return k + rows.reshape((1,) * (k.ndim - 1) + (-1,))
 
 
 def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
@@ -125,23 +154,22 @@ def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
 #   dv/dz = table[k + 1] - table[k],   dv/dtable[k] = 1 - f,   dv/dtable[k + 1] = f,
 # except that Eq. (3) of Kim et al. puts dv/dz = table[0] at z = 0. Outside the table v is constant.
 def _evaluate_fwd(levels, table, rounding):
-    num_levels = table.shape[0]
+    num_levels = table.shape[-1]
     inside = (levels >= 0) & (levels <= num_levels - 1)
     z = jnp.clip(levels, 0, num_levels - 1)
     z = jnp.round(z) if rounding else z
     k, fraction = left_segment(z, num_levels)
-    low, high = table[k], table[k + 1]
+    low, high = entries(table, k), entries(table, k + 1)
     return (1 - fraction) * low + fraction * high, (k, fraction, low, high, inside, table)
 
 
 def _evaluate_bwd(rounding, residuals, cotangent):
     k, fraction, low, high, inside, table = residuals
-    at_zero = (k == 0) & (fraction == 0)
-    slope = jnp.where(at_zero, table[0], high - low)
-    table_bar = jnp.zeros_like(table)
-    table_bar = table_bar.at[k].add((1 - fraction) * cotangent)
-    table_bar = table_bar.at[k + 1].add(fraction * cotangent)
-    return jnp.where(inside, slope, 0) * cotangent, table_bar
+    slope = jnp.where((k == 0) & (fraction == 0), low, high - low)
+    place, table_bar = _place(table, k), jnp.zeros_like(table).reshape(-1)
+    table_bar = table_bar.at[place].add((1 - fraction) * cotangent)
+    table_bar = table_bar.at[place + 1].add(fraction * cotangent)
+    return jnp.where(inside, slope, 0) * cotangent, table_bar.reshape(table.shape)
 
 
 evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
@@ -173,7 +201,7 @@ def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Arra
     """`read(values, table)`, a table for each channel.
 
     Args:
-      read: `evaluate` or `invert`.
+      read: a function of values and one table, such as `invert`.
       values: any shape; [..., c] for a table of c rows.
       table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
 
@@ -185,16 +213,37 @@ def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Arra
 
     Example:
       >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
-      >>> by_channel(evaluate, jnp.array([[0.5, 0.5]]), table).tolist()
-      [[0.5, 2.0]]
+      >>> by_channel(invert, jnp.array([[0.5, 2.0]]), table).tolist()
+      [[0.5, 0.5]]
+    """
+    table = rows_of(values, table)
+    return read(values, table) if table.ndim == 1 else jax.vmap(read, (-1, 0), -1)(values, table)
+
+
+def rows_of(values: Array, table: Array) -> Array:
+    """A table as `evaluate` takes it, checked against the values that are to be read by it.
+
+    Args:
+      values: any shape; [..., c] for a table of c rows.
+      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
+
+    Returns:
+      [num_levels] or [c, num_levels].
+
+    Raises:
+      InputError: when the rows of the table are not the channels of the values.
+
+    Example:
+      >>> rows_of(jnp.zeros(5), jnp.zeros((1, 256))).shape
+      (256,)
     """
     if table.ndim == 2 and table.shape[0] == 1:
         table = table[0]
     if table.ndim == 1:
-        return read(values, table)
+        return table
     if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
         raise InputError(
             f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
             "[1, num_levels], or [c, num_levels] with values [..., c]"
         )
-    return jax.vmap(read, (-1, 0), -1)(values, table)
+    return table

@@ -16,8 +16,8 @@ from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import clamp, default_num_levels
-from hdr_jax.weighting import NEARLY_WHITE, Weighting, extremes_counted_once, noise
+from hdr_jax.levels import as_unit_float, clamp, default_num_levels, entries
+from hdr_jax.weighting import NEARLY_WHITE, Weighting, each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
@@ -82,7 +82,7 @@ def merge(
       >>> merge(jnp.array([0.2, 0.4]).reshape(2, 1, 1, 1), jnp.log(jnp.array([1.0, 2.0])), g).shape
       (1, 1, 1)
     """
-    stack, log_times = crf.check_stack(stack, log_times)
+    stack, log_times = crf.check_stack(stack, log_times, integers=True)
     g = _curve_per_channel(g, stack)
     if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
         raise InputError(
@@ -165,37 +165,49 @@ def synthesize(
 
 @functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))
 def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once):
-    """`merge` of a checked stack with g [c, num_levels]."""
-    num_levels = g.shape[-1]
-    stack = clamp(stack, 0, 1)
-    levels = stack * (num_levels - 1)
-    weights = _weights(levels, g, weighting)
+    """`merge` of a checked stack with g [c, num_levels].
+
+    Exposure by exposure, so that XLA makes one pass over the pixels of it; with arrays
+    [n, h, w, c] of levels, weights and the like memory would take ten times as long.
+    """
+    n, num_levels = len(stack), g.shape[-1]
+    exposures = [picture[0] for picture in jax.lax.split(stack, [1] * n)]
+    pictures = [clamp(as_unit_float(picture), 0, 1) for picture in exposures]
+    levels = [picture * (num_levels - 1) for picture in pictures]
+    weights = [_weights(z, g, weighting) for z in levels]
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
-    log_radiance = crf.lookup(levels, g, rounding=rounding) - log_times[:, None, None, None]
+    if stack.dtype == jnp.uint8 and num_levels == 256:
+        read = [entries(g, picture) for picture in exposures]
+    else:
+        read = [crf.lookup(z, g, rounding=rounding) for z in levels]
+    log_radiance = [x - log_times[j] for j, x in enumerate(read)]
     believed = None
     if confidence is not None:
         believed = _believed(confidence)
-        weights = weights * jnp.where(believed, confidence, 0)[..., None]
+        factors = jnp.where(believed, confidence, 0)[..., None]
+        weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
     if extremes_once:
-        trusted = True if believed is None else believed[..., None]
-        weights = weights * extremes_counted_once(stack, log_times, trusted)
-    total = jnp.sum(weights, axis=0)
+        trusted = [True] * n if believed is None else list(believed[..., None])
+        counts = each_extreme_once(pictures, log_times, trusted)
+        weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
+    total = sum(weights)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
-    mean = jnp.sum(weights * log_radiance, axis=0) / jnp.where(lost, 1, total)
+    weighted = sum(w * x for w, x in zip(weights, log_radiance, strict=True))
+    mean = weighted / jnp.where(lost, 1, total)
     shortest, middle, longest = _ends(log_times, believed)
-    white = lost & (_at(stack, middle) > 0.5)
+    white = lost & (_at(pictures, middle) > 0.5)
     filled = jnp.where(lost, _at(log_radiance, longest), mean)
     usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
     merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
     if extremes_once:
-        merged = _neutral_where_clipped(merged, _at(stack, shortest))
+        merged = _neutral_where_clipped(merged, _at(pictures, shortest))
     return jnp.exp(merged - jnp.max(g))
 
 
 def _weights(levels, g, weighting):
-    """w(Z) of levels [n, h, w, c] from a camera of response g [c, num_levels]."""
+    """w(Z) of levels [h, w, c] from a camera of response g [c, num_levels]."""
     if weighting == "noise":
         return crf.lookup(levels, noise(g))
     return weight_function(weighting)(levels, g.shape[-1])
@@ -234,14 +246,24 @@ def _ends(log_times, believed):
 
 
 def _at(values, exposure):
-    """Values [n, h, w, c] of one exposure, or of another one [h, w] for each pixel."""
-    if exposure.ndim == 0:
-        return values[exposure]
-    return jnp.take_along_axis(values, exposure[None, ..., None], axis=0)[0]
+    """Of n arrays [h, w, c] that of one exposure, or of another one [h, w] for each pixel."""
+    index = exposure if exposure.ndim == 0 else exposure[..., None]
+    chosen = values[0]
+    for j, value in enumerate(values[1:], start=1):
+        chosen = jnp.where(index == j, value, chosen)
+    return chosen
 
 
 def _neutral_where_clipped(merged, shortest):
     """`merged` [h, w, c] without colour where all levels of the shortest exposure are white."""
     least = jnp.min(shortest, axis=-1, keepdims=True)
     share = jnp.clip((least - NEARLY_WHITE) / (WHITE - NEARLY_WHITE), 0, 1)
-    return merged + share * (jnp.median(merged, axis=-1, keepdims=True) - merged)
+    return merged + share * (_median(merged) - merged)
+
+
+def _median(values):
+    """Median [..., 1] over the channels; of three without a sort, which takes most of a merge."""
+    if values.shape[-1] != 3:
+        return jnp.median(values, axis=-1, keepdims=True)
+    a, b, c = (values[..., i : i + 1] for i in range(3))
+    return jnp.maximum(jnp.minimum(a, b), jnp.minimum(jnp.maximum(a, b), c))

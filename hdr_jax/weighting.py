@@ -5,7 +5,7 @@ and returns weights of the same shape in [0, 1]. A weight depends on its level a
 normalised by the pixels at hand, so the same level weighs the same in every picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -123,15 +123,40 @@ def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool
       >>> extremes_counted_once(jnp.array([0.99, 1.0, 0.5]), jnp.array([0.0, 1.0, 2.0])).tolist()
       [1.0, 0.0, 1.0]
     """
-    times = log_times.reshape(-1, *(1,) * (values.ndim - 1))
-    white, black = (values >= NEARLY_WHITE) & trusted, (values <= NEARLY_BLACK) & trusted
-    shortest_white = jnp.min(jnp.where(white, times, jnp.inf), axis=0, keepdims=True)
-    longest_black = jnp.max(jnp.where(black, times, -jnp.inf), axis=0, keepdims=True)
+    of_each = [True] * len(values) if isinstance(trusted, bool) else list(trusted)
+    counts = each_extreme_once(list(values), log_times, of_each)
+    return jnp.stack(counts).astype(values.dtype)
+
+
+def each_extreme_once(
+    values: Sequence[Array], log_times: Array, trusted: Sequence[Array | bool]
+) -> list[Array]:
+    """`extremes_counted_once`, exposure by exposure.
+
+    Args:
+      values: n arrays of one shape.
+      log_times: [n] natural logs of exposure times.
+      trusted: n arrays, or True.
+
+    Returns:
+      n arrays of bool.
+
+    Not differentiable.
+    Example:
+      >>> each_extreme_once([jnp.array(0.99), jnp.array(1.0)], jnp.array([0.0, 1.0]), [True, True])
+      [Array(True, dtype=bool), Array(False, dtype=bool)]
+    """
+    shortest_white, longest_black = jnp.inf, -jnp.inf
+    for value, time, may in zip(values, log_times, trusted, strict=True):
+        white, black = (value >= NEARLY_WHITE) & may, (value <= NEARLY_BLACK) & may
+        shortest_white = jnp.minimum(shortest_white, jnp.where(white, time, jnp.inf))
+        longest_black = jnp.maximum(longest_black, jnp.where(black, time, -jnp.inf))
     # More exposure is not darker: what is a little less white in a longer one is noise.
-    counts = ((values < LESS_WHITE) | (times <= shortest_white)) & (
-        (values > NEARLY_BLACK) | (times >= longest_black)
-    )
-    return counts.astype(values.dtype)
+    return [
+        ((value < LESS_WHITE) | (time <= shortest_white))
+        & ((value > NEARLY_BLACK) | (time >= longest_black))
+        for value, time in zip(values, log_times, strict=True)
+    ]
 
 
 NAMES: dict[str, Weighting] = {"hat": hat, "uniform": uniform}

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.levels import by_channel, evaluate, invert
+from hdr_jax.levels import by_channel, evaluate, invert, rows_of
 
 
 def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
@@ -34,7 +34,7 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
       [-3.0, 2.0, 1.0]
     """
     levels = jnp.asarray(levels, g.dtype)
-    return by_channel(lambda z, table: evaluate(z, table, rounding), levels, g)
+    return evaluate(levels, rows_of(levels, g), rounding)
 
 
 def respond(log_exposure: Array, g: Array) -> Array:

@@ -129,15 +129,18 @@ def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
     return tuple(given.items())
 
 
-def check_stack(stack: ArrayLike, log_times: ArrayLike) -> tuple[Array, Array]:
+def check_stack(
+    stack: ArrayLike, log_times: ArrayLike, *, integers: bool = False
+) -> tuple[Array, Array]:
     """The stack as floats in [0, 1] and its log times as an array, checked against each other.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16.
       log_times: [n] natural logs of exposure times.
+      integers: leave uint8 and uint16 as they are.
 
     Returns:
-      (stack float [n, h, w, c], log_times [n]), of at least 32 bits.
+      (stack float [n, h, w, c], log_times [n]), floats of at least 32 bits.
 
     Raises:
       InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
@@ -164,6 +167,8 @@ def check_stack(stack: ArrayLike, log_times: ArrayLike) -> tuple[Array, Array]:
         if np.ptp(values) == 0:
             raise InputError(f"all exposure times are equal ({values}): nothing to compare")
     _check_range(stack)
+    if integers and jnp.result_type(stack) in (jnp.uint8, jnp.uint16):
+        return jnp.asarray(stack), jnp.asarray(log_times, jnp.float32)
     stack = as_unit_float(jnp.asarray(stack))
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     stack = stack.astype(jnp.promote_types(stack.dtype, jnp.float32))
