@@ -3,6 +3,7 @@
 Input: radiance [..., h, w, c] float, linear, relative, >= 0. Output: float in [0, 1].
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -60,7 +61,12 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
       >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
       True
     """
-    radiance = jnp.asarray(radiance)
+    return _reinhard(jnp.asarray(radiance), key, burn_fraction)
+
+
+@jax.jit
+def _reinhard(radiance, key, burn_fraction):
+    """`reinhard`, compiled as one."""
     luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
     # In units of the brightest pixel, so that squares neither overflow nor vanish.
     peak = jnp.max(luminance)

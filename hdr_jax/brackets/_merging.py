@@ -26,6 +26,7 @@ STRIP_VALUES = 2**23
 GHOST_LINKS = 2
 # Pixels of all exposures together that the response is recovered from.
 RESPONSE_PIXELS = 2**22
+CANVAS = 256  # sides of the pictures for that are multiples of it
 # Share of the pixels that all exposures must show for it.
 MIN_COMMON = 0.01
 
@@ -61,10 +62,31 @@ def response(
             f"only {common:.1%} of the scene is shown by all exposures; expected {MIN_COMMON:.0%} "
             "at least. Leave out the pictures that show less, or give the camera's response."
         )
-    if common < 1:
+    stack, valid = on_canvas(stack, valid)
+    if not valid.all():
         options["valid"] = valid
     options.setdefault("num_levels", 256 if brackets.dtype == np.uint8 else 4096)
     return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
+
+
+def on_canvas(stack: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The exposures on a canvas of one of few sizes, for which programs are compiled already.
+
+    Args:
+      stack: [n, h, w, c].
+      valid: bool [n, h, w].
+
+    Returns:
+      (stack, valid) of sides that are multiples of CANVAS where they were longer than that; what is
+      added below and to the right is not valid.
+
+    Example:
+      >>> on_canvas(np.ones((2, 300, 200, 3)), np.ones((2, 300, 200), bool))[0].shape
+      (2, 512, 200, 3)
+    """
+    rest = [-side % CANVAS if side > CANVAS else 0 for side in stack.shape[1:3]]
+    added = [(0, 0), *((0, more) for more in rest)]
+    return np.pad(stack, [*added, (0, 0)]), np.pad(valid, added)
 
 
 def align(
@@ -165,12 +187,29 @@ def merge_strips(
                 trust = confidence(
                     stack, log_times, g, reference=reference, radius=radius, valid=valid
                 )
-            strip = merge(
-                stack, log_times, g, weighting=weighting, confidence=trust, extremes_once=True
-            )
-            radiance[start:stop] = np.asarray(strip)[start - first : stop - first]
+            strip = _merged_pixels(stack, trust, log_times=log_times, g=g, weighting=weighting)
+            radiance[start:stop] = strip[start - first : stop - first]
             advance()
     return radiance
+
+
+def _merged_pixels(stack: np.ndarray, trust: np.ndarray | None, **options) -> np.ndarray:
+    """`hdr_jax.merge.merge` of a strip as one row of pixels, whose numbers are few.
+
+    The row is filled up to 2 or 3 times a power of two, so that pictures of other sizes find the
+    program compiled.
+    """
+    n, height, width, channels = stack.shape
+    count = height * width
+    power = 1 << max(count - 1, 1).bit_length()
+    length = 3 * power // 4 if count <= 3 * power // 4 else power
+    row = np.pad(
+        stack.reshape(n, 1, count, channels), ((0, 0), (0, 0), (0, length - count), (0, 0))
+    )
+    if trust is not None:
+        trust = np.pad(trust.reshape(n, 1, count), ((0, 0), (0, 0), (0, length - count)))
+    merged = merge(row, confidence=trust, extremes_once=True, **options)
+    return np.asarray(merged)[0, :count].reshape(height, width, channels)
 
 
 def _strips(height: int, rows: int, margin: int) -> Iterator[tuple[int, int, int, int]]:

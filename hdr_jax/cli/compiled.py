@@ -26,7 +26,8 @@ def keep_compiled() -> None:
     except OSError:
         return  # a home that cannot be written to: everything works, only slower
     jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def cache_folder() -> pathlib.Path:
