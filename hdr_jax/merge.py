@@ -202,7 +202,15 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
     merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
     if extremes_once:
-        merged = _neutral_where_clipped(merged, _at(pictures, shortest))
+        brightest = _at(pictures, shortest)
+        # Under a condition XLA merges first, once; else it would for every channel of the median.
+        merged = jax.lax.cond(
+            jnp.any(brightest > NEARLY_WHITE),
+            _neutral_where_clipped,
+            lambda merged, _: merged,
+            merged,
+            brightest,
+        )
     return jnp.exp(merged - jnp.max(g))
 
 
