@@ -31,9 +31,9 @@ from hdr_jax import data, images, training
 from hdr_jax.cli import flags
 from hdr_jax.convert import load_vgg19
 from hdr_jax.errors import InputError
-from hdr_jax.models import HighlightModel, check_same_architecture
+from hdr_jax.models import HighlightModel, Model, check_same_architecture
 from hdr_jax.runs import description, figures, scores
-from hdr_jax.runs.checkpoints import Checkpoints, load_model
+from hdr_jax.runs.checkpoints import Checkpoints, DamagedCheckpoint, load_model
 from hdr_jax.runs.log import RunLog
 
 
@@ -201,10 +201,9 @@ def first_state(
       InputError: when the checkpoint is of another model, or the run of another configuration.
     """
     state = jax.device_get(training.create_state(setup, jax.random.key(config.seed)))
-    latest = checkpoints.latest_step
-    if latest is not None:
+    if checkpoints.latest_step is not None:
         before = description.check_same_run(workdir, config)
-        params, opt_state = checkpoints.restore(latest, setup.model, state.params, state.opt_state)
+        latest, params, opt_state = newest_whole(checkpoints, setup.model, state)
         config.init_from = before.get("init_from", "") if latest else str(workdir / "checkpoints")
         state = state.replace(step=np.int32(latest), params=params, opt_state=opt_state)
         return training.averaged(state) if latest else training.state_of(setup, params)
@@ -213,6 +212,39 @@ def first_state(
         check_same_architecture(model, setup.model, config.init_from)
         return jax.device_get(training.state_of(setup, params))
     return state
+
+
+def newest_whole(
+    checkpoints: Checkpoints, model: Model, state: training.TrainState
+) -> tuple[int, Any, Any]:
+    """The newest checkpoint that can be read; damaged ones after it are put aside, with a warning.
+
+    Args:
+      checkpoints: of the run, at least one.
+      model: which it is to fit.
+      state: of the shapes and types to read.
+
+    Returns:
+      (step, params, optimiser state).
+
+    Raises:
+      InputError: when none can be read (nothing is moved then), or it does not fit.
+    """
+    damaged = []
+    for step in reversed(checkpoints.steps()):
+        try:
+            restored = checkpoints.restore(step, model, state.params, state.opt_state)
+        except DamagedCheckpoint as error:
+            damaged.append((step, error))
+            continue
+        for bad, error in damaged:
+            place = checkpoints.put_aside(bad)
+            print(f"warning: {error}; going on from step {step}, the other is in {place}")
+        return step, *restored
+    reasons = "; ".join(str(error) for _, error in damaged)
+    raise InputError(
+        f"no checkpoint can be read: {reasons}. Restore a copy, or use a new --workdir"
+    )
 
 
 def check_devices(batch_size: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -141,6 +142,45 @@ def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
         first_state(config, tmp_path)
     config.force_resume = True
     assert first_state(config, tmp_path).step == 4
+
+
+def cut(checkpoint):
+    """Cuts its largest file in half."""
+    files = [path for path in checkpoint.rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+
+
+def empty(checkpoint):
+    shutil.rmtree(checkpoint)
+    checkpoint.mkdir()
+
+
+DAMAGE = {
+    "a truncated file": cut,
+    "no optimizer": lambda checkpoint: shutil.rmtree(checkpoint / "optimizer"),
+    "an empty folder": empty,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_checkpoint_is_put_aside(first_state, tmp_path, capsys, name):
+    config = tiny_config()
+    state = first_state(config, tmp_path)
+    description.write_config(tmp_path, config)
+    setup = training.Setup.from_config(config)
+    for step in (2, 4):
+        with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+            checkpoints.save(step, setup.model, state.params, state.opt_state)
+    DAMAGE[name](tmp_path / "checkpoints/4")
+    assert first_state(config, tmp_path).step == 2
+    said = capsys.readouterr().out
+    assert "checkpoint 4" in said and "going on from step 2" in said
+    assert (tmp_path / "damaged/4").is_dir() and not (tmp_path / "checkpoints/4").exists()
+    DAMAGE[name](tmp_path / "checkpoints/2")
+    with pytest.raises(InputError, match="no checkpoint can be read"):
+        first_state(config, tmp_path)
+    assert (tmp_path / "checkpoints/2").is_dir()
 
 
 @pytest.mark.slow

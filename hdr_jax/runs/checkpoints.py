@@ -29,6 +29,10 @@ with extra("train"):
     )
 
 
+class DamagedCheckpoint(InputError):
+    """A checkpoint that cannot be read whole."""
+
+
 class Checkpoints:
     """The checkpoints of a run, the newest `keep` of them.
 
@@ -95,9 +99,13 @@ class Checkpoints:
           imported weights do.
 
         Raises:
+          DamagedCheckpoint: when a part of it is missing or cannot be read.
           InputError: when the checkpoint is of another model or has other shapes.
         """
         place = f"checkpoint {step} in {self._manager.directory}"
+        reason = self._missing(step)
+        if reason:
+            raise DamagedCheckpoint(f"{place} is damaged ({reason})")
         check_same_architecture(model_from_fields(self._json(step, "model")), model, place)
         template = {"params": params}
         if self._has(step, "optimizer"):
@@ -105,7 +113,10 @@ class Checkpoints:
         items = {name: ocp.args.StandardRestore(tree) for name, tree in template.items()}
         try:
             restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # Orbax has no error of its own for what cannot be read
+            reason = self.damage(step)
+            if reason:
+                raise DamagedCheckpoint(f"{place} is damaged ({reason})") from error
             raise InputError(
                 f"{place} does not fit this configuration ({_first_line(error)}): use another "
                 "--workdir, or the configuration of the run"
@@ -114,6 +125,58 @@ class Checkpoints:
             if jax.tree.map(np.shape, restored[name]) != jax.tree.map(np.shape, tree):
                 raise InputError(f"{place}: its {name} have other shapes than this configuration's")
         return restored["params"], restored.get("optimizer", optimizer)
+
+    def damage(self, step: int) -> str:
+        """Reads a step through, whatever it is of.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          What is wrong with it; empty where it is whole.
+        """
+        missing = self._missing(step)
+        if missing:
+            return missing
+        for name in filter(lambda name: self._has(step, name), ("params", "optimizer")):
+            items = ocp.args.Composite(**{name: ocp.args.StandardRestore()})
+            try:
+                self._manager.restore(step, args=items)
+            except Exception as error:
+                return f"{name}: {_first_line(error)}"
+        return ""
+
+    def put_aside(self, step: int) -> pathlib.Path:
+        """Moves a damaged step out of the way, so that it can be written anew.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          Where it is now: `damaged` beside the checkpoints' folder.
+        """
+        folder = pathlib.Path(self._manager.directory)
+        place = folder.with_name("damaged") / str(step)
+        number = 0
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{step}.{number}")
+        place.parent.mkdir(exist_ok=True)
+        (folder / str(step)).rename(place)
+        self._manager.reload()
+        return place
+
+    def _missing(self, step: int) -> str:
+        """What a step lacks; a run's weights alone can only be an import, at step 0."""
+        wanted = ("params", "model", "optimizer") if step else ("params", "model")
+        lacking = [name for name in wanted if not self._has(step, name)]
+        if lacking:
+            return f"it has no {' and no '.join(lacking)}"
+        try:
+            model_from_fields(self._json(step, "model"))
+        except Exception as error:
+            return f"model: {_first_line(error)}"
+        return ""
 
     def restore_model(self, step: int) -> tuple[Model, Any]:
         """The model and the parameters of a step; no template needed.

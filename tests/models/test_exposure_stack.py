@@ -188,14 +188,16 @@ def test_gradient_of_linked_stack_is_the_full_one(params, scene, full_gradient, 
             assert largest(full_gradient[0][direction][name]) > 0.1
 
 
-@pytest.mark.parametrize("options", [dict(truth=True), dict(refine=False)])
+@pytest.mark.parametrize(
+    "options", [pytest.param(dict(truth=True), marks=pytest.mark.slow), dict(refine=False)]
+)
 def test_gradient_fed_with_the_truth_or_without_refinement(params, scene, options):
     expected = unrolled_gradient(params, scene, **options)
     assert_gradients_equal(linked_gradient("routed", params, scene, **options), expected)
     assert largest(expected[0]["up"]["global"]) > 0.1
 
 
-@pytest.mark.parametrize("way", ["own", "routed"])
+@pytest.mark.parametrize("way", [pytest.param("own", marks=pytest.mark.slow), "routed"])
 def test_own_losses_train_their_own_network(params, scene, way):
     weight = probe((2, 4, 4, 6, 3))
 
