@@ -5,7 +5,8 @@
       --config.manual_dir=/my/hdr/pictures --config.steps=5000
 
 Any field of the configuration can be overridden as --config.field=value; configs/paper.py explains
-them. Running the same command again goes on from the newest checkpoint. The work directory holds
+them. Running the same command again goes on from the newest checkpoint; Ctrl-C and SIGTERM end the
+step, save it and leave. The work directory holds
 
   config.json         the configuration of the run; going on under another one is refused, unless
                       --config.force_resume=True
@@ -18,6 +19,7 @@ them. Running the same command again goes on from the newest checkpoint. The wor
 
 import functools
 import pathlib
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +37,7 @@ from hdr_jax.models import HighlightModel, Model, check_same_architecture
 from hdr_jax.runs import description, figures, scores
 from hdr_jax.runs.checkpoints import Checkpoints, DamagedCheckpoint, load_model
 from hdr_jax.runs.log import RunLog
+from hdr_jax.runs.stopping import asked_to_stop
 
 
 def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
@@ -122,7 +125,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
     batches = data.to_devices(training_batches(setup, config, source, first, edges))
     last_scores: dict[str, float] = {}
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
-    with checkpoints, log:
+    with checkpoints, log, asked_to_stop() as stop:
         if first == 0 and primary:
             last_scores = validate(0)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
@@ -131,15 +134,20 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib
             references = training.draw_references(setup, step)
             state, terms = step_of_phase[phase](state, batch, references, vgg_params)
             log.put(done, terms, write=done % config.log_every == 0 or last)
-            if done % config.checkpoint_every == 0 or last:
+            if done % config.checkpoint_every == 0 or last or stop:
                 log.flush()  # a loss that is not finite stops the run before it is saved
                 host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
                 fields = config.to_dict()
                 checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
+            if stop:
+                log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
+                break
             if primary and (done % config.eval_every == 0 or last):
                 last_scores = validate(done)
                 log.restart_clock()
     batches.close()
+    if stop.signal == signal.SIGINT:
+        raise KeyboardInterrupt
     return last_scores
 
 

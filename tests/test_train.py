@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import jax
 import numpy as np
@@ -18,6 +20,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.models import parameter_shapes
 from hdr_jax.runs import description
 from hdr_jax.runs.checkpoints import Checkpoints, save_model
+from hdr_jax.runs.log import RunLog
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -45,8 +48,6 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     assert {"refinement_l1", "refinement_hdr", "refinement_cobi"} <= set(rows[-1])
     assert np.isfinite(list(rows[-1].values())).all() and scores["stack_psnr"] > 0
     assert (tmp_path / "whole/validation/step_000006.png").stat().st_size > 1000
-
-    from hdr_jax.runs.log import RunLog
 
     put = RunLog.put
 
@@ -142,6 +143,28 @@ def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
         first_state(config, tmp_path)
     config.force_resume = True
     assert first_state(config, tmp_path).step == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_step_and_saves_it(train, tmp_path, monkeypatch, number):
+    config = tiny_config()
+    config.update(checkpoint_every=100, refine_from=100)
+    put = RunLog.put
+
+    def signalled(self, step, terms, *, write):
+        put(self, step, terms, write=write)
+        if step == 3:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(RunLog, "put", signalled)
+    leaves = pytest.raises(KeyboardInterrupt) if number == signal.SIGINT else nullcontext()
+    with leaves:
+        train(config, tmp_path)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.steps() == [3]
+    assert len(lines(tmp_path)) == 3
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # as it was
 
 
 def cut(checkpoint):

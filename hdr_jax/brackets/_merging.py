@@ -187,6 +187,7 @@ def merge_strips(
                 trust = confidence(
                     stack, log_times, g, reference=reference, radius=radius, valid=valid
                 )
+            trust = None if trust is None else np.asarray(trust)
             strip = _merged_pixels(stack, trust, log_times=log_times, g=g, weighting=weighting)
             radiance[start:stop] = strip[start - first : stop - first]
             advance()

@@ -53,6 +53,11 @@ DIR holds 80000-gu.ckpt, 80000-gd.ckpt, 80000-su.ckpt, 80000-sd.ckpt, 80000-cbu.
 80000-cbd.ckpt. PyTorch is not needed, and no code of the files is run."""
 
 
+CHECKPOINT = """example:
+  hdr-jax checkpoint runs/mine
+
+Every file is read through; nothing is changed. Exit code 2 says that a checkpoint is damaged."""
+
 PICTURES_FIRST = "the pictures go first: hdr-jax merge a.jpg b.jpg --times 1/60 1/15"
 
 
@@ -70,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         prog="hdr-jax", description="Differentiable high-dynamic-range imaging in JAX."
     )
     subparsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add_command in (_merge, _plot, _reconstruct, _score, _data, _import):
+    for add_command in (_merge, _plot, _reconstruct, _score, _data, _import, _checkpoint):
         add_command(subparsers)
     return whole
 
@@ -230,6 +235,12 @@ def _data(subparsers) -> None:
     preview.add_argument("--data-dir", help="prepared data sets; TFDS's own folder by default")
     preview.add_argument("--manual-dir", help="the files that the data set is made from")
     preview.add_argument("-o", "--output", metavar="PNG", help="default <name>.png here")
+
+
+def _checkpoint(subparsers) -> None:
+    text = "Say what the checkpoints of a run are, and whether they are whole."
+    command = _command(subparsers, "checkpoint", "are checkpoints whole?", text, CHECKPOINT)
+    command.add_argument("directory", help="a run's work directory, or a folder of checkpoints")
 
 
 def _import(subparsers) -> None:

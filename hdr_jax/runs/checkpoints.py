@@ -208,6 +208,17 @@ class Checkpoints:
         """
         return self._json(step, "run")["config"] if self._has(step, "run") else {}
 
+    def versions(self, step: int) -> dict[str, str]:
+        """The versions of the libraries that wrote a step.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          {name: version}; empty where the checkpoint does not tell.
+        """
+        return self._json(step, "run")["versions"] if self._has(step, "run") else {}
+
     def steps(self) -> list[int]:
         """All complete steps, in order."""
         return sorted(self._manager.all_steps())
