@@ -107,7 +107,6 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_wheel_alone_passes_the_core_tests(wheel, tmp_path):
     python, variables = environment(tmp_path / "venv", wheel)
     say = "from hdr_jax import crf, merge, metrics; print(crf.__file__)"
