@@ -21,7 +21,7 @@ with extra("photographs"):
     from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
-DEFAULT = "highlights-2"
+DEFAULT = "highlights-3"
 
 
 def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
@@ -86,7 +86,7 @@ def save(name: str, model: HighlightModel, params: Any, made: str, folder=FOLDER
       made: how they were made, in words.
       folder: where to.
 
-    Example: `save("highlights-3", *load_model("runs/shipped")[:2], "configs/shipped.py")`
+    Example: `save("highlights-4", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
     leaves = flatten_dict(params).items()
     flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}
