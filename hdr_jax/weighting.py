@@ -134,12 +134,12 @@ def each_extreme_once(
     """`extremes_counted_once`, exposure by exposure.
 
     Args:
-      values: n arrays of one shape.
+      values: n arrays of one shape, pixel values in [0, 1].
       log_times: [n] natural logs of exposure times.
-      trusted: n arrays, or True.
+      trusted: n bool arrays of that shape, or True.
 
     Returns:
-      n arrays of bool.
+      n bool arrays of that shape.
 
     Not differentiable.
     Example:
