@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 # Before NumPy: the tests run in several processes, whose BLAS threads would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# [3] + [2, 3] is warned of: shapes of unequal rank meet by intention, or by mistake.
-os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "warn")
+# [3] + [2, 3] is an error: shapes of unequal rank meet by intention, which is written, or mistake.
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 # What a test compiles stays out of the user's cache.
 os.environ.setdefault("HDR_JAX_CACHE", "off")
 # Most of the time is XLA's: what one process has compiled the others and their children take over.

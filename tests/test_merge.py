@@ -111,7 +111,7 @@ DEGENERATE = {
 
 
 # Each shape is a program of its own, and those with the gradient through the solve are the largest.
-LARGEST = [(True, name) for name in ("sixteen exposures", "16-bit", "one channel")]
+LARGEST = [(True, name) for name in ("sixteen exposures", "16-bit", "one channel", "two exposures")]
 CASES = [
     pytest.param(full, name, marks=[pytest.mark.slow] * ((full, name) in LARGEST))
     for full in (False, True)

@@ -180,7 +180,7 @@ def full_gradient(params, scene):
     return unrolled_gradient(params, scene)
 
 
-@pytest.mark.parametrize("way", ["full", "routed"])
+@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "routed"])
 def test_gradient_of_linked_stack_is_the_full_one(params, scene, full_gradient, way):
     assert_gradients_equal(linked_gradient(way, params, scene), full_gradient)
     for direction in ("up", "down"):
@@ -225,6 +225,7 @@ def test_own_losses_train_their_own_network(params, scene, way):
         assert largest(got) == 0
 
 
+@pytest.mark.slow
 def test_losses_together_give_the_sum_of_their_gradients(params, scene):
     """One backward pass under "routed": own losses on their networks, the joint one everywhere."""
     weight = probe((2, 4, 4, 6, 3))
