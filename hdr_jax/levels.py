@@ -19,6 +19,9 @@ from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
 
+# Of white: from here on, and more and more up to white, a pixel of a photograph counts as clipped.
+CLIP_FROM = 0.97
+
 Pixels = TypeVar("Pixels", np.ndarray, Array)
 
 

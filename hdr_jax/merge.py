@@ -174,7 +174,8 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     exposures = [picture[0] for picture in jax.lax.split(stack, [1] * n)]
     pictures = [clamp(as_unit_float(picture), 0, 1) for picture in exposures]
     levels = [picture * (num_levels - 1) for picture in pictures]
-    weights = [_weights(z, g, weighting) for z in levels]
+    weigh = _weighing(g, weighting)
+    weights = [weigh(z) for z in levels]
     if not weight_gradient:
         weights = jax.lax.stop_gradient(weights)
     if stack.dtype == jnp.uint8 and num_levels == 256:
@@ -214,11 +215,13 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     return jnp.exp(merged - jnp.max(g))
 
 
-def _weights(levels, g, weighting):
-    """w(Z) of levels [h, w, c] from a camera of response g [c, num_levels]."""
+def _weighing(g, weighting):
+    """w, a function of levels [h, w, c] from a camera of response g [c, num_levels]."""
     if weighting == "noise":
-        return crf.lookup(levels, noise(g))
-    return weight_function(weighting)(levels, g.shape[-1])
+        table = noise(g)
+        return lambda levels: crf.lookup(levels, table)
+    weight = weight_function(weighting)
+    return lambda levels: weight(levels, g.shape[-1])
 
 
 def _curve_per_channel(g: ArrayLike, stack: Array) -> Array:

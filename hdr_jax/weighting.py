@@ -105,7 +105,7 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     return weights / jnp.max(weights, axis=-1, keepdims=True)
 
 
-def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool = True) -> Array:
+def extremes_counted_once(values: Array, log_times: Array) -> Array:
     """0 for all but the shortest nearly white and the longest nearly black exposures, else 1.
 
     Noise makes levels of white like 254, which tell nothing of how much brighter than white it was.
@@ -113,7 +113,6 @@ def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool
     Args:
       values: [n, ...] pixel values in [0, 1] of n exposures.
       log_times: [n] natural logs of exposure times.
-      trusted: bool [n, ...], which exposures may be the shortest or the longest.
 
     Returns:
       0 or 1, shape and type of `values`.
@@ -123,8 +122,7 @@ def extremes_counted_once(values: Array, log_times: Array, trusted: Array | bool
       >>> extremes_counted_once(jnp.array([0.99, 1.0, 0.5]), jnp.array([0.0, 1.0, 2.0])).tolist()
       [1.0, 0.0, 1.0]
     """
-    of_each = [True] * len(values) if isinstance(trusted, bool) else list(trusted)
-    counts = each_extreme_once(list(values), log_times, of_each)
+    counts = each_extreme_once(list(values), log_times, [True] * len(values))
     return jnp.stack(counts).astype(values.dtype)
 
 
@@ -136,7 +134,7 @@ def each_extreme_once(
     Args:
       values: n arrays of one shape, pixel values in [0, 1].
       log_times: [n] natural logs of exposure times.
-      trusted: n bool arrays of that shape, or True.
+      trusted: n bool arrays of that shape, or True: which may be the shortest or the longest.
 
     Returns:
       n bool arrays of that shape.

@@ -184,10 +184,9 @@ def merge_strips(
             valid &= ~contradicted(stack, log_times, valid)
             trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:
-                trust = confidence(
-                    stack, log_times, g, reference=reference, radius=radius, valid=valid
+                trust = np.asarray(
+                    confidence(stack, log_times, g, reference=reference, radius=radius, valid=valid)
                 )
-            trust = None if trust is None else np.asarray(trust)
             strip = _merged_pixels(stack, trust, log_times=log_times, g=g, weighting=weighting)
             radiance[start:stop] = strip[start - first : stop - first]
             advance()

@@ -27,7 +27,6 @@ with extra("photographs"):
     from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
 
 __all__ = [
-    "closed_highlights",
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",
@@ -37,6 +36,7 @@ __all__ = [
     "RGB_WEIGHTS",
     "camera_response",
     "canny",
+    "closed_highlights",
     "edge_weights",
     "equal_photos",
     "exposure_times",

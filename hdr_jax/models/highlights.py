@@ -24,10 +24,9 @@ import jax.numpy as jnp
 
 from hdr_jax import crf
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
+from hdr_jax.levels import CLIP_FROM
 from hdr_jax.models import convolution
 from hdr_jax.models.gain import GainNetwork, limited
-
-CLIP_FROM = 0.97  # of white: from here on the gain is faded in
 
 
 class HighlightOutput(NamedTuple):

@@ -19,9 +19,8 @@ import numpy as np
 
 from hdr_jax.exposure import log_inverse_sigmoid
 from hdr_jax.images import closed_highlights, reduced, rim_distance
-from hdr_jax.levels import as_unit_float
+from hdr_jax.levels import CLIP_FROM, as_unit_float
 from hdr_jax.models import HighlightModel
-from hdr_jax.models.highlights import CLIP_FROM
 
 # Longest side that the network sees, pixels. Of 192, 256, 384 and 512, 384 had the best mean Q on
 # middle exposures of real brackets against their merges (52.0, 53.2, 53.5, 53.0).

@@ -106,7 +106,7 @@ class Checkpoints:
         reason = self._missing(step)
         if reason:
             raise DamagedCheckpoint(f"{place} is damaged ({reason})")
-        check_same_architecture(model_from_fields(self._json(step, "model")), model, place)
+        check_same_architecture(self.model(step), model, place)
         template = {"params": params}
         if self._has(step, "optimizer"):
             template["optimizer"] = optimizer
@@ -173,7 +173,7 @@ class Checkpoints:
         if lacking:
             return f"it has no {' and no '.join(lacking)}"
         try:
-            model_from_fields(self._json(step, "model"))
+            self.model(step)
         except Exception as error:
             return f"model: {_first_line(error)}"
         return ""
@@ -187,7 +187,7 @@ class Checkpoints:
         Returns:
           (model, params).
         """
-        model = model_from_fields(self._json(step, "model"))
+        model = self.model(step)
         # Named explicitly, so that a checkpoint written on other devices is read onto this one.
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         template = jax.tree.map(
@@ -196,6 +196,29 @@ class Checkpoints:
         )
         items = ocp.args.Composite(params=ocp.args.StandardRestore(template))
         return model, self._manager.restore(step, args=items)["params"]
+
+    def model(self, step: int) -> Model:
+        """The model of a step, without its parameters.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          The model, unbound.
+        """
+        return model_from_fields(self._json(step, "model"))
+
+    def files(self, step: int) -> list[pathlib.Path]:
+        """The files of a step.
+
+        Args:
+          step: one that was saved.
+
+        Returns:
+          Their paths.
+        """
+        folder = pathlib.Path(self._manager.directory) / str(step)
+        return [path for path in folder.rglob("*") if path.is_file()]
 
     def config(self, step: int) -> dict[str, Any]:
         """The configuration that a step was trained with.
@@ -276,7 +299,7 @@ def load_model(directory: str | pathlib.Path, step: int | None = None) -> tuple[
 
     Example: `model, params, step = load_model("runs/quickstart")`
     """
-    with _found(directory, step) as (checkpoints, step):
+    with opened(directory, step) as (checkpoints, step):
         return *checkpoints.restore_model(step), step
 
 
@@ -294,13 +317,27 @@ def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[
 
     Example: `load_config("runs/quickstart").get("edge_weights")`
     """
-    with _found(directory, step) as (checkpoints, step):
+    with opened(directory, step) as (checkpoints, step):
         return checkpoints.config(step)
 
 
 @contextlib.contextmanager
-def _found(directory: str | pathlib.Path, step: int | None) -> Iterator[tuple[Checkpoints, int]]:
-    """The checkpoints of a directory and a step that is among them."""
+def opened(
+    directory: str | pathlib.Path, step: int | None = None
+) -> Iterator[tuple[Checkpoints, int]]:
+    """The checkpoints of a directory and a step that is among them.
+
+    Args:
+      directory, step: as `load_model`.
+
+    Yields:
+      (checkpoints, step).
+
+    Raises:
+      InputError: as `load_model`.
+
+    Example: `with opened("runs/quickstart") as (checkpoints, newest): ...`
+    """
     inside = pathlib.Path(directory) / "checkpoints"
     folder = inside if inside.is_dir() else pathlib.Path(directory)
     if not folder.is_dir():
