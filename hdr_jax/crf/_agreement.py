@@ -66,12 +66,15 @@ def agreement(levels: Array, log_times: Array, usable: Array) -> tuple[Array, Ar
         agreed = _weighted_median(log_radiance, jnp.square(base * weight))
         return unit * jnp.abs(log_radiance - agreed), _deviation(log_radiance, unit, usable), g
 
-    def round_of(index, trust):
-        off, deviation, _ = fit(trust)
+    def round_of(index, last):
+        off, deviation, _ = last
         absolute = jax.lax.rsqrt(jnp.maximum(off / deviation, 1))
-        return base * jnp.where(index < ROUNDS[0], absolute, _welsch(off / deviation))
+        trust = jnp.where(index <= ROUNDS[0], absolute, _welsch(off / deviation))
+        return fit(base * trust)
 
-    off, deviation, g = fit(jax.lax.fori_loop(0, sum(ROUNDS), round_of, base))
+    # Nothing is off at first, so that all are trusted; one place that fits keeps the program short.
+    nothing = jnp.zeros_like(levels), jnp.ones((), levels.dtype), jnp.zeros(KNOTS, levels.dtype)
+    off, deviation, g = jax.lax.fori_loop(0, 1 + sum(ROUNDS), round_of, nothing)
     agrees = off <= jnp.maximum(OUTLIER * deviation, LEAST_OUTLIER)
     return agrees[:, jnp.argsort(order)], deviation, g
 

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.levels import clamp
 from hdr_jax.sampling import LEVEL_SPREAD
 
 # Pixels across, in pictures of fewer pixels than SMALL and in others. A wider window averages more
@@ -53,7 +52,7 @@ def draw(
     flat in one exposure thus gains nothing by it.
 
     Args:
-      parts: `windows` of a stack in [0, 1].
+      parts: `windows` of a stack in [0, 1], no pixel beyond.
       log_times: [n] natural logs of exposure times.
       num_samples: p.
       valid: bool [n, h, w], False where an exposure holds no data; such windows are not drawn.
@@ -64,7 +63,6 @@ def draw(
 
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
-    parts = [clamp(part, 0, 1) for part in parts]
     mean = _by_place(functools.reduce(jnp.add, parts) / len(parts))  # [c, n, places]
     lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
     spread = _by_place(highest - lowest)

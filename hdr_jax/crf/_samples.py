@@ -14,6 +14,7 @@ from jax.core import Tracer
 from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
 from hdr_jax.crf._pixels import draw, windows
+from hdr_jax.levels import clamp
 from hdr_jax.weighting import extremes_counted_once
 
 # Pixels are followed where at least this share of neighbouring exposures is in register, and ln E
@@ -66,7 +67,7 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 @functools.partial(jax.jit, static_argnums=2)
 def _drawn(stack, log_times, num_samples, valid):
     """Samples that follow pixels, see `draw`."""
-    return draw(windows(stack), log_times, num_samples, **_given(valid))
+    return draw(windows(clamp(stack, 0, 1)), log_times, num_samples, **_given(valid))
 
 
 _agreements = jax.jit(jax.vmap(agreement, (0, None, 0)))
