@@ -1,0 +1,39 @@
+"""The parsers of `hdr-jax`; nothing but argparse is loaded to give help or to refuse arguments."""
+
+import argparse
+
+from hdr_jax.cli.parsers._maps import add_plot, add_score
+from hdr_jax.cli.parsers._photographs import PICTURES_FIRST, add_merge, add_reconstruct
+from hdr_jax.cli.parsers._runs import add_checkpoint, add_data, add_import
+
+__all__ = ["PICTURES_FIRST", "parser"]
+
+# In the order in which the help lists them; each adds its parser to the subparsers.
+COMMANDS = (
+    add_merge,
+    add_plot,
+    add_reconstruct,
+    add_score,
+    add_data,
+    add_import,
+    add_checkpoint,
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the program; `command` of its result names the subcommand.
+
+    Returns:
+      A parser with one subparser for each command.
+
+    Example:
+      >>> parser().parse_args(["plot", "a.csv"]).command
+      'plot'
+    """
+    whole = argparse.ArgumentParser(
+        prog="hdr-jax", description="Differentiable high-dynamic-range imaging in JAX."
+    )
+    subparsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add_command in COMMANDS:
+        add_command(subparsers)
+    return whole
