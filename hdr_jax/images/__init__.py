@@ -3,11 +3,12 @@
 from hdr_jax.errors import extra
 
 with extra("photographs"):
+    from hdr_jax.images._avif import write_avif
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
     from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
     from hdr_jax.images._highlights import closed_highlights, rim_distance
     from hdr_jax.images._metadata import OWN_SOFTWARE
-    from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, named_errors
+    from hdr_jax.images._paths import HDR_SUFFIXES, JPEG_SUFFIXES, PHOTO_SUFFIXES, named_errors
     from hdr_jax.images._photographs import (
         equal_photos,
         is_raw,
@@ -15,7 +16,7 @@ with extra("photographs"):
         read_photo,
         read_stack,
     )
-    from hdr_jax.images._pictures import read_hdr, write
+    from hdr_jax.images._pictures import is_radiance_map, read_hdr, write
     from hdr_jax.images._resizing import reduced, resized
     from hdr_jax.images._response_files import (
         CURVE_SUFFIXES,
@@ -24,13 +25,17 @@ with extra("photographs"):
         read_response,
         write_response,
     )
+    from hdr_jax.images._screens import write_brightened, write_ultra_hdr
     from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
+    from hdr_jax.images._writing import PEAK
 
 __all__ = [
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",
+    "JPEG_SUFFIXES",
     "OWN_SOFTWARE",
+    "PEAK",
     "PHOTO_SUFFIXES",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
@@ -41,6 +46,7 @@ __all__ = [
     "equal_photos",
     "exposure_times",
     "find_photos",
+    "is_radiance_map",
     "is_raw",
     "named_errors",
     "named_response",
@@ -54,5 +60,8 @@ __all__ = [
     "resized",
     "rim_distance",
     "write",
+    "write_avif",
+    "write_brightened",
     "write_response",
+    "write_ultra_hdr",
 ]

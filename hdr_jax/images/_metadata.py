@@ -56,6 +56,9 @@ def read(path: pathlib.Path) -> Metadata:
     with opened(path) as picture:
         exif = picture.getexif()
         tags = {SOFTWARE: picture.info.get("Software", ""), **exif, **exif.get_ifd(EXIF)}
+        segments = getattr(picture, "applist", ())
+        if any(name == "COM" and text.startswith(OWN_SOFTWARE.encode()) for name, text in segments):
+            tags[SOFTWARE] = OWN_SOFTWARE  # of a result with the EXIF data of a photograph
         index = exif.get_ifd(INTEROPERABILITY).get(1)
         return _of_tags(tags, picture.info.get("icc_profile"), index)
 

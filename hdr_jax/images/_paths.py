@@ -17,6 +17,7 @@ RAW_SUFFIXES = (
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )  # fmt: skip
 HDR_SUFFIXES = (".hdr", ".exr")
+JPEG_SUFFIXES = (".jpg", ".jpeg")  # may hold a gain map
 # A file of a few bytes can promise any size: what is larger than this is refused before memory is
 # asked for.
 MAX_PIXELS = 2**28

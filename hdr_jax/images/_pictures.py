@@ -1,10 +1,12 @@
 """Radiance maps read, and any picture written.
 
 Radiance maps are float32 `[h, w, 3]` linear RGB of Rec.709's primaries, in Radiance's format
-(`.hdr`) or OpenEXR (`.exr`). Whatever is wrong with a file is an `InputError` that names it. Files
-are written under a temporary name and then renamed, so that there is never half a file.
+(`.hdr`), OpenEXR (`.exr`), or a JPEG with a gain map (Ultra HDR). Whatever is wrong with a file is
+an `InputError` that names it. Files are written under a temporary name and then renamed, so that
+there is never half a file.
 """
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
 
@@ -12,8 +14,8 @@ import numpy as np
 
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
-from hdr_jax.images import _exr, _formats, _radiance, _writing
-from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, existing, named_errors
+from hdr_jax.images import _exr, _formats, _radiance, _ultra_hdr, _writing
+from hdr_jax.images._paths import HDR_SUFFIXES, JPEG_SUFFIXES, PathLike, existing, named_errors
 
 
 def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
@@ -23,8 +25,9 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
     what is stored is divided by the exposure that a Radiance header tells.
 
     Args:
-      path: a Radiance (`.hdr`) or OpenEXR (`.exr`) file. Of an EXR the channels R, G, B are read,
-        or Y with RY and BY, or X, Y, Z, or Y, repeated to three channels.
+      path: a Radiance (`.hdr`) or OpenEXR (`.exr`) file, or a JPEG with a gain map. Of an EXR the
+        channels R, G, B are read, or Y with RY and BY, or X, Y, Z, or Y, repeated to three
+        channels. Of a JPEG all of the gain map is applied; 1 is white of the ordinary picture.
       layer: of an EXR with several; by default the one without a name, else the whole picture
         where its name tells (`beauty`, `Combined`, ...).
 
@@ -44,14 +47,17 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
       1000.5
     """
     path = existing(path)
-    if path.suffix.lower() not in HDR_SUFFIXES:
+    if path.suffix.lower() not in HDR_SUFFIXES + JPEG_SUFFIXES:
         raise InputError(
-            f"read_hdr got {path}; expected a file ending in {' or '.join(HDR_SUFFIXES)}. "
-            "Photographs are read by read_photo."
+            f"read_hdr got {path}; expected a file ending in {' or '.join(HDR_SUFFIXES)}, or a "
+            "JPEG with a gain map. Photographs are read by read_photo."
         )
     with named_errors(path, "a radiance map"):
         kind = _formats.sniffed(path)
-        radiance = _exr.read(path, layer) if kind == "OpenEXR" else _radiance.read(path)
+        if kind == "OpenEXR":
+            radiance = _exr.read(path, layer)
+        else:
+            radiance = (_ultra_hdr if kind == "JPEG" else _radiance).read(path)
     bad = np.count_nonzero(~np.isfinite(radiance))
     if bad:
         raise InputError(
@@ -59,6 +65,31 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
             "first, for instance with numpy.nan_to_num."
         )
     return radiance
+
+
+def is_radiance_map(path: PathLike) -> bool:
+    """Whether `read_hdr` reads a file, by its content: a radiance map, or a JPEG with a gain map.
+
+    Args:
+      path: of a file.
+
+    Returns:
+      True or False; False also for a JPEG whose gain map is damaged.
+
+    Raises:
+      InputError: if there is no such file.
+
+    Not differentiable.
+    Example: `is_radiance_map("PXL_20260101.jpg")`
+    """
+    path = existing(path)
+    with named_errors(path, "a radiance map"):
+        kind = _formats.sniffed(path)
+        if kind != "JPEG":
+            return kind in _formats.HDR_FORMATS
+    with contextlib.suppress(ValueError):
+        return _ultra_hdr.find(path.read_bytes()) is not None
+    return False
 
 
 def write(

@@ -78,9 +78,32 @@ def in_rec709(radiance: np.ndarray, chromaticities: tuple[float, ...] | None) ->
       >>> [round(float(x), 2) for x in seen[0, 0]]
       [-0.4, 1.0, -0.04]
     """
-    if chromaticities is None or np.allclose(chromaticities, REC709, atol=SAME):
+    return radiance if chromaticities is None else converted(radiance, chromaticities, REC709)
+
+
+def converted(
+    radiance: np.ndarray, source: tuple[float, ...], target: tuple[float, ...]
+) -> np.ndarray:
+    """Light of given primaries in others.
+
+    Args:
+      radiance: float32 [h, w, 3].
+      source, target: eight numbers each.
+
+    Returns:
+      float32 [h, w, 3]; the same array where the primaries are equal.
+
+    Raises:
+      Unsupported: if the primaries span no colours.
+
+    Example:
+      >>> white = np.ones((1, 1, 3), np.float32)
+      >>> converted(white, SPACES["sRGB"], SPACES["Rec. 2020"]).round(3).tolist()
+      [[[1.0, 1.0, 1.0]]]
+    """
+    if np.allclose(source, target, atol=SAME):
         return radiance
-    matrix = np.linalg.solve(to_xyz(REC709), to_xyz(chromaticities))
+    matrix = np.linalg.solve(to_xyz(target), to_xyz(source))
     return radiance @ matrix.T.astype(np.float32)
 
 

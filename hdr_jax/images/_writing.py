@@ -10,10 +10,13 @@ from PIL import Image
 
 from hdr_jax.errors import InputError
 from hdr_jax.images._metadata import OWN_SOFTWARE, SOFTWARE
-from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES
+from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, PathLike
 from hdr_jax.levels import as_unit_float
 
 DESCRIPTION = 0x010E  # the EXIF tag
+PEAK = 4.0  # stops above white; 3250 cd/m^2 where white is 203, more than screens of today show
+HIGHEST_PEAK = 12.0
+LONGEST_SIDE = 65535  # of a JPEG
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
 
@@ -100,3 +103,25 @@ def to_levels(image: np.ndarray, keep_16_bits: bool) -> np.ndarray:
     if np.issubdtype(image.dtype, np.floating):
         return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
     return image
+
+
+def check_for_screens(
+    path: PathLike, suffixes: tuple[str, ...], values: np.ndarray, peak: float
+) -> pathlib.Path:
+    """The path, if what is to be written can be."""
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in suffixes or not path.parent.is_dir():
+        raise InputError(
+            f"got {path}; expected a name ending in {suffixes[0]} in a folder there is."
+        )
+    if values.ndim != 3 or values.shape[2] != 3 or not values.size or values.dtype.kind != "f":
+        raise InputError(
+            f"got {values.dtype} {values.shape} for {path}; expected floats [h, w, 3]."
+        )
+    if max(values.shape[:2]) > LONGEST_SIDE and ".jpg" in suffixes:
+        raise InputError(f"{path} would be longer than the {LONGEST_SIDE} pixels of a JPEG.")
+    if not np.isfinite(values).all():
+        raise InputError(f"got NaN or infinite pixels for {path}; expected finite values.")
+    if not 0 < peak <= HIGHEST_PEAK:
+        raise InputError(f"got a peak of {peak:g} stops; expected above 0 and at most 12.")
+    return path

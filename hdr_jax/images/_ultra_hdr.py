@@ -1,0 +1,154 @@
+"""JPEGs with a gain map, read: an ordinary picture that is HDR where the screen can.
+
+Read here and not by libultrahdr (`imagecodecs`), which takes no side above 8192 pixels, does not
+say what primaries its result has, and fills up gain maps that are cut short. The tests compare.
+"""
+
+import io
+import pathlib
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _metadata
+from hdr_jax.images._gain_map import GainMap
+from hdr_jax.images._paths import Unsupported, check_size, warn
+from hdr_jax.images._primaries import SPACES, converted, space_of_profile
+from hdr_jax.images._resizing import resized
+from hdr_jax.images._samples import upright
+
+# Where the profile's curve is not that of sRGB: the exponent of its power function.
+EXPONENTS = {"Adobe RGB (1998)": 563 / 256, "ProPhoto RGB": 1.8}
+ICC = b"ICC_PROFILE\0"
+
+
+class Found(NamedTuple):
+    """The pictures of a JPEG with a gain map."""
+
+    base: _jpeg.Picture
+    gains: _jpeg.Picture
+    gain_map: GainMap
+
+
+def find(data: bytes) -> Found | None:
+    """The gain map of a JPEG.
+
+    It is looked for in the pictures that follow the first one, as editors seldom keep the lists of
+    them (Multi-Picture Format, Container) right.
+
+    Args:
+      data: the file.
+
+    Returns:
+      The pictures and what they mean, by ISO 21496-1, else by XMP; None without a gain map.
+
+    Raises:
+      Unsupported: for an HDR picture whose gain map leads to the ordinary one.
+      ValueError: if it is damaged.
+    """
+    if _gain_map.ISO not in data and _gain_map_xmp.NAMESPACE.encode() not in data:
+        return None
+    base, *others = _jpeg.pictures(data)
+    for picture in others:
+        for blob in picture.payloads(_jpeg.APP2, _gain_map.ISO):
+            return Found(base, picture, _gain_map.from_iso(blob))
+        for packet in picture.payloads(_jpeg.APP1, _jpeg.XMP):
+            gain_map = _gain_map_xmp.from_xmp(packet)
+            if gain_map:
+                return Found(base, picture, gain_map)
+    return None
+
+
+def read(path: pathlib.Path) -> np.ndarray:
+    """The light of a JPEG with a gain map, all of it applied.
+
+    Args:
+      path: of the file.
+
+    Returns:
+      float32 [h, w, 3], upright, linear, Rec.709; 1 is white of the ordinary picture.
+
+    Raises:
+      Unsupported: for a JPEG without a gain map, or a size beyond all bounds.
+      ValueError: if the file is damaged.
+    """
+    data = path.read_bytes()
+    found = find(data)
+    if found is None:
+        raise Unsupported("is a JPEG without a gain map: a photograph, and no radiance map")
+    metadata = _metadata.read(path)  # refuses sizes beyond all bounds
+    base, values = decoded(found.base.data), decoded(found.gains.data)
+    own = metadata.space
+    if metadata.profile and own is None:
+        warn(path, "has primaries that are not known; they are taken for those of sRGB")
+    space = own or "sRGB"
+    applied = space if found.gain_map.in_base_primaries else _space(found.gains) or space
+    light = linear(base, space)
+    if applied != space:
+        light = converted(light, SPACES[space], SPACES[applied])
+    height, width = light.shape[:2]
+    for channel in range(3):
+        plane = values[..., min(channel, values.shape[2] - 1)]
+        plane = resized(plane.astype(np.float32) / 255, height, width)
+        light[..., channel] = found.gain_map.light(light[..., channel], plane, channel)
+    np.maximum(light, 0, out=light)
+    return upright(converted(light, SPACES[applied], SPACES["sRGB"]), metadata.orientation)
+
+
+def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
+    """Linear light of levels by the curve of their space.
+
+    Args:
+      levels: uint8, any shape.
+      space: a name of SPACES; None is sRGB.
+
+    Returns:
+      float32, the same shape, in [0, 1].
+
+    Example:
+      >>> linear(np.array([0, 188, 255], np.uint8), "sRGB").round(2).tolist()
+      [0.0, 0.5, 1.0]
+    """
+    encoded = np.arange(256) / 255
+    if space in EXPONENTS:
+        table = encoded ** EXPONENTS[space]
+    else:
+        table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return table.astype(np.float32)[levels]
+
+
+def decoded(jpeg: bytes) -> np.ndarray:
+    """The levels of one JPEG.
+
+    Args:
+      jpeg: its bytes.
+
+    Returns:
+      uint8 [h, w, 1] or [h, w, 3], not turned.
+
+    Raises:
+      Unsupported: for a size beyond all bounds, or separations.
+      OSError: if it is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of large pictures, and of lists of pictures not given here
+        try:
+            picture = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
+        except Image.DecompressionBombError as error:
+            raise Unsupported(f"is too large: {error}") from error
+    with picture:
+        check_size(*picture.size)
+        if picture.mode not in ("L", "RGB"):
+            raise Unsupported(f"holds a JPEG of mode {picture.mode}; expected gray or RGB")
+        levels = np.asarray(picture)
+    return levels if levels.ndim == 3 else levels[..., None]
+
+
+def _space(picture: _jpeg.Picture) -> str | None:
+    """The primaries by the ICC profile within a JPEG."""
+    parts = sorted(picture.payloads(_jpeg.APP2, ICC))  # each begins with its number
+    return space_of_profile(b"".join(part[2:] for part in parts)) if parts else None
