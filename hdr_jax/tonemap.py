@@ -64,17 +64,83 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
     return _reinhard(jnp.asarray(radiance), key, burn_fraction)
 
 
+def adaptation(
+    radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0.01
+) -> tuple[Array, Array]:
+    """What `reinhard` finds out about a scene before it changes any pixel.
+
+    For maps too large to be tone-mapped as a whole: measure a reduced one, then call
+    `with_adaptation` strip by strip.
+
+    Args:
+      radiance: [h, w, 3] or [h, w, 1], linear, >= 0.
+      key: as for `reinhard`.
+      burn_fraction: as for `reinhard`.
+
+    Returns:
+      Scalars: the factor that gives the scene's geometric mean the luminance `key`, and L_white,
+      which is luminance times that factor.
+
+    Differentiable in `radiance`.
+    Source: Reinhard et al. 2002, Eq. 1 and 4.
+    Example:
+      >>> scale, white = adaptation(jnp.full((4, 4, 3), 9.0))
+      >>> round(float(scale), 3), round(float(white), 2)
+      (0.02, 0.18)
+    """
+    radiance = jnp.asarray(radiance)
+    luminance, peak = _luminance(radiance)
+    gain, white = _adaptation(luminance / peak, key, burn_fraction)
+    return gain / peak, white
+
+
+def with_adaptation(radiance: ArrayLike, scale: ArrayLike, white: ArrayLike) -> Array:
+    """`reinhard` with what `adaptation` found.
+
+    Args:
+      radiance: [h, w, 3] or [h, w, 1], linear, >= 0, any part of the scene.
+      scale: scalar.
+      white: scalar.
+
+    Returns:
+      Picture [h, w, c] float in [0, 1], sRGB-encoded.
+
+    Differentiable in `radiance`.
+    Source: Reinhard et al. 2002, Eq. 4.
+    Example:
+      >>> radiance = jnp.array([[[0.5] * 3, [4.0] * 3]])
+      >>> picture = with_adaptation(radiance, *adaptation(radiance))
+      >>> bool(jnp.allclose(picture, reinhard(radiance), atol=1e-6))
+      True
+    """
+    scaled = jnp.asarray(radiance) * scale
+    return _compressed(_luminance(scaled)[0], scaled, white)
+
+
 @jax.jit
 def _reinhard(radiance, key, burn_fraction):
     """`reinhard`, compiled as one."""
-    luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
-    # In units of the brightest pixel, so that squares neither overflow nor vanish.
-    peak = jnp.max(luminance)
-    peak = jnp.where(peak > 0, peak, 1)
+    luminance, peak = _luminance(radiance)
     luminance, radiance = luminance / peak, radiance / peak
+    gain, white = _adaptation(luminance, key, burn_fraction)
+    return _compressed(gain * luminance, gain * radiance, white)
+
+
+def _luminance(radiance):
+    """Luminance [h, w, 1] and its largest value, by which squares neither overflow nor vanish."""
+    luminance = color.luminance(radiance)[..., None] if radiance.shape[-1] == 3 else radiance
+    peak = jnp.max(luminance)
+    return luminance, jnp.where(peak > 0, peak, 1)
+
+
+def _adaptation(luminance, key, burn_fraction):
+    """Gain and white of luminance in units of its largest value."""
     log_mean = jnp.mean(jnp.log(jnp.maximum(luminance, DARKEST)))
     gain = key / jnp.exp(log_mean)
-    scaled = gain * luminance
-    white = jnp.maximum(jnp.quantile(scaled, 1 - burn_fraction), DARKEST)
-    compressed = (1 + scaled / white**2) / (1 + scaled)  # L_d / L
-    return color.linear_to_srgb(clamp(gain * radiance * compressed, 0, 1))
+    return gain, jnp.maximum(jnp.quantile(gain * luminance, 1 - burn_fraction), DARKEST)
+
+
+def _compressed(luminance, radiance, white):
+    """Radiance times L_d / L of its luminance, display-encoded."""
+    share = (1 + luminance / white**2) / (1 + luminance)
+    return color.linear_to_srgb(clamp(radiance * share, 0, 1))

@@ -7,6 +7,7 @@ with extra("photographs"):
     from hdr_jax.brackets._brackets import Brackets, Exposures, InMemory, load
     from hdr_jax.brackets._deghosting import confidence, reference_index
     from hdr_jax.brackets._merging import align, merge_strips, response
+    from hdr_jax.brackets._splitting import split
 
 __all__ = [
     "Brackets",
@@ -20,4 +21,5 @@ __all__ = [
     "register",
     "response",
     "shift",
+    "split",
 ]

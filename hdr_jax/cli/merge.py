@@ -9,11 +9,11 @@ import warnings
 import numpy as np
 
 from hdr_jax import brackets, images, progress
-from hdr_jax.cli.outputs import check, write_preview
+from hdr_jax.cli import merge_files
 from hdr_jax.cli.parsers import PICTURES_FIRST
+from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
-from hdr_jax.runs import figures
 
 MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
 UNITS = (
@@ -29,43 +29,66 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"got {misplaced[0]} as an exposure; {PICTURES_FIRST}")
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
+    with Report(args.json, "merge") as report:
+        if args.split:
+            merge_files.check_split(args)
+            groups = brackets.split(paths)
+            report.say(f"{len(paths)} photographs are {len(groups)} brackets")
+        else:
+            groups = [paths]
+        # All are checked before one is merged: a mistake must not stop the work half-way.
+        outputs = merge_files.planned(args, groups)
+        for group, files in zip(groups, outputs, strict=True):
+            merge(group, files, args, report)
+    return 0
+
+
+def merge(
+    paths: list[pathlib.Path],
+    outputs: dict[str, pathlib.Path],
+    args: argparse.Namespace,
+    report: Report,
+) -> None:
+    """One bracket: recovers or takes the response, merges, writes."""
     if len(paths) < 2:
         raise InputError(
             f"got one picture, {paths[0]}; expected at least two exposures of a scene, or a folder."
         )
-    log_times = read_log_times(paths, args)
-    outputs = output_paths(args, paths)
+    log_times = read_log_times(paths, args, report)
     reference = named_index(args.reference, paths)
+    found = {"photographs": [str(path) for path in paths], "outputs": {}}
+    found |= {"ev" if args.ev else "exposure_times_s": exposures(log_times, args)}
     with brackets.load(paths, progress=progress.bar) as loaded:
-        describe(loaded, log_times, paths)
+        describe(loaded, log_times, paths, report)
         warn_of_order(loaded, log_times, paths)
-        g = camera_response(loaded, log_times, args, images.is_raw(paths[0]))
-        if "map" not in outputs:
-            write_curve(outputs, g)
-            return 0
-        if reference is None:
-            reference = brackets.reference_index(loaded.thinned(2**18))
-        merged = loaded
-        if args.align:
-            merged, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
-            moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
-            height, width = merged.shape[1:3]
-            print(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
-        ghosts = reference if args.deghost else None
-        with merged:
-            radiance = brackets.merge_strips(
-                merged, log_times, g, reference=ghosts, progress=progress.bar
-            )
-    units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
-    write_map(outputs, radiance, [units, exposures_text(log_times, args)], paths)
-    write_curve(outputs, g)
-    stops = np.log2(radiance.max() / radiance.min())
-    print(f"{outputs['map']}: {radiance.shape[1]} x {radiance.shape[0]}, {stops:.1f} stops")
-    print(units)
-    return 0
+        g = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
+        if "map" in outputs:
+            merged = aligned(loaded, log_times, g, reference, paths, args, report)
+            units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
+            notes = [units, exposures_text(log_times, args)]
+            found |= merge_files.write_map(outputs, merged, notes, paths, args.peak, report)
+            report.assume(f"unit: {units}")
+    found["outputs"] |= merge_files.write_curve(outputs, g, report)
+    report.results.append(found)
 
 
-def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
+def aligned(loaded, log_times, g, reference, paths, args, report: Report) -> np.ndarray:
+    """The radiance map [h, w, 3], of registered pictures and without ghosts where that is asked."""
+    if reference is None:
+        reference = brackets.reference_index(loaded.thinned(2**18))
+        if args.align or args.deghost:
+            report.assume(f"reference: {paths[reference].name}, the best exposed picture")
+    if args.align:
+        loaded, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
+        moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
+        height, width = loaded.shape[1:3]
+        report.say(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
+    ghosts = reference if args.deghost else None
+    with loaded:
+        return brackets.merge_strips(loaded, log_times, g, reference=ghosts, progress=progress.bar)
+
+
+def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: Report):
     """Natural logs of the exposure times [n], as the options or the files say."""
     if args.times and args.ev:
         raise InputError("got both --times and --ev; expected one of them")
@@ -83,6 +106,8 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
         log_times = np.asarray(ev_to_log_times(ev))
     else:
         times = _words(args.times) if args.times else None
+        if times is None:
+            report.assume(f"exposure times: {images.exposure_source(paths)}")
         log_times = np.log(images.exposure_times(paths, times))
     stops = np.ptp(log_times) / np.log(2)
     if stops < MIN_STOPS:
@@ -94,16 +119,25 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace):
     return log_times
 
 
+def exposures(log_times, args: argparse.Namespace) -> list[float]:
+    """Stops as they were given, else seconds."""
+    values = log_times / np.log(2) if args.ev else np.exp(log_times)
+    return [float(f"{value:.6g}") for value in values]
+
+
 def exposures_text(log_times, args: argparse.Namespace) -> str:
     """The exposures as they are noted in the header of the map."""
     if args.ev:
-        return f"exposures at EV {' '.join(f'{x:g}' for x in log_times / np.log(2))}"
-    return f"exposures of {' '.join(f'{x:.4g}' for x in np.exp(log_times))} s"
+        return f"exposures at EV {' '.join(f'{x:g}' for x in exposures(log_times, args))}"
+    return f"exposures of {' '.join(f'{x:.4g}' for x in exposures(log_times, args))} s"
 
 
-def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
+def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, report: Report):
     """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
     name = args.response or ("linear" if raw else None)
+    if not args.response:
+        how = "linear, as raw files are" if raw else f"recovered from the pictures, {args.method}"
+        report.assume(f"response: {how}")
     if name:
         # 16 bits hold more than 256 levels can tell apart in the dark.
         return images.camera_response(name, 256 if loaded.dtype == np.uint8 else 4096)
@@ -120,28 +154,6 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool):
     return g
 
 
-def output_paths(args: argparse.Namespace, paths: list[pathlib.Path]) -> dict[str, pathlib.Path]:
-    """What is to be written: map, preview, curve, plot; checked before anything is computed."""
-    one = pathlib.Path(args.pictures[0])
-    stem = one.resolve().name if one.is_dir() else f"{one.stem}_merged"
-    default = f"{stem}_response.csv" if args.crf_only else f"{stem}.exr"
-    main = pathlib.Path(args.output or default)
-    beside = main.with_suffix("")
-    outputs = {}
-    if args.crf_only:
-        outputs["curve"] = pathlib.Path(args.curve or main)
-        outputs["plot"] = outputs["curve"].with_suffix(".png")
-    else:
-        outputs["map"] = main
-        if not args.no_preview:
-            outputs["preview"] = pathlib.Path(args.preview or f"{beside}_preview.jpg")
-        if not args.no_curve:
-            outputs["curve"] = pathlib.Path(args.curve or f"{beside}_response.csv")
-            outputs["plot"] = outputs["curve"].with_suffix(".png")
-    check(outputs, [*paths, *([args.response] if args.response else [])])
-    return outputs
-
-
 def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     """Which of the pictures has that name."""
     if name is None:
@@ -154,16 +166,16 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     return names.index(wanted)
 
 
-def describe(loaded, log_times, paths: list[pathlib.Path]) -> None:
+def describe(loaded, log_times, paths: list[pathlib.Path], report: Report) -> None:
     """Says what was read, and where there is nothing to read."""
     n, height, width, _ = loaded.shape
-    print(
+    report.say(
         f"{n} photographs, {width} x {height}, {8 * loaded.dtype.itemsize} bits, over "
         f"{np.ptp(log_times) / np.log(2):.1f} stops of exposure"
     )
     for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
         if not valid.all():
-            print(f"{path.name}: {1 - valid.mean():.1%} transparent, of no weight")
+            report.say(f"{path.name}: {1 - valid.mean():.1%} transparent, of no weight")
 
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
@@ -180,25 +192,6 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
             "exposure is longer; are the times in the order of the pictures?",
             stacklevel=2,
         )
-
-
-def write_map(outputs: dict[str, pathlib.Path], radiance, notes: list[str], paths) -> None:
-    """The radiance map with what is known of it, and its picture."""
-    name, chromaticities = images.primaries(paths)
-    comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
-    with progress.bar(f"writing {outputs['map'].name}"):
-        images.write(outputs["map"], radiance, comment, chromaticities)
-    if "preview" in outputs:
-        height, width = write_preview(outputs["preview"], radiance)
-        print(f"{outputs['preview']}: tone-mapped, {width} x {height}")
-
-
-def write_curve(outputs: dict[str, pathlib.Path], g) -> None:
-    """The response as numbers and as a plot."""
-    if "curve" in outputs:
-        images.write_response(outputs["curve"], g)
-        figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
-        print(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")
 
 
 def _words(values: list[str]) -> list[str]:

@@ -9,11 +9,13 @@ from hdr_jax import images, tonemap
 from hdr_jax.errors import InputError
 
 SUFFIXES = {
-    "map": (".exr", ".hdr"),
+    "map": (".exr", ".hdr", ".jpg", ".jpeg", ".avif"),
     "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
     "curve": (".csv", ".npy"),
     "plot": (".png",),
 }
+EXPECTED = {name: " or ".join(suffixes) for name, suffixes in SUFFIXES.items()}
+EXPECTED["map"] = ".exr or .hdr, or .jpg or .avif for HDR screens"
 PREVIEW_PIXELS = 2048  # of the longer side
 
 
@@ -29,7 +31,7 @@ def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
     taken = [pathlib.Path(path).resolve() for path in inputs]
     for name, path in outputs.items():
         if path.suffix.lower() not in SUFFIXES[name]:
-            raise InputError(f"got {path} for the {name}; expected {' or '.join(SUFFIXES[name])}")
+            raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
         if not path.parent.is_dir():
             raise InputError(f"the folder of {path} does not exist; create it first")
         if path.is_dir():

@@ -12,7 +12,7 @@ from hdr_jax.runs import figures
 def run(args: argparse.Namespace) -> int:
     """Draws and says what was written; returns the exit code."""
     paths = [pathlib.Path(path) for path in args.files]
-    maps = [path for path in paths if path.suffix.lower() in images.HDR_SUFFIXES]
+    maps = [path for path in paths if path.suffix.lower() not in images.CURVE_SUFFIXES]
     if maps and len(paths) > 1:
         raise InputError(
             f"got {len(paths)} files with the radiance map {maps[0]}; expected one radiance map, "

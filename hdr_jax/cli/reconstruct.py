@@ -4,17 +4,17 @@ import argparse
 import itertools
 import pathlib
 import tempfile
-from collections.abc import Iterable
 
 import jax
 import numpy as np
 
 from hdr_jax import images, progress, weights
-from hdr_jax.cli.outputs import write_preview
+from hdr_jax.cli import reconstruct_files, screens
+from hdr_jax.cli.reconstruct_files import write_for_screens, write_map, write_stack
+from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
-from hdr_jax.files import write_text
 from hdr_jax.models import HighlightModel
-from hdr_jax.reconstruct import exposure, highlights, reconstruct_batch
+from hdr_jax.reconstruct import brightening, exposure, highlights, reconstruct_batch
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,22 +23,34 @@ def run(args: argparse.Namespace) -> int:
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
     if twice:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
-    if args.checkpoint is None:
-        loaded, config = weights.load(), {}
-        print(f"model {weights.DEFAULT}, which comes with the program")
-    else:
-        # Here, because the shipped model needs neither Orbax nor the seconds that it takes to load.
-        from hdr_jax.runs import checkpoints
-
-        *loaded, step = checkpoints.load_model(args.checkpoint, args.step)
-        config = checkpoints.load_config(args.checkpoint, step)
-        print(f"model of {args.checkpoint}, step {step}")
-    predicts = isinstance(loaded[0], HighlightModel)
-    with tempfile.TemporaryDirectory() as folder:
+    maps = reconstruct_files.planned(args, paths)
+    with Report(args.json, "reconstruct") as report, tempfile.TemporaryDirectory() as folder:
+        loaded, config = _model(args, report)
+        predicts = isinstance(loaded[0], HighlightModel)
+        if not predicts and maps[0].suffix.lower() in screens.SUFFIXES:
+            raise InputError(
+                f"{maps[0]} cannot be made by networks that paint every exposure, which keep no "
+                "pixel of the photograph; expected .exr or .hdr"
+            )
         # All are decoded first: a damaged one must not stop the work half-way.
         pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
-        (_predict_all if predicts else _paint_all)(paths, pictures, loaded, config, args)
+        report.assume("primaries: sRGB, converted where an ICC profile tells of others")
+        work = list(zip(paths, pictures, maps, strict=True))
+        (_predict_all if predicts else _paint_all)(work, loaded, config, args, report)
     return 0
+
+
+def _model(args: argparse.Namespace, report: Report):
+    """(model, parameters) and the configuration of its run."""
+    if args.checkpoint is None:
+        report.assume(f"model: {weights.DEFAULT}, which comes with the program")
+        return weights.load(), {}
+    # Here, because the shipped model needs neither Orbax nor the seconds that it takes to load.
+    from hdr_jax.runs import checkpoints
+
+    *loaded, step = checkpoints.load_model(args.checkpoint, args.step)
+    report.say(f"model of {args.checkpoint}, step {step}")
+    return loaded, checkpoints.load_config(args.checkpoint, step)
 
 
 def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
@@ -47,29 +59,36 @@ def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
     return np.load(place, mmap_mode="r")
 
 
-def _predict_all(paths, pictures, loaded, config, args: argparse.Namespace) -> None:
+def _predict_all(work, loaded, config, args: argparse.Namespace, report: Report) -> None:
     """Photographs by a model that predicts their clipped pixels."""
     del config
     low, high = args.ev_range
     if not low <= 0 <= high:
         raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
     g = images.camera_response(args.response) if args.response else None
-    folder = pathlib.Path(args.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, picture in zip(paths, pictures, strict=True):
+    if g is None:
+        report.assume("response: the canonical camera of the model")
+    for path, picture, place in work:
+        picture = np.asarray(picture)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with progress.bar(path.name):
-            log_radiance = highlights(np.asarray(picture), *loaded, g=g)
+            log_radiance = highlights(picture, *loaded, g=g)
             stops = range(low, high + 1)
             stack = ((ev, exposure(log_radiance, ev, g)) for ev in stops) if args.stack else ()
-            _write_stack(folder / f"{path.stem}_stack", stack)
-        np.exp(log_radiance, out=log_radiance)
-        _write_map(folder, path.stem, log_radiance, args.format)
+            write_stack(place.with_name(f"{path.stem}_stack"), stack)
+        if place.suffix.lower() in screens.SUFFIXES:
+            gained = brightening(picture, log_radiance, g)
+            write_for_screens(path, picture, place, gained, args.peak, report)
+        else:
+            np.exp(log_radiance, out=log_radiance)
+            write_map(path, place, log_radiance, report)
 
 
-def _paint_all(paths, pictures, loaded, config, args: argparse.Namespace) -> None:
+def _paint_all(work, loaded, config, args: argparse.Namespace, report: Report) -> None:
     """Photographs by networks that paint every exposure, one group after the other."""
     model, params = loaded
-    pathlib.Path(args.output).mkdir(parents=True, exist_ok=True)
+    paths, pictures, places = (list(column) for column in zip(*work, strict=True))
+    places[0].parent.mkdir(parents=True, exist_ok=True)
     edges = "released" if args.released else config.get("edge_weights", "rgb")
     options = {"channel_weights": images.edge_weights(edges), "reference_index": args.reference}
     options |= {"ev_step": args.ev_step, "tile": args.tile, "overlap": args.overlap}
@@ -83,11 +102,10 @@ def _paint_all(paths, pictures, loaded, config, args: argparse.Namespace) -> Non
             **options,
         )
         for k, (radiance, stack) in zip(group, results, strict=True):
-            folder = pathlib.Path(args.output)
-            _write_map(folder, paths[k].stem, radiance, args.format)
+            write_map(paths[k], places[k], radiance, report)
             stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
             exposures = zip(stops, stack, strict=True) if args.stack else ()
-            _write_stack(folder / f"{paths[k].stem}_stack", exposures)
+            write_stack(places[k].with_name(f"{paths[k].stem}_stack"), exposures)
 
 
 def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[int]]:
@@ -105,23 +123,3 @@ def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[in
         else:
             groups.append([k])
     return groups
-
-
-def _write_map(folder: pathlib.Path, name: str, radiance: np.ndarray, suffix: str) -> None:
-    """The radiance map and a picture of it."""
-    path = folder / f"{name}.{suffix}"
-    images.write(path, radiance)
-    write_preview(folder / f"{name}.png", radiance)
-    stops = np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20))
-    print(f"{path}: linear, relative radiance (no unit), {stops:.1f} stops")
-
-
-def _write_stack(folder: pathlib.Path, stack: Iterable[tuple[float, np.ndarray]]) -> None:
-    """(stops, exposure) as PNGs, and the table of exposure times that makes a stack of them."""
-    rows = ["file,exposure_time_s"]
-    for i, (stops, exposed) in enumerate(stack):
-        folder.mkdir(exist_ok=True)
-        images.write(folder / f"exposure_{i}_ev{stops:+g}.png", exposed)
-        rows.append(f"exposure_{i}_ev{stops:+g}.png,{2.0**stops:.9g}")
-    if rows[1:]:
-        write_text(folder / "exposures.csv", "\n".join(rows) + "\n")

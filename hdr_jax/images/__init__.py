@@ -5,10 +5,17 @@ from hdr_jax.errors import extra
 with extra("photographs"):
     from hdr_jax.images._avif import write_avif
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
-    from hdr_jax.images._exposure_times import exposure_times, read_exposure_time
+    from hdr_jax.images._exposure_times import exposure_source, exposure_times, read_exposure_time
     from hdr_jax.images._highlights import closed_highlights, rim_distance
-    from hdr_jax.images._metadata import OWN_SOFTWARE
-    from hdr_jax.images._paths import HDR_SUFFIXES, JPEG_SUFFIXES, PHOTO_SUFFIXES, named_errors
+    from hdr_jax.images._information import Information, information, metadata
+    from hdr_jax.images._metadata import OWN_SOFTWARE, Metadata
+    from hdr_jax.images._paths import (
+        HDR_SUFFIXES,
+        JPEG_SUFFIXES,
+        PHOTO_SUFFIXES,
+        PathLike,
+        named_errors,
+    )
     from hdr_jax.images._photographs import (
         equal_photos,
         is_raw,
@@ -17,6 +24,7 @@ with extra("photographs"):
         read_stack,
     )
     from hdr_jax.images._pictures import is_radiance_map, read_hdr, write
+    from hdr_jax.images._primaries import in_rec709
     from hdr_jax.images._resizing import reduced, resized
     from hdr_jax.images._response_files import (
         CURVE_SUFFIXES,
@@ -27,16 +35,20 @@ with extra("photographs"):
     )
     from hdr_jax.images._screens import write_brightened, write_ultra_hdr
     from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
-    from hdr_jax.images._writing import PEAK
+    from hdr_jax.images._writing import HIGHEST_PEAK, PEAK
 
 __all__ = [
     "CURVE_SUFFIXES",
     "EXPOSURES_FILE",
     "HDR_SUFFIXES",
+    "HIGHEST_PEAK",
+    "Information",
     "JPEG_SUFFIXES",
+    "Metadata",
     "OWN_SOFTWARE",
     "PEAK",
     "PHOTO_SUFFIXES",
+    "PathLike",
     "RELEASED_WEIGHTS",
     "RGB_WEIGHTS",
     "camera_response",
@@ -44,10 +56,14 @@ __all__ = [
     "closed_highlights",
     "edge_weights",
     "equal_photos",
+    "exposure_source",
     "exposure_times",
     "find_photos",
+    "in_rec709",
+    "information",
     "is_radiance_map",
     "is_raw",
+    "metadata",
     "named_errors",
     "named_response",
     "primaries",

@@ -72,8 +72,7 @@ def exposure_times(
             )
         pairs = zip(given, paths, strict=True)
         return np.asarray([seconds(time, "exposure_times", path.name) for time, path in pairs])
-    tables = {folder: read_exposures(folder) for folder in {path.parent for path in paths}}
-    listed = [tables[path.parent].get(composed(path.name)) for path in paths]
+    listed = _listed(paths)
     if None not in listed:
         return np.asarray(listed, np.float64)
     data = [_read(path) for path in paths]
@@ -85,6 +84,32 @@ def exposure_times(
                 "file,exposure_time_s."
             )
     return _exposures(data)
+
+
+def exposure_source(paths: Sequence[PathLike]) -> str:
+    """Where `exposure_times` has the times of photographs from, unless they are given.
+
+    Args:
+      paths: photographs.
+
+    Returns:
+      "exposures.csv" or "EXIF".
+
+    Raises:
+      InputError: if a table is damaged.
+
+    Not differentiable.
+    Example:
+      >>> exposure_source(["no_such_folder/a.jpg"])
+      'EXIF'
+    """
+    return EXPOSURES_FILE if None not in _listed([pathlib.Path(path) for path in paths]) else "EXIF"
+
+
+def _listed(paths: list[pathlib.Path]) -> list[float | None]:
+    """The times in the tables beside the pictures, None where they name a picture not."""
+    tables = {folder: read_exposures(folder) for folder in {path.parent for path in paths}}
+    return [tables[path.parent].get(composed(path.name)) for path in paths]
 
 
 def _read(path: PathLike) -> Metadata:

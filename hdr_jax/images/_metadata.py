@@ -1,6 +1,7 @@
 """What a photograph says of itself: orientation, exposure, colour space, who wrote it."""
 
 import contextlib
+import datetime
 import pathlib
 import warnings
 from collections.abc import Iterator
@@ -18,13 +19,19 @@ SHUTTER_SPEED, APERTURE = 0x9201, 0x9202  # the same in powers of two
 # A sensitivity beyond 65534 does not fit into SENSITIVITY and stands in one of these.
 HIGH_SENSITIVITIES, HIGHEST = (0x8833, 0x8832, 0x8831), 65535
 COLOR_SPACE, SRGB = 0xA001, 1
+TAKEN, FRACTION, CHANGED = 0x9003, 0x9291, 0x0132  # date and time; fraction of a second of TAKEN
+TEXTS = (SOFTWARE, TAKEN, FRACTION, CHANGED)
 OWN_SOFTWARE = "hdr_jax"  # begins the tag SOFTWARE of pictures that are results
 RATIONALS = (EXPOSURE_TIME, F_NUMBER, SHUTTER_SPEED, APERTURE)
 NUMBERS = (ORIENTATION, SENSITIVITY, COLOR_SPACE, *RATIONALS, *HIGH_SENSITIVITIES)
 
 
 class Metadata(NamedTuple):
-    """Numbers are > 0, or None where the file says nothing; `space` is a name of `SPACES`."""
+    """What a photograph says of itself; None where it says nothing.
+
+    Numbers are > 0. `space` is a name of `SPACES`, `size` (width, height) as it is stored, and
+    `taken` seconds since 1970 by the camera's clock.
+    """
 
     orientation: int = 1
     exposure_time: float | None = None
@@ -33,6 +40,8 @@ class Metadata(NamedTuple):
     space: str | None = None
     profile: bytes | None = None
     software: str = ""
+    taken: float | None = None
+    size: tuple[int, int] = (0, 0)
 
 
 def read(path: pathlib.Path) -> Metadata:
@@ -60,7 +69,8 @@ def read(path: pathlib.Path) -> Metadata:
         if any(name == "COM" and text.startswith(OWN_SOFTWARE.encode()) for name, text in segments):
             tags[SOFTWARE] = OWN_SOFTWARE  # of a result with the EXIF data of a photograph
         index = exif.get_ifd(INTEROPERABILITY).get(1)
-        return _of_tags(tags, picture.info.get("icc_profile"), index)
+        found = _of_tags(tags, picture.info.get("icc_profile"), index)
+        return found._replace(size=picture.size)
 
 
 @contextlib.contextmanager
@@ -83,27 +93,38 @@ def _of_raw(path: pathlib.Path) -> Metadata:
     """Metadata as rawpy gives them; those of developed pictures have the primaries of sRGB."""
     with _raw.opened(path) as raw:
         other, turn = raw.other, raw.sizes.flip
+        size, taken = (raw.sizes.width, raw.sizes.height), _positive(float(other.timestamp))
     numbers = (other.shutter_speed, other.aperture, other.iso_speed)
     orientation = _raw.ORIENTATIONS.get(turn, 1)
-    return Metadata(orientation, *(_positive(number) for number in numbers), space="sRGB")
+    return Metadata(
+        orientation,
+        *(_positive(number) for number in numbers),
+        space="sRGB",
+        taken=taken,
+        size=size,
+    )
 
 
 def _of_tiff(path: pathlib.Path) -> Metadata:
     """Metadata of the page that holds the picture, else of the first page."""
     import tifffile
 
-    codes = {tifffile.TIFF.EXIF_TAGS[code]: code for code in (*NUMBERS, INTEROPERABILITY)}
+    codes = {
+        tifffile.TIFF.EXIF_TAGS[code]: code
+        for code in (*NUMBERS, TAKEN, FRACTION, INTEROPERABILITY)
+    }
     tags: dict[int, Any] = {}
     with _tiff.opened(path) as file:
         for page in (file.pages[0], _tiff.picture_page(file)[0]):
-            tags |= {tag.code: tag.value for tag in page.tags if tag.code in (SOFTWARE, PROFILE)}
-            tags |= {tag.code: tag.value for tag in page.tags if tag.code in NUMBERS}
+            wanted = (*TEXTS, *NUMBERS, PROFILE)
+            tags |= {tag.code: tag.value for tag in page.tags if tag.code in wanted}
             exif = page.tags.valueof(EXIF)
             if isinstance(exif, dict):  # tifffile names what it holds
                 tags |= {codes[name]: value for name, value in exif.items() if name in codes}
+        size = (page.imagewidth, page.imagelength)  # of the last one, which holds the picture
     index = tags.get(INTEROPERABILITY)
     index = index.get("InteroperabilityIndex") if isinstance(index, dict) else None
-    return _of_tags(tags, tags.get(PROFILE), index)
+    return _of_tags(tags, tags.get(PROFILE), index)._replace(size=size)
 
 
 def _of_tags(tags: dict, profile: bytes | None, index: str | None) -> Metadata:
@@ -128,7 +149,19 @@ def _of_tags(tags: dict, profile: bytes | None, index: str | None) -> Metadata:
         space=_space(numbers.get(COLOR_SPACE), profile, str(index)),
         profile=profile,
         software=str(tags.get(SOFTWARE, "")),
+        taken=_taken(tags),
     )
+
+
+def _taken(tags: dict) -> float | None:
+    """When a photograph was taken, seconds since 1970 by the camera's clock."""
+    text = str(tags.get(TAKEN) or tags.get(CHANGED) or "").strip("\0 ")
+    with contextlib.suppress(ValueError):
+        moment = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+        digits = str(tags.get(FRACTION, "") if TAKEN in tags else "").strip("\0 ")
+        fraction = float(f"0.{digits}") if digits.isdecimal() else 0.0
+        return moment.replace(tzinfo=datetime.UTC).timestamp() + fraction
+    return None
 
 
 def _number(tag: int, value: Any) -> float | None:

@@ -107,6 +107,25 @@ def converted(
     return radiance @ matrix.T.astype(np.float32)
 
 
+def named(chromaticities) -> str:
+    """The name of primaries, or their numbers.
+
+    Args:
+      chromaticities: eight numbers.
+
+    Returns:
+      A key of SPACES, or text.
+
+    Example:
+      >>> named(REC709)
+      'sRGB'
+    """
+    for name, known in SPACES.items():
+        if np.allclose(chromaticities, known, atol=SAME):
+            return name
+    return f"x and y of red, green, blue and white {_listed(chromaticities)}"
+
+
 def space_of_profile(profile: bytes) -> str | None:
     """The name in SPACES of an ICC profile's primaries; None for others.
 

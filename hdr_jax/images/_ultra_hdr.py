@@ -1,13 +1,13 @@
 """JPEGs with a gain map, read: an ordinary picture that is HDR where the screen can.
 
 Read here and not by libultrahdr (`imagecodecs`), which takes no side above 8192 pixels, does not
-say what primaries its result has, and fills up gain maps that are cut short. The tests compare.
+say what primaries its result has, and gives half floats. The tests compare with it.
 """
 
 import io
 import pathlib
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -95,6 +95,26 @@ def read(path: pathlib.Path) -> np.ndarray:
         light[..., channel] = found.gain_map.light(light[..., channel], plane, channel)
     np.maximum(light, 0, out=light)
     return upright(converted(light, SPACES[applied], SPACES["sRGB"]), metadata.orientation)
+
+
+def described(found: Found) -> dict[str, Any]:
+    """The numbers of a gain map, for people and scripts.
+
+    Args:
+      found: of `find`.
+
+    Returns:
+      Its size and channels, the gains at its ends and the headroom, in stops.
+    """
+    values, gain_map = decoded(found.gains.data), found.gain_map
+    return {
+        "size": [values.shape[1], values.shape[0]],
+        "channels": values.shape[2],
+        "headroom_stops": round(gain_map.headroom, 4),
+        "low_stops": [round(x, 4) for x in gain_map.low],
+        "high_stops": [round(x, 4) for x in gain_map.high],
+        "gamma": [round(x, 4) for x in gain_map.gamma],
+    }
 
 
 def linear(levels: np.ndarray, space: str | None) -> np.ndarray:

@@ -9,12 +9,19 @@ from hdr_jax.errors import extra
 with extra("photographs"):
     from hdr_jax import weights
     from hdr_jax.models import ExposureStackModel, HighlightModel
-    from hdr_jax.reconstruct._highlights import EV_OFFSETS, WORKING_SIDE, exposure, highlights
+    from hdr_jax.reconstruct._highlights import (
+        EV_OFFSETS,
+        WORKING_SIDE,
+        brightening,
+        exposure,
+        highlights,
+    )
     from hdr_jax.reconstruct._tiled import reconstruct_batch
 
 __all__ = [
     "EV_OFFSETS",
     "WORKING_SIDE",
+    "brightening",
     "exposure",
     "highlights",
     "reconstruct",

@@ -15,8 +15,10 @@ from typing import Any
 
 import cv2
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from hdr_jax.color import srgb_to_linear
 from hdr_jax.exposure import log_inverse_sigmoid
 from hdr_jax.images import closed_highlights, reduced, rim_distance
 from hdr_jax.levels import CLIP_FROM, as_unit_float
@@ -96,6 +98,40 @@ def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = 
         for c in range(3)
     ]
     return np.stack(planes, -1)
+
+
+def brightening(
+    image: np.ndarray, log_radiance: np.ndarray, g: np.ndarray | None = None
+) -> np.ndarray:
+    """How much brighter the highlights of a photograph are than it shows them.
+
+    The gain of `highlights` alone, without the camera's response: a photograph times 2^stops looks
+    as it did wherever it does not clip.
+
+    Args:
+      image: the photograph [h, w, 3], as for `highlights`.
+      log_radiance: [h, w, 3] of `highlights`, with the same g.
+      g: as for `highlights`.
+
+    Returns:
+      float32 [h, w, 3], stops >= 0, relative to the photograph's light by the curve of sRGB.
+
+    Not differentiable.
+    Example: `photograph_light * 2 ** brightening(image, highlights(image, *weights.load()))`
+    """
+    closed, stops = closed_highlights(image), np.empty(image.shape, np.float32)
+    for channel, curve in enumerate(_curves(g)):
+        plane, filled = image[..., channel], closed[..., channel]
+        known = _of_levels(partial(_interpolated, curve), filled)
+        gain = (log_radiance[..., channel] - known) / np.float32(np.log(2))
+        holes = _of_levels(_stops, filled) - _of_levels(_stops, plane)
+        stops[..., channel] = np.maximum(gain, 0) + holes
+    return stops
+
+
+def _stops(image: np.ndarray) -> np.ndarray:
+    """log2 of the light of pixels in [0, 1] by sRGB's curve, of black too."""
+    return np.log2(np.maximum(np.asarray(srgb_to_linear(jnp.asarray(image))), 2.0**-20))
 
 
 def _gain(small, model, params, curves) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from hdr_jax.cli.parsers._maps import add_plot, add_score
+from hdr_jax.cli.parsers._maps import add_info, add_plot, add_score
 from hdr_jax.cli.parsers._photographs import PICTURES_FIRST, add_merge, add_reconstruct
 from hdr_jax.cli.parsers._runs import add_checkpoint, add_data, add_import
 
@@ -11,6 +11,7 @@ __all__ = ["PICTURES_FIRST", "parser"]
 # In the order in which the help lists them; each adds its parser to the subparsers.
 COMMANDS = (
     add_merge,
+    add_info,
     add_plot,
     add_reconstruct,
     add_score,

@@ -1,6 +1,10 @@
-"""To look at and to compare what there is: `plot`, `score`."""
+"""To look at and to compare what there is: `info`, `plot`, `score`."""
 
 from hdr_jax.cli.parsers._command import command
+
+INFO = """examples:
+  hdr-jax info IMG_1.jpg bridge.exr
+  hdr-jax info *.jpg --json"""
 
 PLOT = """examples:
   hdr-jax plot canon.csv nikon.csv -o cameras.png   response curves in one plot
@@ -11,6 +15,19 @@ SCORE = """example:
 
 The visibility map is gray where nobody sees a difference, then blue (25 %), green (50 %),
 yellow (75 %) and red (everybody sees it)."""
+
+
+def add_info(subparsers) -> None:
+    """What files are."""
+    parser = command(
+        subparsers,
+        "info",
+        "what a photograph or a radiance map is",
+        "Says format, size, exposure, primaries, unit, stops and gain map of files.",
+        INFO,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="photographs and radiance maps")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
 def add_plot(subparsers) -> None:
@@ -24,7 +41,7 @@ def add_plot(subparsers) -> None:
     )
     add = parser.add_argument
     add(
-        "files", nargs="+", metavar="FILE", help="response curves (.csv, .npy), or one .exr or .hdr"
+        "files", nargs="+", metavar="FILE", help="response curves (.csv, .npy), or one radiance map"
     )
     add("-o", "--output", metavar="PNG", help="default named after the first file")
 

@@ -5,6 +5,11 @@ from hdr_jax.cli.parsers._command import command
 METHODS = ("debevec", "mitsunaga-nayar")
 PICTURES_FIRST = "the pictures go first: hdr-jax merge a.jpg b.jpg --times 1/60 1/15"
 
+FORMATS = ("exr", "hdr", "jpg", "avif")
+PEAK_HELP = (
+    "of .jpg and .avif: light above white that HDR screens get, default 4 stops (16 x white)"
+)
+
 MERGE = """examples:
   hdr-jax merge holiday/bridge                     a folder; writes bridge.exr here
   hdr-jax merge IMG_1.jpg IMG_2.jpg IMG_3.jpg -o bridge.hdr
@@ -12,6 +17,8 @@ MERGE = """examples:
   hdr-jax merge hand_held/ --align --deghost -o square.exr
   hdr-jax merge tripod/ --crf-only -o canon.csv    the response alone, and later
   hdr-jax merge other/ --response canon.csv
+  hdr-jax merge bridge/ -o bridge.jpg              for HDR screens and all others
+  hdr-jax merge *.jpg --split -o maps              several brackets at once
 
 Exposure times come from --times or --ev, else from exposures.csv beside the pictures (a first line
 file,exposure_time_s), else from EXIF. Beside bridge.exr you find bridge_preview.jpg, tone-mapped,
@@ -21,6 +28,7 @@ RECONSTRUCT = """examples:
   hdr-jax reconstruct holiday.jpg                      writes holiday.exr and holiday.png here
   hdr-jax reconstruct *.jpg -o out --stack --ev-range -7 3
   hdr-jax reconstruct scan.png --response linear       the camera is known: srgb, linear or a file
+  hdr-jax reconstruct holiday.jpg -o holiday_hdr.jpg   itself, brighter where a screen can
   hdr-jax reconstruct holiday.jpg --checkpoint runs/mine
 
 The model that comes with the program predicts what clipped pixels held; every other pixel stays the
@@ -40,7 +48,16 @@ def add_merge(subparsers) -> None:
     )
     add = parser.add_argument
     add("pictures", nargs="+", metavar="IMG", help="photographs, or one folder")
-    add("-o", "--output", metavar="FILE", help="radiance map, .exr or .hdr; with --crf-only .csv")
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="radiance map, .exr or .hdr; picture for HDR screens, .jpg or .avif; with --crf-only "
+        ".csv; with --split a folder",
+    )
+    add("--format", choices=FORMATS, help="of the map where -o names none, default exr")
+    add("--peak", type=float, metavar="STOPS", help=PEAK_HELP)
+    add("--split", action="store_true", help="several brackets, told apart by time and exposure")
     add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
     add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
     add("--method", choices=METHODS, default="debevec", help="how the response is recovered")
@@ -54,6 +71,7 @@ def add_merge(subparsers) -> None:
     add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
     add("--no-preview", action="store_true", help="write no preview")
     add("--no-curve", action="store_true", help="write no response and no plot of it")
+    add("--json", action="store_true", help="print one JSON object instead")
     error = parser.error
     parser.error = lambda text: error(f"{text}; {PICTURES_FIRST}" if "IMG" in text else text)
 
@@ -69,10 +87,18 @@ def add_reconstruct(subparsers) -> None:
     )
     add = parser.add_argument
     add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG or TIFF, any size")
-    add("-o", "--output", metavar="DIR", default=".", help="folder for the results, default here")
+    add(
+        "-o",
+        "--output",
+        metavar="DIR",
+        default=".",
+        help="folder for the results, default here; of one photograph also the name of its map",
+    )
     add("--checkpoint", metavar="DIR", help="another model: a run's work directory or a checkpoint")
     add("--step", type=int, help="which checkpoint, the newest by default")
-    add("--format", choices=("exr", "hdr"), default="exr", help="default exr")
+    add("--format", choices=FORMATS, help="of the map, default exr")
+    add("--peak", type=float, metavar="STOPS", help=PEAK_HELP)
+    add("--json", action="store_true", help="print one JSON object instead")
     add("--stack", action="store_true", help="write the generated exposures too")
     add("--response", metavar="R", help="the camera's, if known: srgb, linear, .csv or .npy file")
     add(

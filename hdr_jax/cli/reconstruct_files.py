@@ -1,0 +1,101 @@
+"""The files that `hdr-jax reconstruct` writes: their names, checked first, and their contents."""
+
+import argparse
+import pathlib
+from collections.abc import Iterable
+
+import jax.numpy as jnp
+import numpy as np
+
+from hdr_jax import color, images
+from hdr_jax.cli import screens
+from hdr_jax.cli.outputs import SUFFIXES, check, write_preview
+from hdr_jax.cli.report import Report
+from hdr_jax.errors import InputError
+from hdr_jax.files import write_text
+from hdr_jax.levels import as_unit_float
+
+
+def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib.Path]:
+    """The map of each photograph, checked before anything is computed; no folder is made yet."""
+    given = pathlib.Path(args.output)
+    if given.suffix.lower() in SUFFIXES["map"] and not given.is_dir():
+        if len(paths) > 1 or args.format:
+            raise InputError(
+                f"got -o {given} with {len(paths)} photographs"
+                f"{' and --format' if args.format else ''}; expected a folder"
+            )
+        maps = [given]
+        check({"map": given}, paths)
+    else:
+        suffix = f".{args.format or 'exr'}"
+        # Not the name of the photograph, which probably ends in .jpg too.
+        ending = f"_hdr{suffix}" if suffix in screens.SUFFIXES else suffix
+        maps = [given / f"{path.stem}{ending}" for path in paths]
+    screens.peak_of(args.peak, maps[0].suffix.lower())
+    inputs = [path.resolve() for path in paths]
+    for path in maps:
+        if path.resolve() in inputs:
+            raise InputError(f"{path} would be written over a photograph; give another folder")
+    return maps
+
+
+def write_map(
+    photo: pathlib.Path, place: pathlib.Path, radiance: np.ndarray, report: Report
+) -> None:
+    """The radiance map and a picture of it."""
+    images.write(place, radiance)
+    preview = place.with_suffix(".png")
+    write_preview(preview, radiance)
+    stops = float(np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20)))
+    report.say(f"{place}: linear, relative radiance (no unit), {stops:.1f} stops")
+    report.results.append(
+        _result(photo, radiance, "linear, relative; 1 is where the photograph clips", stops=stops)
+        | {"outputs": {"map": str(place), "preview": str(preview)}}
+    )
+
+
+def write_for_screens(
+    photo: pathlib.Path,
+    picture: np.ndarray,
+    place: pathlib.Path,
+    stops: np.ndarray,
+    peak: float | None,
+    report: Report,
+) -> None:
+    """The photograph itself, and how much brighter an HDR screen shows it."""
+    kept, peak = None, screens.peak_of(peak, place.suffix.lower())
+    if place.suffix.lower() == ".avif":
+        light = np.asarray(color.srgb_to_linear(jnp.asarray(as_unit_float(picture))))
+        images.write_avif(place, light * np.exp2(stops), peak=peak)
+    else:
+        kept = images.write_brightened(place, photo, stops, peak=peak)
+        how = "kept as it is" if kept else "converted to sRGB with 8 bits and compressed anew"
+        report.assume(f"ordinary picture: {photo.name}, {how}")
+    brightest, above = float(stops.max()), float((stops > peak).any(-1).mean())
+    report.say(
+        f"{place}: the photograph, up to {min(brightest, peak):.1f} stops brighter on HDR screens"
+    )
+    if above:
+        report.assume(f"screens: clipped {peak:g} stops above white ({above:.2%} of the pixels)")
+    unit = "linear, relative; 1 is white of the photograph"
+    found = _result(photo, stops, unit, brightening_stops=brightest, peak_stops=peak)
+    found |= {"clipped_share": above, "photograph_kept": kept, "outputs": {"map": str(place)}}
+    report.results.append(found)
+
+
+def _result(photo: pathlib.Path, shown: np.ndarray, unit: str, **values) -> dict:
+    """What the report holds of a photograph."""
+    size = [shown.shape[1], shown.shape[0]]
+    return {"photograph": str(photo), "size": size, "unit": unit, **values}
+
+
+def write_stack(folder: pathlib.Path, stack: Iterable[tuple[float, np.ndarray]]) -> None:
+    """(stops, exposure) as PNGs, and the table of exposure times that makes a stack of them."""
+    rows = ["file,exposure_time_s"]
+    for i, (stops, exposed) in enumerate(stack):
+        folder.mkdir(exist_ok=True)
+        images.write(folder / f"exposure_{i}_ev{stops:+g}.png", exposed)
+        rows.append(f"exposure_{i}_ev{stops:+g}.png,{2.0**stops:.9g}")
+    if rows[1:]:
+        write_text(folder / "exposures.csv", "\n".join(rows) + "\n")

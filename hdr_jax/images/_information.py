@@ -1,0 +1,153 @@
+"""What a file of a picture is and says of itself, of every format that is read."""
+
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+import OpenEXR
+
+from hdr_jax.images import _formats, _metadata, _pictures, _primaries, _ultra_hdr
+from hdr_jax.images._metadata import Metadata
+from hdr_jax.images._paths import PathLike, existing, named_errors
+
+NOT_TOLD = "relative; the file does not tell its unit"
+WHITE = "relative; 1 is white of the ordinary picture"
+PHOTOGRAPH = "display-encoded levels"
+LINEAR = "linear levels of the sensor"
+LONGEST_HEADER = 2**16
+
+
+class Information(NamedTuple):
+    """A file of a picture; None or empty where there is nothing to say.
+
+    `size` is (width, height), of photographs upright; `stops` the binary logarithm of the largest
+    over the smallest positive value of a radiance map; `gain_map` the numbers of a gain map.
+    """
+
+    path: str
+    kind: str
+    format: str
+    size: tuple[int, int]
+    unit: str
+    primaries: str | None = None
+    stops: float | None = None
+    comment: str = ""
+    orientation: int | None = None
+    exposure_time_s: float | None = None
+    f_number: float | None = None
+    iso: float | None = None
+    taken_s: float | None = None
+    gain_map: dict[str, Any] | None = None
+
+
+def metadata(path: PathLike) -> Metadata:
+    """What a photograph says of itself; it is not decoded.
+
+    Args:
+      path: a photograph.
+
+    Returns:
+      Orientation, exposure, primaries, when it was taken, its size; None where it says nothing.
+
+    Raises:
+      InputError: if the file is missing or no picture.
+
+    Not differentiable.
+    Example: `metadata("IMG_2600.jpg").f_number` gives e.g. 2.8.
+    """
+    path = existing(path)
+    with named_errors(path, "a photograph"):
+        return _metadata.read(path)
+
+
+def information(path: PathLike) -> Information:
+    """What a photograph or a radiance map is.
+
+    Args:
+      path: of the file. Photographs are not decoded; radiance maps are, for their stops.
+
+    Returns:
+      What is known of it.
+
+    Raises:
+      InputError: if the file is missing, damaged or of another kind.
+
+    Not differentiable.
+    Example:
+      >>> import tempfile
+      >>> from hdr_jax.images import write
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write(folder + "/a.hdr", np.array([[[1, 1, 1], [8, 8, 8]]], np.float32))
+      ...     information(folder + "/a.hdr").stops
+      3.0
+    """
+    path = existing(path)
+    with named_errors(path, "a picture"):
+        kind = _formats.sniffed(path)
+        if kind in _formats.HDR_FORMATS:
+            return _of_map(path, kind)
+        return _of_photograph(path, _metadata.read(path), _formats.photo_format(path))
+
+
+def _of_map(path: pathlib.Path, kind: str) -> Information:
+    """A Radiance or OpenEXR picture."""
+    radiance = _pictures.read_hdr(path)
+    comment, chromaticities = (_exr_header if kind == "OpenEXR" else _radiance_header)(path)
+    own = comment.startswith(_metadata.OWN_SOFTWARE)
+    return Information(
+        str(path),
+        "radiance map",
+        kind,
+        (radiance.shape[1], radiance.shape[0]),
+        comment.partition(": ")[2].partition("; exposures")[0] if own else NOT_TOLD,
+        _primaries.named(chromaticities) if chromaticities is not None else None,
+        _stops(radiance),
+        comment,
+    )
+
+
+def _exr_header(path: pathlib.Path) -> tuple[str, Any]:
+    """Comments and chromaticities of an OpenEXR picture."""
+    with OpenEXR.File(str(path), header_only=True) as file:
+        header = file.parts[0].header
+        return str(header.get("comments", "")), header.get("chromaticities")
+
+
+def _radiance_header(path: pathlib.Path) -> tuple[str, Any]:
+    """Comments and chromaticities of a Radiance picture."""
+    with path.open("rb") as file:
+        head = file.read(LONGEST_HEADER).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    lines = head.decode("latin-1").splitlines()[1:]
+    comments = [line[1:].strip() for line in lines if line.startswith("#")]
+    primaries = [line.partition("=")[2] for line in lines if line.startswith("PRIMARIES=")]
+    numbers = tuple(float(word) for word in primaries[-1].split()) if primaries else None
+    return " ".join(comments), numbers
+
+
+def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Information:
+    """A photograph, with or without a gain map."""
+    width, height = found.size
+    gains = _ultra_hdr.find(path.read_bytes()) if kind == "JPEG" else None
+    unit = LINEAR if kind == "raw" else WHITE if gains else PHOTOGRAPH
+    return Information(
+        str(path),
+        "photograph with a gain map" if gains else "photograph",
+        kind,
+        (height, width) if found.orientation in (5, 6, 7, 8) else (width, height),
+        unit,
+        found.space or ("those of its ICC profile" if found.profile else None),
+        _stops(_ultra_hdr.read(path)) if gains else None,
+        "",
+        found.orientation,
+        found.exposure_time,
+        found.f_number,
+        found.sensitivity,
+        found.taken,
+        _ultra_hdr.described(gains) if gains else None,
+    )
+
+
+def _stops(radiance: np.ndarray) -> float | None:
+    """log2 of the largest over the smallest positive value."""
+    positive = radiance[radiance > 0]
+    return float(np.log2(positive.max() / positive.min())) if positive.size else None
