@@ -55,6 +55,6 @@ def write(
             shown = tonemap.with_adaptation(light[rows], scale, white)
             picture[rows] = np.rint(np.asarray(shown) * 255)
         light *= np.float32(scale)
-        unit = f"white is {1 / float(scale):.6g} of {comment}"
+        unit = f"white is {1 / float(scale):.6g} in the unit of the map: {comment}"
         images.write_ultra_hdr(path, picture, light, peak=peak, comment=unit)
     return 1 / float(scale), float((light > 2**peak).any(-1).mean())

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import OpenEXR
 
-from hdr_jax.images import _formats, _metadata, _pictures, _primaries, _ultra_hdr
+from hdr_jax.images import _formats, _jpeg, _metadata, _pictures, _primaries, _ultra_hdr
 from hdr_jax.images._metadata import Metadata
 from hdr_jax.images._paths import PathLike, existing, named_errors
 
@@ -14,6 +14,7 @@ NOT_TOLD = "relative; the file does not tell its unit"
 WHITE = "relative; 1 is white of the ordinary picture"
 PHOTOGRAPH = "display-encoded levels"
 LINEAR = "linear levels of the sensor"
+OWN = f"{_metadata.OWN_SOFTWARE}:".encode()
 LONGEST_HEADER = 2**16
 
 
@@ -129,6 +130,7 @@ def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Informatio
     width, height = found.size
     gains = _ultra_hdr.find(path.read_bytes()) if kind == "JPEG" else None
     unit = LINEAR if kind == "raw" else WHITE if gains else PHOTOGRAPH
+    comments = gains.base.payloads(_jpeg.COMMENT, OWN) if gains else []
     return Information(
         str(path),
         "photograph with a gain map" if gains else "photograph",
@@ -137,7 +139,7 @@ def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Informatio
         unit,
         found.space or ("those of its ICC profile" if found.profile else None),
         _stops(_ultra_hdr.read(path)) if gains else None,
-        "",
+        b" ".join(comments).decode("utf-8", "replace").strip(),
         found.orientation,
         found.exposure_time,
         found.f_number,

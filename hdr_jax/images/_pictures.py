@@ -6,7 +6,6 @@ an `InputError` that names it. Files are written under a temporary name and then
 there is never half a file.
 """
 
-import contextlib
 import pathlib
 from collections.abc import Sequence
 
@@ -74,7 +73,7 @@ def is_radiance_map(path: PathLike) -> bool:
       path: of a file.
 
     Returns:
-      True or False; False also for a JPEG whose gain map is damaged.
+      True or False; True also where the gain map is damaged, which `read_hdr` says.
 
     Raises:
       InputError: if there is no such file.
@@ -87,9 +86,10 @@ def is_radiance_map(path: PathLike) -> bool:
         kind = _formats.sniffed(path)
         if kind != "JPEG":
             return kind in _formats.HDR_FORMATS
-    with contextlib.suppress(ValueError):
+    try:
         return _ultra_hdr.find(path.read_bytes()) is not None
-    return False
+    except ValueError:
+        return True
 
 
 def write(

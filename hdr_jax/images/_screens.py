@@ -26,6 +26,7 @@ BASE_SPACES = (None, "sRGB", "Display P3")
 # What undoes an orientation of EXIF; the others undo themselves.
 UNDOING = {6: 8, 8: 6}
 QUALITY, GAIN_QUALITY = 95, 95
+LONGEST_COMMENT = 2**15  # a segment holds twice as much
 STRIP_ROWS = 256
 
 
@@ -200,7 +201,7 @@ def _container(base: _jpeg.Picture, gains: bytes, gain_map: GainMap, comment: st
     packet = _gain_map_xmp.directory_xmp(len(gains), packets[0] if packets else b"")
     told = [
         (_jpeg.APP1, _jpeg.XMP + packet),
-        (_jpeg.COMMENT, f"{_metadata.OWN_SOFTWARE}: {comment}".encode()),
+        (_jpeg.COMMENT, f"{_metadata.OWN_SOFTWARE}: {comment}".encode()[:LONGEST_COMMENT]),
         (_jpeg.APP2, _gain_map.ISO + bytes(4)),
     ]
     names = (_jpeg.XMP, _gain_map.ISO, _jpeg.MULTI_PICTURE)

@@ -112,7 +112,7 @@ def check_for_screens(
     path = pathlib.Path(path)
     if path.suffix.lower() not in suffixes or not path.parent.is_dir():
         raise InputError(
-            f"got {path}; expected a name ending in {suffixes[0]} in a folder there is."
+            f"got {path}; expected a name ending in {suffixes[0]}, and a folder that exists."
         )
     if values.ndim != 3 or values.shape[2] != 3 or not values.size or values.dtype.kind != "f":
         raise InputError(

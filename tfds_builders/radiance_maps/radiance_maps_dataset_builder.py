@@ -1,4 +1,4 @@
-"""radiance_maps: a folder of .hdr and .exr files, photographed by random cameras."""
+"""radiance_maps: a folder of radiance maps or HDR photographs, photographed by random cameras."""
 
 import pathlib
 import re
@@ -19,10 +19,12 @@ class Builder(base.ManualBuilder):
 <manual directory>/           or <manual directory>/radiance_maps/
   kitchen.hdr                 photographs and views, any size
   harbour_4k.exr              2:1 pictures are equirectangular panoramas
+  PXL_20260101.jpg            JPEGs with a gain map (Ultra HDR); others are passed over
   manifest.csv                optional: view,scene,split
 """
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "Put radiance maps (.hdr or .exr, linear RGB) into a folder and name it as the manual "
+        "Put radiance maps (.hdr or .exr, linear RGB, or .jpg with a gain map, as phones write "
+        "them) into a folder and name it as the manual "
         f"directory:\n{EXPECTED}"
         "Free panoramas (CC0): https://polyhaven.com/hdris"
     )
@@ -31,7 +33,11 @@ class Builder(base.ManualBuilder):
 
     def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every radiance map."""
-        files = manual.files_below(place, images.HDR_SUFFIXES)
+        files = [
+            path
+            for path in manual.files_below(place, images.HDR_SUFFIXES + images.JPEG_SUFFIXES)
+            if path.suffix.lower() in images.HDR_SUFFIXES or images.is_radiance_map(path)
+        ]
         split_of = assign_splits(place, files)
         return [
             manual.SceneFiles(
