@@ -47,12 +47,17 @@ COMMANDS = {
         ),
     ),
     "plot": (
-        ("curve.csv", "curve.npy", "map.exr", "map.hdr"),
+        ("curve.csv", "curve.npy", "map.exr", "map.hdr", "map.jpg"),
         (
+            ["map.jpg", "-o", "out/p.png"],
             ["curve.csv", "curve.npy", "-o", "out/p.png"],
             ["map.exr", "-o", "out/p.png"],
             ["map.hdr", "-o", "out/p.png"],
         ),
+    ),
+    "info": (
+        ("a.jpg", "d.tif", "g.dng", "map.exr", "map.hdr", "map.jpg"),
+        (["a.jpg", "map.hdr"], ["d.tif", "map.exr", "--json"], ["g.dng", "map.jpg"]),
     ),
     "reconstruct": (
         STACK,
@@ -88,6 +93,7 @@ def originals(tmp_path_factory):
     (good / "exposures.csv").write_text("file,exposure_time_s\na.jpg,1/4\nb.png,1\nc.tif,4\n")
     for suffix in ("exr", "hdr"):
         images.write(good / f"map.{suffix}", radiance)
+    images.write_ultra_hdr(good / "map.jpg", np.full((*SIDES, 3), 99, np.uint8), radiance)
     for suffix in ("csv", "npy"):
         images.write_response(good / f"curve.{suffix}", images.named_response("srgb"))
     fields = dict.fromkeys(("global_levels", "local_levels", "refinement_levels"), 1)

@@ -121,6 +121,21 @@ def test_manual_directory_may_hold_a_folder_of_that_name(tmp_path):
     assert [scene["scene"] for scene in source] == [b"garden"]
 
 
+def test_radiance_maps_takes_jpegs_with_a_gain_map(tmp_path):
+    folder = copy_views(tmp_path / "own", "garden.hdr")
+    light = np.full((32, 48, 3), 0.2, np.float32)
+    light[8:24, 8:24] = 4
+    picture = np.where(light > 1, 255, 124).astype(np.uint8)
+    images.write_ultra_hdr(folder / "phone.jpg", picture, light)
+    images.write(folder / "plain.jpg", picture)
+    builder = data.builder_of("radiance_maps", tmp_path / "data")
+    _, scenes = builder.find_scenes(folder)
+    assert [scene.name for scene in scenes] == ["garden", "phone"]
+    read = builder.read(scenes[1]).radiance
+    np.testing.assert_allclose(read[12:20, 12:20], 4, rtol=0.02)
+    np.testing.assert_allclose(read[:6], 0.2, rtol=0.05)
+
+
 def test_other_files_are_not_taken_for_those_prepared(tmp_path):
     one = copy_views(tmp_path / "one", "garden.hdr", "attic.hdr")
     for folder in (one, None, tmp_path / "gone", one):
