@@ -30,7 +30,7 @@ class Picture(NamedTuple):
 
 
 def pictures(data: bytes) -> Iterator[Picture]:
-    """The pictures of a file in their order; what is between and behind them is passed over.
+    """The pictures of a file in order; what is between and behind them (video) is passed over.
 
     Args:
       data: the file; its first picture begins at once.
@@ -39,12 +39,17 @@ def pictures(data: bytes) -> Iterator[Picture]:
       At least one picture; the last one may be cut short.
 
     Raises:
-      ValueError: where a picture has no sound segments.
+      ValueError: where the first picture has no sound segments.
     """
     start = 0
-    for _ in range(MOST_PICTURES):
-        segments, end = _walked(data, start)
-        yield Picture(data[start:end], segments)
+    for k in range(MOST_PICTURES):
+        try:
+            segments, end = _walked(data, start)
+            yield Picture(data[start:end], segments)
+        except ValueError:
+            if k == 0:
+                raise
+            end = start + 2  # something else that happens to begin alike
         start = data.find(b"\xff\xd8\xff", end)
         if start < 0:
             return

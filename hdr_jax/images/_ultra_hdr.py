@@ -50,8 +50,9 @@ def find(data: bytes) -> Found | None:
     """
     if _gain_map.ISO not in data and _gain_map_xmp.NAMESPACE.encode() not in data:
         return None
-    base, *others = _jpeg.pictures(data)
-    for picture in others:
+    found = _jpeg.pictures(data)
+    base = next(found)
+    for picture in found:
         for blob in picture.payloads(_jpeg.APP2, _gain_map.ISO):
             return Found(base, picture, _gain_map.from_iso(blob))
         for packet in picture.payloads(_jpeg.APP1, _jpeg.XMP):

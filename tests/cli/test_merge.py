@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
-from hdr_jax.cli import merge, plot, reconstruct
+from hdr_jax.cli import info, merge, plot, reconstruct
 from hdr_jax.exposure import expose, srgb
 
 TIMES = {"a.jpg": 1 / 8, "b.png": 0.5, "c.tif": 2.0}
@@ -188,11 +188,23 @@ def test_the_commands_of_the_page_exist(monkeypatch):
     lines = re.findall(r"^    hdr-jax (.*)$", page.read_text(), re.MULTILINE)
     assert len(lines) > 12
     called = []
-    for module in (merge, plot, reconstruct):
+    for module in (info, merge, plot, reconstruct):
         monkeypatch.setattr(module, "run", lambda args: called.append(args) or 0)
     for line in lines:
         assert call(*shlex.split(line)) == 0, line
     assert len(called) == len(lines)
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_runs(folder):
+    """Every block of Python in docs/photographs.md, one after the other."""
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs/photographs.md"
+    (folder / "scene").rename("my_brackets")
+    assert call("merge", "my_brackets", "-o", "scene.exr") == 0
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), {})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "npy"])

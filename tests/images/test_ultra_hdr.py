@@ -245,6 +245,15 @@ def test_smaller_gain_maps_of_one_channel(written):
     )
 
 
+def test_what_lies_between_and_behind_is_passed_over(written):
+    """Motion photographs end in a video, in which anything may stand."""
+    base, gains = (picture.data for picture in _jpeg.pictures(written.read_bytes()))
+    before = images.read_hdr(written)
+    noise = b"\xff\xd8\xff\x12" + bytes(range(256))
+    written.write_bytes(base + noise + gains + noise)
+    np.testing.assert_array_equal(images.read_hdr(written), before)
+
+
 BAD = {
     "newer": ("version 1", struct.pack(">HHB", 1, 1, 0) + bytes(56)),
     "cut": ("cannot be read", struct.pack(">HHB", 0, 0, 0) + bytes(5)),

@@ -56,7 +56,7 @@ def add_score(subparsers) -> None:
         SCORE,
     )
     add = parser.add_argument
-    add("test", help="radiance map to judge, .hdr or .exr")
+    add("test", help="radiance map to judge, .hdr, .exr or a JPEG with a gain map")
     add("reference", help="radiance map it should equal, same size")
     add(
         "--protocol",
