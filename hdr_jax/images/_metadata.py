@@ -93,14 +93,15 @@ def _of_raw(path: pathlib.Path) -> Metadata:
     """Metadata as rawpy gives them; those of developed pictures have the primaries of sRGB."""
     with _raw.opened(path) as raw:
         other, turn = raw.other, raw.sizes.flip
-        size, taken = (raw.sizes.width, raw.sizes.height), _positive(float(other.timestamp))
+        size = raw.sizes.width, raw.sizes.height
     numbers = (other.shutter_speed, other.aperture, other.iso_speed)
     orientation = _raw.ORIENTATIONS.get(turn, 1)
     return Metadata(
         orientation,
         *(_positive(number) for number in numbers),
         space="sRGB",
-        taken=taken,
+        # LibRaw says 1970 where the file says nothing.
+        taken=_seconds(other.timestamp) if other.timestamp.year > 1970 else None,
         size=size,
     )
 
@@ -160,8 +161,13 @@ def _taken(tags: dict) -> float | None:
         moment = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
         digits = str(tags.get(FRACTION, "") if TAKEN in tags else "").strip("\0 ")
         fraction = float(f"0.{digits}") if digits.isdecimal() else 0.0
-        return moment.replace(tzinfo=datetime.UTC).timestamp() + fraction
+        return _seconds(moment) + fraction
     return None
+
+
+def _seconds(moment: datetime.datetime) -> float:
+    """Seconds since 1970 of a camera's clock, whose time zone is not known."""
+    return moment.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def _number(tag: int, value: Any) -> float | None:

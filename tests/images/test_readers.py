@@ -1,5 +1,6 @@
 """One reader for each format: what it gives depends on the picture, not on how a file stores it."""
 
+import datetime
 import itertools
 import struct
 import subprocess
@@ -407,6 +408,35 @@ def test_metadata_is_the_same_in_every_format(tmp_path, suffix):
             np.testing.assert_allclose(found, (1 / 60, 200, 5.6))
         else:
             assert metadata.exposure_time == 2.0**-6
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg", "dng"])
+def test_size_and_moment(tmp_path, suffix):
+    """The camera's clock is read as if it stood at UTC; the fraction of a second is its own tag."""
+    path = tmp_path / f"a.{suffix}"
+    texts = {0x9003: b"2026:11:28 10:20:30\0", 0x9291: b"25\0"}
+    tags = {tag: (picture_files.ASCII, text) for tag, text in texts.items()}
+    picture = np.full((8, 12, 3), 99, np.uint8)
+    expected = datetime.datetime(2026, 11, 28, 10, 20, 30, tzinfo=datetime.UTC).timestamp()
+    if suffix == "tif":
+        path.write_bytes(picture_files.tiff(picture, tags=tags))
+    elif suffix == "dng":
+        pytest.importorskip("rawpy", reason="raw photographs need rawpy")
+        path.write_bytes(picture_files.dng(np.full((64, 96), 9, np.uint16), picture, tags))
+    else:
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update({tag: text[:-1].decode() for tag, text in texts.items()})
+        Image.fromarray(picture).save(path, exif=exif)
+    found = images.metadata(path)
+    assert found.taken == expected + (0 if suffix == "dng" else 0.25)  # LibRaw keeps no fraction
+    assert found.size == ((96, 64) if suffix == "dng" else (12, 8))
+    assert images.metadata(write_plain(tmp_path)).taken is None
+
+
+def write_plain(folder):
+    """A picture that tells nothing."""
+    images.write(folder / "plain.png", np.zeros((4, 4, 3), np.uint8))
+    return folder / "plain.png"
 
 
 def test_primaries_of_photographs(tmp_path):

@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
 
 import imagecodecs
 import numpy as np
@@ -452,6 +453,6 @@ def test_a_large_picture_needs_little_memory(tmp_path):
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     root = pathlib.Path(__file__).resolve().parents[2]
-    command = ["python", "-c", code]
+    command = [sys.executable, "-c", code]
     said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert int(said.stdout) < 2e6  # kB
