@@ -13,6 +13,7 @@ from hdr_jax.images._paths import Unsupported
 
 NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+LONGEST_PACKET = 60000  # bytes that leave room for more in a segment of 65533
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
 REQUIRED = ("GainMapMax", "HDRCapacityMax")
 DEFAULTS = {
@@ -78,7 +79,8 @@ def directory_xmp(size: int, existing: bytes = b"") -> bytes:
 
     Args:
       size: bytes of the gain map's JPEG.
-      existing: the picture's packet, kept unless it tells of another gain map or container.
+      existing: the picture's packet, kept unless it tells of another gain map or container, or
+        is too long to grow.
 
     Returns:
       XML.
@@ -94,7 +96,7 @@ def directory_xmp(size: int, existing: bytes = b"") -> bytes:
     )
     ends = [found.start() for found in re.finditer(rb"</rdf:RDF>", existing)]
     told = NAMESPACE.encode() in existing or CONTAINER.encode() in existing
-    if told or len(ends) != 1:
+    if told or len(ends) != 1 or len(existing) > LONGEST_PACKET:
         return _packet(description)
     return existing[: ends[0]] + description.encode() + existing[ends[0] :]
 

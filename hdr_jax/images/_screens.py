@@ -161,11 +161,9 @@ def _write(
     base = next(_jpeg.pictures(jpeg))
     levels = decoded(jpeg)
     white = np.float32(2.0**peak)
-    ends = [(gains.min(), gains.max()) for gains in _gains(levels, radiance, white)]
-    low, high = (
-        float(f(x)) for f, x in zip((np.min, np.max), zip(*ends, strict=True), strict=True)
-    )
-    high = max(high, low + 1e-3)  # equal pictures
+    ends = np.array([(gains.min(), gains.max()) for gains in _gains(levels, radiance, white)])
+    low = float(ends[:, 0].min())
+    high = max(float(ends[:, 1].max()), low + 1e-3)  # also of equal pictures
     brightest = max(float(radiance.max()), 1.0)
     gain_map = _gain_map.plain(low, high, max(min(peak, float(np.log2(brightest))), 1e-3))
     scale = np.float32(255 / (high - low))
@@ -205,7 +203,6 @@ def _container(base: _jpeg.Picture, gains: bytes, gain_map: GainMap, comment: st
         (_jpeg.APP2, _gain_map.ISO + bytes(4)),
     ]
     names = (_jpeg.XMP, _gain_map.ISO, _jpeg.MULTI_PICTURE)
-
     blank = _jpeg.multi_picture(0, [4, 0])  # as long as what takes its place
     whole = _jpeg.with_segments(
         base, [*told, (_jpeg.APP2, blank)], lambda _, payload: payload.startswith(names)

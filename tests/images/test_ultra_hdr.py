@@ -172,6 +172,15 @@ def test_a_phones_gain_map_is_replaced(tmp_path):
     np.testing.assert_allclose(ratio[8:16, 8:26], 2, rtol=0.02)
 
 
+def test_xmp_that_leaves_no_room_is_replaced(tmp_path):
+    packet = _gain_map_xmp._packet(f'<rdf:Description xmlns:a="b" a:long="{"x" * 64000}"/>')
+    Image.fromarray(shown(light())).save(tmp_path / "photo.jpg", xmp=packet)
+    stops = np.ones((*SIDES, 3), np.float32)
+    assert images.write_brightened(tmp_path / "a.jpg", tmp_path / "photo.jpg", stops)
+    with Image.open(tmp_path / "a.jpg") as picture:
+        assert len(picture.info["xmp"]) < 2000 and b"GainMap" in picture.info["xmp"]
+
+
 def test_photographs_of_other_kinds_are_compressed_anew(tmp_path):
     levels = shown(light())
     images.write(tmp_path / "deep.png", levels.astype(np.uint16) * 257)
