@@ -14,11 +14,11 @@ Restores the newest checkpoint of the work directory and writes into <workdir>/e
                   that begin with dataset_, against the radiance map that comes with the data
   SCENE.png       input, generated over true stack, tone-mapped result and truth, recovered
                   response curves, error in stops
-  index.html      all of it on one page
+  index.html      all of it on one page that needs no other file: exposures, maps, what HDR-VDP-2
+                  sees, pixel by pixel (hdr-jax view makes such pages of maps)
 """
 
 import functools
-import html
 import json
 import pathlib
 
@@ -28,11 +28,11 @@ import numpy as np
 import tqdm
 
 import tfds_builders  # noqa: F401 - makes the data sets known
-from hdr_jax import data, images, training
+from hdr_jax import data, images, page, training
 from hdr_jax.cli import flags
 from hdr_jax.files import write_text
 from hdr_jax.models import check_same_architecture
-from hdr_jax.runs import figures, scores
+from hdr_jax.runs import figures, scenes, scores
 from hdr_jax.runs.checkpoints import load_model
 
 SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q", "dataset_psnr_mu")
@@ -67,14 +67,16 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     results = scores.evaluated(
         batches, functools.partial(generate, params), jax.jit(scores.all_scores)
     )
-    rows = []
+    rows, shown_scenes = [], scenes.Collected()
     for result in tqdm.tqdm(results, total=len(source), unit="scene"):
-        row = {name: _plain(value) for name, value in result.scores.items()}
+        # Maps [h, w] are for the page.
+        row = {name: _plain(value) for name, value in result.scores.items() if value.ndim < 2}
         shown = {key: row[key] for key in SHOWN if key in row}
         panel = out / f"{_file_name(result.name)}.png"
         figures.panel(
             panel, result.name, result.outputs, result.true_stack, result.ev_offset, shown
         )
+        shown_scenes.add(result)
         rows.append({"scene": result.name, "panel": panel.name, **row})
     result = {
         "dataset": config.dataset,
@@ -86,7 +88,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         "scenes": rows,
     }
     write_text(out / "metrics.json", json.dumps(result, indent=1) + "\n")
-    write_text(out / "index.html", _page(result))
+    title = f"{config.dataset} {config.eval_split}, step {step}"
+    page.write(out / "index.html", title, shown_scenes.encoded, _means(result), shown_scenes.notes)
     _report(result, out)
     return result
 
@@ -118,23 +121,10 @@ def _report(result: dict, out: pathlib.Path) -> None:
     print(f"pictures: {out / 'index.html'}")
 
 
-def _page(result: dict) -> str:
-    """A page with a table of the mean scores and all panels."""
-    scores = "".join(
-        f"<tr><td>{name}<td>{value:.3f} &plusmn; {result['sd'][name]:.3f}"
-        for name, value in result["mean"].items()
-        if not isinstance(value, list)
-    )
-    panels = "".join(
-        f"<h2>{html.escape(row['scene'])}</h2><img src='{html.escape(row['panel'])}'>"
-        for row in result["scenes"]
-    )
-    title = f"{result['dataset']} {result['split']}, step {result['step']}"
-    return (
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>"
-        "<style>body{font-family:sans-serif;margin:2em}img{max-width:100%}td{padding:0 1em}</style>"
-        f"<h1>{html.escape(title)}</h1><table>{scores}</table>{panels}\n"
-    )
+def _means(result: dict) -> dict[str, str]:
+    """Mean and standard deviation of the scores that are one number, as text."""
+    means = {name: value for name, value in result["mean"].items() if not isinstance(value, list)}
+    return {name: f"{value:.3f} \u00b1 {result['sd'][name]:.3f}" for name, value in means.items()}
 
 
 def _file_name(scene: str) -> str:

@@ -18,7 +18,7 @@ LAYERS = {
     3: ["models", "losses", "optim", "metrics"],
     4: [
         "progress", "images", "synthetic", "data", "convert", "runs", "brackets", "weights",
-        "reconstruct", "tfds_builders",
+        "reconstruct", "page", "tfds_builders",
     ],
     5: ["training"],
     6: ["cli", "__main__", "train", "eval"],

@@ -13,6 +13,7 @@ SUFFIXES = {
     "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
     "curve": (".csv", ".npy"),
     "plot": (".png",),
+    "page": (".html",),
 }
 EXPECTED = {name: " or ".join(suffixes) for name, suffixes in SUFFIXES.items()}
 EXPECTED["map"] = ".exr or .hdr, or .jpg or .avif for HDR screens"

@@ -114,7 +114,8 @@ def all_scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict
 
     Returns:
       As `scores`, with `hdrvdp2_q` and `pu21_psnr` of the radiance map and of the input read as
-      plain sRGB, under the protocols that HDRVDP2_PROTOCOL and PU21_PROTOCOL name.
+      plain sRGB, under the protocols that HDRVDP2_PROTOCOL and PU21_PROTOCOL name; and
+      `hdrvdp2_p_map` [b, h, w], the probability of seeing the difference at each pixel.
     """
     result = scores(outputs, truth)
     for prefix, radiance, true in _pairs(outputs, truth):
@@ -164,6 +165,10 @@ def _map_scores(radiance: Array, true: Array) -> dict[str, Array]:
 
 def _light_scores(radiance: Array, true: Array) -> dict[str, Array]:
     """Of one radiance map as absolute light."""
-    q = metrics.hdrvdp2_by_protocol(radiance, true, protocol=HDRVDP2_PROTOCOL).Q
+    seen = metrics.hdrvdp2_by_protocol(radiance, true, protocol=HDRVDP2_PROTOCOL)
     calibrated = metrics.calibrate(radiance, true, protocol=PU21_PROTOCOL)
-    return {"hdrvdp2_q": q, "pu21_psnr": metrics.pu21_psnr(*calibrated)}
+    return {
+        "hdrvdp2_q": seen.Q,
+        "pu21_psnr": metrics.pu21_psnr(*calibrated),
+        "hdrvdp2_p_map": seen.P_map,
+    }

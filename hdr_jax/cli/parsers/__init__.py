@@ -5,6 +5,7 @@ import argparse
 from hdr_jax.cli.parsers._maps import add_info, add_plot, add_score
 from hdr_jax.cli.parsers._photographs import PICTURES_FIRST, add_merge, add_reconstruct
 from hdr_jax.cli.parsers._runs import add_checkpoint, add_data, add_import
+from hdr_jax.cli.parsers._view import add_view
 
 __all__ = ["PICTURES_FIRST", "parser"]
 
@@ -13,6 +14,7 @@ COMMANDS = (
     add_merge,
     add_info,
     add_plot,
+    add_view,
     add_reconstruct,
     add_score,
     add_data,

@@ -1,0 +1,38 @@
+"""The parser of `hdr-jax view`."""
+
+import argparse
+
+EXAMPLES = """examples:
+  hdr-jax view bridge.exr                          writes bridge.html here
+  hdr-jax view result.exr truth.exr -o compare.html
+  hdr-jax view result.exr truth.exr --visibility   with what HDR-VDP-2 says people see
+  hdr-jax view panorama.hdr --size 6000            every pixel of it
+
+The page is one file that needs no server and no network: open it in a browser. Radiance is stored to
+0.05 to 1.6 %, as many bits as 3 MB a megapixel have room for; --bits 10 stores half floats as they are."""
+
+
+def add_view(subparsers) -> None:
+    """A page to look at one radiance map, or to compare two."""
+    parser = subparsers.add_parser(
+        "view",
+        help="a page to look at one radiance map, or to compare two",
+        description="Writes an HTML page: exposure, tone maps, the values of every pixel.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("maps", nargs="+", metavar="MAP", help="one or two radiance maps, .exr or .hdr")
+    add("-o", "--output", metavar="HTML", help="default named after the first map")
+    add(
+        "--size",
+        type=int,
+        default=2048,
+        metavar="PIXELS",
+        help="longer side in the page, larger maps are averaged; default 2048",
+    )
+    add(
+        "--bits", type=int, metavar="N", help="of mantissa, 5 to 10; by default what 3 MB a MP hold"
+    )
+    add("--visibility", action="store_true", help="of two maps: where the difference is seen")
+    add("--protocol", default="singlehdr", help="of --visibility, as for hdr-jax score")

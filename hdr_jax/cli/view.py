@@ -1,0 +1,55 @@
+"""hdr-jax view MAP [MAP]: a page to look at one radiance map, or to compare two."""
+
+import argparse
+import pathlib
+
+import numpy as np
+
+from hdr_jax import images, metrics, page, progress
+from hdr_jax.cli.outputs import check
+from hdr_jax.errors import InputError
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the page and says what it holds; returns the exit code."""
+    paths = [pathlib.Path(path) for path in args.maps]
+    output = pathlib.Path(args.output or f"{paths[0].stem}.html")
+    _check_arguments(args)
+    check({"page": output}, paths)
+    maps, sizes = {}, {}
+    for path, label in zip(paths, _labels(paths), strict=True):
+        with progress.bar(f"reading {path.name}"):
+            radiance = images.read_hdr(path)
+        sizes[label] = radiance.shape[:2]
+        maps[label] = images.reduced(radiance, args.size)
+    if len(set(sizes.values())) > 1:
+        text = " and ".join(f"{label} {w} x {h}" for label, (h, w) in sizes.items())
+        raise InputError(f"maps of unequal size cannot be compared: {text}; resize one of them")
+    (height, width), shown = next(iter(sizes.values())), next(iter(maps.values())).shape[:2]
+    seen, notes = None, []
+    if args.visibility:
+        result = metrics.hdrvdp2_by_protocol(*maps.values(), protocol=args.protocol)
+        seen = np.asarray(result.P_map)
+        notes = [f"Visible difference: {result.version}, Q {result.Q:.2f}; {result.protocol}."]
+    reduced = None if shown == (height, width) else (height, width)
+    scene = page.Scene(" and ".join(maps), maps, visibility=seen, size=reduced)
+    page.write(output, scene.name, [page.encoded(scene, args.bits)], notes=notes)
+    text = f"{shown[1]} x {shown[0]} pixels" + (f" of {width} x {height}" if reduced else "")
+    print(f"{output}: {text}, {output.stat().st_size / 1e6:.1f} MB; open it in a browser")
+    return 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Raises InputError for what argparse lets through."""
+    if len(args.maps) > 2:
+        raise InputError(f"got {len(args.maps)} maps; expected one, or two to compare")
+    if args.visibility and len(args.maps) < 2:
+        raise InputError("--visibility compares two maps, got one; name the reference second")
+    if args.size < 1:
+        raise InputError(f"--size got {args.size}; expected pixels, at least 1")
+
+
+def _labels(paths: list[pathlib.Path]) -> list[str]:
+    """Names of the files, or whole paths where those are equal."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
