@@ -15,6 +15,7 @@ from hdr_jax.errors import InputError
 MANTISSA_BITS = 10  # of a half float
 FEWEST_BITS = 5
 BYTES_PER_PIXEL = 2.85  # of text: a page of one megapixel stays below 3 MB
+SMALL = 100_000  # bytes that any map may have
 
 
 def packed_radiance(radiance: np.ndarray, bits: int | None = None) -> dict:
@@ -24,7 +25,7 @@ def packed_radiance(radiance: np.ndarray, bits: int | None = None) -> dict:
       radiance: [h, w, 3] float, linear, relative, finite. Values a thousand million times darker
         than the brightest lose precision, and become 0 at a hundred thousand times less than that.
       bits: of mantissa, 5 to 10; a value is right to 2^-(bits + 1), 0.4 % for 7. By default as many
-        as a page of 2.85 bytes a pixel has room for.
+        as 2.85 bytes of text a pixel have room for, and at least 5.
 
     Returns:
       As `packed`, with `shift`, the low bits left out, and `exponent`: a value is that of the half
@@ -50,7 +51,7 @@ def packed_radiance(radiance: np.ndarray, bits: int | None = None) -> dict:
     exponent = 15 - int(np.frexp(np.abs(radiance).max())[1])
     half = np.ldexp(radiance, exponent).astype(np.float16).view(np.int16).astype(np.int32)
     magnitude, sign = half & 0x7FFF, np.where(half < 0, -1, 1)
-    room = BYTES_PER_PIXEL * radiance.shape[0] * radiance.shape[1]
+    room = max(BYTES_PER_PIXEL * radiance.shape[0] * radiance.shape[1], SMALL)
     for kept in range(MANTISSA_BITS, FEWEST_BITS - 1, -1) if bits is None else (bits,):
         shift = MANTISSA_BITS - kept
         stored = packed(sign * ((magnitude + (1 << shift >> 1)) >> shift))

@@ -3,7 +3,7 @@
 import html
 import importlib.resources
 import json
-import os
+import pathlib
 import string
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ SCRIPTS = ("codec", "tone", "webgl", "flat", "stage", "readout", "sidebar", "mai
 
 
 def write(
-    path: str | os.PathLike,
+    path: str | pathlib.Path,
     title: str,
     scenes: Sequence[Encoded],
     summary: Mapping[str, str] | None = None,

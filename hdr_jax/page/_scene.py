@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color
@@ -23,7 +24,7 @@ class Scene:
     Attributes:
       name: of the scene.
       maps: {label: radiance [h, w, 3], linear, relative, finite}, one or two of one size.
-      stacks: {label: exposures [n, h, w, 3] in [0, 1]}, as many as maps and in their order, or none.
+      stacks: {label: exposures [n, h, w, 3] in [0, 1]}, one for each map in their order, or none.
       ev_offset: [n] stops of the exposures.
       visibility: [h, w] probability of seeing the difference of the maps, in [0, 1].
       curves: {label: log inverse response g [3, num_levels]}.
@@ -81,7 +82,7 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
     ]
     first, *rest = scene.maps.values()
     for other, radiance in zip(maps[1:], rest, strict=True):
-        other["match"] = float(color.median_scale(radiance, first))
+        other["match"] = float(color.median_scale(jnp.asarray(radiance), jnp.asarray(first)))
     curves = [
         {"label": label, "g": np.round(np.atleast_2d(g), 4).tolist()}
         for label, g in scene.curves.items()

@@ -9,8 +9,8 @@ PAGE_BYTES = 60_000_000
 """Of scenes in a page; browsers open one of this size in seconds."""
 
 NOTE = (
-    "A is the map merged from the generated exposures, B the one merged from the true ones. Visible "
-    f"difference: HDR-VDP-2, protocol {HDRVDP2_PROTOCOL}."
+    "A is the map merged from the generated exposures, B the one merged from the true ones. "
+    f"Visible difference: HDR-VDP-2, protocol {HDRVDP2_PROTOCOL}."
 )
 
 

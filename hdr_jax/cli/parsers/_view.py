@@ -8,8 +8,8 @@ EXAMPLES = """examples:
   hdr-jax view result.exr truth.exr --visibility   with what HDR-VDP-2 says people see
   hdr-jax view panorama.hdr --size 6000            every pixel of it
 
-The page is one file that needs no server and no network: open it in a browser. Radiance is stored to
-0.05 to 1.6 %, as many bits as 3 MB a megapixel have room for; --bits 10 stores half floats as they are."""
+The page is one file that needs no server and no network: open it in a browser. It keeps as many
+bits of each value as fit in 3 MB a megapixel: 0.05 to 1.6 %. --bits 10 keeps half floats whole."""
 
 
 def add_view(subparsers) -> None:
@@ -32,7 +32,7 @@ def add_view(subparsers) -> None:
         help="longer side in the page, larger maps are averaged; default 2048",
     )
     add(
-        "--bits", type=int, metavar="N", help="of mantissa, 5 to 10; by default what 3 MB a MP hold"
+        "--bits", type=int, metavar="N", help="of mantissa, 5 to 10; default what fits in 3 MB a MP"
     )
     add("--visibility", action="store_true", help="of two maps: where the difference is seen")
     add("--protocol", default="singlehdr", help="of --visibility, as for hdr-jax score")

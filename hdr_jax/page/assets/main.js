@@ -25,6 +25,7 @@ class Page {
     this.scene = scene;
     Object.assign(this.state, { exposure: null, pinned: false, pixel: { x: width >> 1, y: height >> 1 } });
     this.fill();
+    byId("stage").style.setProperty("--aspect", width / height);
     this.stage.show(width, height);
     this.update({});
     document.documentElement.dataset.scene = scene.name;
@@ -52,7 +53,7 @@ class Page {
     byId("tag-a").textContent = two ? `A: ${maps[0].label}` : "";
     byId("tag-b").textContent = two ? `B: ${maps[1].label}` : "";
     byId("divider").hidden = byId("match-line").hidden = !two;
-    byId("match-text").textContent = two ? `(x ${shown(maps[1].match)})` : "";
+    byId("match-text").textContent = two ? `(\u00d7 ${shown(maps[1].match)})` : "";
     byId("visibility-line").hidden = !seen;
     byId("seen-ramp").style.background = cssRamp(SEEN);
     byId("seen-ramp").title = "nobody to everybody sees it";

@@ -1,8 +1,11 @@
 // The table of what is known about one pixel.
 
 const NAMES = ["red", "green", "blue"];
-const signed = (x, digits = 2) => (x < 0 ? "\u2212" : "+") + Math.abs(x).toFixed(digits);
-const evText = (ev) => `${ev ? signed(ev, Number.isInteger(ev) ? 0 : 2) : "0"} EV`;
+const signed = (x, digits = 2) => {
+  const text = Math.abs(x).toFixed(digits);
+  return Number(text) === 0 ? text : (x < 0 ? "\u2212" : "+") + text;
+};
+const evText = (ev) => `${signed(ev, Number.isInteger(ev) ? 0 : 2)} EV`;
 const shown = (x) => {
   const size = Math.abs(x);
   const text = x === 0 || (size >= 0.001 && size < 1e5) ? String(Number(x.toPrecision(4))) : x.toExponential(3);
@@ -61,7 +64,7 @@ function readout(pixel, scene, match, exposures, chosen) {
   if (scene.seen)
     rows.push(row("seen by", across(`${Math.round(100 * scene.seen.at(x, y)[0])} % of viewers`), { "data-row": "seen" }));
   exposures.forEach(({ ev, levels }, i) =>
-    rows.push(row(`level at ${evText(ev)}`, levels.map(levelsCell),
+    rows.push(row(`level, ${evText(ev)}`, levels.map(levelsCell),
       { class: `${i ? "" : "gap"} ${i === chosen ? "chosen" : ""}`, "data-ev": ev })));
   const labels = maps.length > 1 ? maps.map((map, i) => `${"AB"[i]}: ${map.label}`) : [];
   return [

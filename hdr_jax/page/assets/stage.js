@@ -50,9 +50,12 @@ class Stage {
   }
 
   resize() {
-    const { clientWidth, clientHeight } = this.root;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * this.ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * this.ratio));
+    const box = this.root.getBoundingClientRect();
+    for (const side of ["width", "height"]) {
+      this.canvas[side] = Math.max(1, Math.floor(box[side] * this.ratio));
+      // Exactly, or the browser would scale it by a little.
+      this.canvas.style[side] = `${this.canvas[side] / this.ratio}px`;
+    }
     if (!this.width) return;
     if (this.fitted) this.fit();
     else this.put(this.place);
