@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -73,7 +74,13 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     assert len(result["scenes"]) == 3 and np.isfinite(result["mean"]["hdrvdp2_q"])
     assert np.isfinite(result["mean"]["dataset_psnr_mu"])
     assert result["mean"]["dataset_psnr_mu"] != result["mean"]["psnr_mu"]
-    assert (tmp_path / "whole/eval/index.html").exists()
+    text = (tmp_path / "whole/eval/index.html").read_text(encoding="utf-8")
+    found = [json.loads(x) for x in re.findall(r'id="scene-\d">(.*?)</script>', text)]
+    assert [scene["name"] for scene in found] == ["s0", "s1", "s2"]
+    for scene, row in zip(found, result["scenes"], strict=True):
+        assert [len(stack) for stack in scene["stacks"]] == [7, 7] and scene["visibility"]
+        assert scene["scores"]["hdrvdp2_q"] == pytest.approx(row["hdrvdp2_q"])
+    assert "hdrvdp2_p_map" not in result["scenes"][0]
     assert (tmp_path / "whole/eval/s0.png").stat().st_size > 1000
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
-from hdr_jax.cli import info, merge, plot, reconstruct
+from hdr_jax.cli import info, merge, plot, reconstruct, view
 from hdr_jax.exposure import expose, srgb
 
 TIMES = {"a.jpg": 1 / 8, "b.png": 0.5, "c.tif": 2.0}
@@ -188,7 +188,7 @@ def test_the_commands_of_the_page_exist(monkeypatch):
     lines = re.findall(r"^    hdr-jax (.*)$", page.read_text(), re.MULTILINE)
     assert len(lines) > 12
     called = []
-    for module in (info, merge, plot, reconstruct):
+    for module in (info, merge, plot, reconstruct, view):
         monkeypatch.setattr(module, "run", lambda args: called.append(args) or 0)
     for line in lines:
         assert call(*shlex.split(line)) == 0, line

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from hdr_jax import cli, images, page, tonemap
+from hdr_jax.cli import parsers
 from hdr_jax.errors import InputError
+from hdr_jax.runs import scenes, scores
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 
@@ -191,6 +195,29 @@ def test_the_command_writes_a_page(folder, capsys):
     assert (a["label"], b["label"], a["shift"], b["shift"]) == ("a.exr", "b.exr", 4, 4)
     means = images.read_hdr("a.exr").reshape(4, 2, 6, 2, 3).mean((1, 3))
     np.testing.assert_allclose(radiance_of(a), means, rtol=2**-7 + 2**-11)
+
+
+def test_the_commands_of_the_page_are_taken():
+    text = (ROOT / "docs/view.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    hdr-jax (view .*)$", text, re.MULTILINE)
+    assert len(lines) > 2
+    for line in lines:
+        assert parsers.parser().parse_args(line.split()).command == "view"
+
+
+def test_a_page_of_a_run_ends_where_it_is_full():
+    radiance, stack = np.ones((4, 6, 3), np.float32), np.ones((2, 4, 6, 3), np.float32)
+    g = np.zeros((3, 256))
+    outputs = {"stack": stack, "radiance": radiance, "true_radiance": radiance}
+    scene = scores.Evaluated(
+        "s", outputs | {"g": g, "true_g": g}, stack, np.arange(2.0), {"q": np.float32(2)}
+    )
+    whole, full = scenes.Collected(), scenes.Collected(limit=1)
+    for collected in (whole, full):
+        for _ in range(3):
+            collected.add(scene)
+    assert len(whole.encoded) == 3 and len(whole.notes) == 1
+    assert len(full.encoded) == 1 and "2 further scenes" in full.notes[1]
 
 
 @pytest.mark.parametrize(

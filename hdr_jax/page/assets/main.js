@@ -52,7 +52,7 @@ class Page {
     byId("subject").textContent = `${maps.map(({ label }) => label).join(" and ")}: ${pixels} pixels, ${(maps[0].high - maps[0].low).toFixed(1)} stops`;
     byId("tag-a").textContent = two ? `A: ${maps[0].label}` : "";
     byId("tag-b").textContent = two ? `B: ${maps[1].label}` : "";
-    byId("divider").hidden = byId("match-line").hidden = !two;
+    byId("match-line").hidden = !two;
     byId("match-text").textContent = two ? `(\u00d7 ${shown(maps[1].match)})` : "";
     byId("visibility-line").hidden = !seen;
     byId("seen-ramp").style.background = cssRamp(SEEN);
@@ -128,6 +128,7 @@ class Page {
   // The controls as the state has them.
   show(picture) {
     const { scene, state } = this;
+    byId("divider").hidden = scene.maps.length < 2 || (!picture && state.tone === DIFFERENCE);
     byId("stops").value = state.stops;
     byId("stops-text").textContent = `${signed(state.stops)} stops`;
     byId("stops").setAttribute("aria-valuetext", byId("stops-text").textContent);

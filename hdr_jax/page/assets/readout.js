@@ -77,7 +77,7 @@ function readout(pixel, scene, match, exposures, chosen) {
 // What the numbers are good for.
 function precisionText({ maps, size, rasters: [raster] }) {
   const error = Math.max(...maps.map(({ shift }) => 100 * 2 ** (shift - 11)));
-  const text = `Radiance as in the file, to within ${Number(error.toPrecision(2))} %.`;
+  const text = `Radiance to within ${Number(error.toPrecision(2))} %.`;
   if (!size) return text;
   return `${text} The file has ${size[1]} x ${size[0]} pixels: each of these ${raster.width} x ${raster.height} is a mean.`;
 }
