@@ -77,7 +77,7 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
     """
     _check(scene)
     maps = [
-        {"label": label, **statistics(radiance, label), **packed_radiance(radiance, bits)}
+        {"label": label, **packed_radiance(radiance, bits), **statistics(radiance, label)}
         for label, radiance in scene.maps.items()
     ]
     first, *rest = scene.maps.values()

@@ -159,7 +159,7 @@ def test_parts_that_do_not_fit_are_refused():
         (page.Scene("x", {}), "one or two maps"),
         (page.Scene("x", {"a": radiance, "b": radiance[:3]}), "a 6 x 4 and b 6 x 3"),
         (page.Scene("x", {"a": 0 * radiance}), "a has no positive luminance"),
-        (page.Scene("x", {"a": radiance[..., 0]}), "channels on the last axis"),
+        (page.Scene("x", {"a": radiance[..., 0]}), r"\[h, w, 3\]"),
         (page.Scene("x", {"a": radiance * np.inf}), "infinite"),
         (page.Scene("x", {"a": radiance}, {"s": stack}, [0]), "stack s"),
         (page.Scene("x", {"a": radiance}, visibility=np.ones((4, 5))), "visibility"),
@@ -168,8 +168,6 @@ def test_parts_that_do_not_fit_are_refused():
             page.encoded(scene)
     with pytest.raises(InputError, match="5 to 10"):
         page.packed_radiance(radiance, 11)
-    with pytest.raises(InputError, match=r"\[h, w, 3\]"):
-        page.packed_radiance(radiance[..., 0])
 
 
 @pytest.fixture
