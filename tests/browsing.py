@@ -24,9 +24,10 @@ class Browser:
 
     Args:
       profile: an empty folder.
+      further: options.
     """
 
-    def __init__(self, profile: pathlib.Path):
+    def __init__(self, profile: pathlib.Path, *further: str):
         webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
         programs = [found for found in map(shutil.which, NAMES) if found]
         driver = shutil.which("chromedriver")
@@ -34,7 +35,7 @@ class Browser:
             pytest.skip("no Chromium with chromedriver (Debian: chromium, chromium-driver)")
         options = webdriver.ChromeOptions()
         options.binary_location = programs[0]
-        for option in (*OPTIONS, f"--user-data-dir={profile}"):
+        for option in (*OPTIONS, *further, f"--user-data-dir={profile}"):
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = webdriver.ChromeService(driver)

@@ -56,7 +56,7 @@ for name in "cv2 PIL OpenEXR tqdm matplotlib tensorflow_datasets grain flax opta
 for name in "orbax.checkpoint ml_collections tensorboardX absl chex".split():
     sys.modules[name] = None
 import importlib
-from hdr_jax import color, crf, exposure, levels, merge, metrics, sampling, synthetic, tonemap
+from hdr_jax import color, crf, exposure, levels, merge, metrics, page, sampling, synthetic, tonemap
 for door in {list(DOORS)}:
     try:
         importlib.import_module("hdr_jax." + door)

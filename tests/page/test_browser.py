@@ -307,6 +307,51 @@ def test_scenes_curves_and_scores(browser, files):
     assert browser.find("#scene").get_attribute("value") == "0"
 
 
+def test_zoom(browser, files):
+    """By wheel, double click, keys and dragging; the pixel under the pointer stays there."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    browser.open(files["one"])
+    canvas, text = browser.find("#picture"), browser.find("#zoom-fit")
+    fitted = text.get_attribute("textContent")
+
+    def pixel():
+        return browser.readout()["pixel"][0]
+
+    ActionChains(browser.driver, 0).move_to_element_with_offset(canvas, 40, 30).perform()
+    before = pixel()
+    browser.run(
+        """const canvas = document.getElementById("picture"), box = canvas.getBoundingClientRect();
+        canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -400, cancelable: true,
+          clientX: box.left + box.width / 2 + 40, clientY: box.top + box.height / 2 + 30 }));"""
+    )
+    enlarged = text.get_attribute("textContent")
+    assert float(enlarged[:-2]) == pytest.approx(float(fitted[:-2]) * np.exp(0.8), rel=0.01)
+    ActionChains(browser.driver, 0).move_to_element_with_offset(canvas, 41, 30).perform()
+    assert pixel() == before
+    ActionChains(browser.driver, 0).click_and_hold(canvas).move_by_offset(90, 0).release().perform()
+    ActionChains(browser.driver, 0).move_to_element_with_offset(canvas, 131, 30).perform()
+    assert pixel() == before
+    browser.keys("#picture", "f")
+    assert text.get_attribute("textContent") == fitted
+    ActionChains(browser.driver, 0).double_click(canvas).perform()
+    assert text.get_attribute("textContent") == "100 %"
+    browser.keys("#picture", "+", "+", "-")
+    assert text.get_attribute("textContent") == "150 %"
+
+
+def test_without_webgl_it_draws_all_the_same(files, maps, tmp_path):
+    other = Browser(tmp_path, "--disable-3d-apis")
+    try:
+        other.open(files["one"])
+        assert other.run("return document.documentElement.dataset.drawing") == "canvas 2D"
+        actual_size(other)
+        assert_close(other.shown(*SIZE), EXPECTED["Reinhard"](maps[0], 0))
+        assert not other.errors()
+    finally:
+        other.driver.quit()
+
+
 @pytest.mark.parametrize("name", ["one", "two", "many"])
 def test_every_control_has_a_name(browser, files, name):
     browser.open(files[name])
