@@ -1,12 +1,18 @@
-"""A Chromium for the tests of pages: what it shows, and what can be done to it."""
+"""A Chromium for the tests of pages, and what its pictures should be."""
 
 import io
 import pathlib
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+
+from hdr_jax import color, tonemap
+
+SIZE = (96, 128)  # of the maps on the pages
+EV = [-2.0, 0.0, 2.0]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
@@ -106,3 +112,39 @@ class Browser:
     def errors(self) -> list[dict]:
         """What the console says is wrong."""
         return [line for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def actual_size(browser):
+    """Brings the picture to a pixel for each pixel, and both maps to their own scale."""
+    browser.run("document.getElementById('zoom-fit').click()")
+    assert browser.find("#zoom-fit").get_attribute("textContent") == "100 %"
+
+
+def srgb(x):
+    return np.asarray(color.linear_to_srgb(jnp.clip(jnp.asarray(x), 0, 1)))
+
+
+def mean_light(radiance):
+    """The geometric mean of the luminance, by which a camera's meter goes."""
+    luminance = radiance.astype(np.float64) @ np.array(color.LUMINANCE_WEIGHTS)
+    return np.exp(np.log(np.maximum(luminance, 1e-6 * luminance.max())).mean())
+
+
+def camera(radiance, stops, metered=None):
+    mean = mean_light(radiance if metered is None else metered)
+    return srgb(radiance * (0.18 * 2.0**stops / mean))
+
+
+EXPECTED = {
+    "Camera": camera,
+    "Reinhard": lambda x, stops: np.asarray(tonemap.reinhard(x, key=0.18 * 2.0**stops)),
+    "Mu law": lambda x, stops: np.asarray(
+        tonemap.mu_law(jnp.clip(jnp.asarray(x) * 2.0**stops / x.max(), 0, 1))
+    ),
+}
+
+
+def assert_close(levels, picture, worst=2, mean=0.4):
+    """Levels on the screen against a picture in [0, 1]."""
+    error = np.abs(levels - 255 * picture)
+    assert error.max() <= worst and error.mean() <= mean, (error.max(), error.mean())
