@@ -1,136 +1,16 @@
-"""Evaluates a trained run on one split, with numbers and pictures.
+"""Evaluates a run: the door of a checkout to `hdr-jax eval`, whose --help says how to call it.
 
-  python eval.py --workdir runs/quickstart
-  python eval.py --workdir runs/quickstart --config.eval_split=val
-  python eval.py --config configs/released.py --workdir runs/imported    # no config.json there
+python eval.py --workdir runs/quickstart
 
-Takes the configuration from the work directory, or from --config, with the overrides of train.py.
-Restores the newest checkpoint of the work directory and writes into <workdir>/eval
-
-  metrics.json    for each scene, and as mean and standard deviation: PSNR and SSIM of every
-                  generated exposure; PSNR of the radiance map after the mu law and after Reinhard's
-                  tone map, beside those of the input read as plain sRGB; HDR-VDP-2 Q and PU21-PSNR.
-                  The map is held against the one merged from the true stack and, in the scores
-                  that begin with dataset_, against the radiance map that comes with the data
-  SCENE.png       input, generated over true stack, tone-mapped result and truth, recovered
-                  response curves, error in stops
-  index.html      all of it on one page that needs no other file: exposures, maps, what HDR-VDP-2
-                  sees, pixel by pixel (hdr-jax view makes such pages of maps)
+The program is hdr_jax/programs/_evaluate.py.
 """
 
-import functools
-import json
-import pathlib
+import sys
 
-import jax
-import ml_collections
-import numpy as np
-import tqdm
+from hdr_jax.cli import main
+from hdr_jax.programs import evaluate
 
-import tfds_builders  # noqa: F401 - makes the data sets known
-from hdr_jax import data, images, page, training
-from hdr_jax.cli import flags
-from hdr_jax.files import write_text
-from hdr_jax.models import check_same_architecture
-from hdr_jax.runs import figures, scenes, scores
-from hdr_jax.runs.checkpoints import load_model
-
-SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q", "dataset_psnr_mu")
-
-
-def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> dict:
-    """Scores every scene of `config.eval_split` and writes numbers, panels and a page.
-
-    Args:
-      config: that of the run; see configs/paper.py.
-      workdir: folder of the run, with a checkpoint.
-
-    Returns:
-      What metrics.json holds.
-
-    Raises:
-      InputError: when there is no checkpoint, it does not fit, or the data cannot be read.
-    """
-    setup = training.Setup.from_config(config)
-    model, params, step = load_model(workdir)
-    check_same_architecture(model, setup.model, f"the checkpoint of {workdir}")
-    folders = config.data_dir, config.manual_dir or None
-    source = data.load_source(config.dataset, config.eval_split, *folders)
-    setup.check_example(source[0])
-    out = pathlib.Path(workdir) / "eval"
-    out.mkdir(exist_ok=True)
-    # Weights that were trained elsewhere have refinement networks from the start.
-    refine = step == 0 or bool(config.init_from) or step > config.refine_from
-    generate = jax.jit(functools.partial(training.eval_step, setup, refine=refine))
-    weights = images.edge_weights(setup.edge_weights)
-    batches = data.evaluation_batches(source, size=config.size, channel_weights=weights)
-    results = scores.evaluated(
-        batches, functools.partial(generate, params), jax.jit(scores.all_scores)
-    )
-    rows, shown_scenes = [], scenes.Collected()
-    for result in tqdm.tqdm(results, total=len(source), unit="scene"):
-        # Maps [h, w] are for the page.
-        row = {name: _plain(value) for name, value in result.scores.items() if value.ndim < 2}
-        shown = {key: row[key] for key in SHOWN if key in row}
-        panel = out / f"{_file_name(result.name)}.png"
-        figures.panel(
-            panel, result.name, result.outputs, result.true_stack, result.ev_offset, shown
-        )
-        shown_scenes.add(result)
-        rows.append({"scene": result.name, "panel": panel.name, **row})
-    result = {
-        "dataset": config.dataset,
-        "split": config.eval_split,
-        "step": step,
-        "hdrvdp2_protocol": scores.HDRVDP2_PROTOCOL,
-        "references": {f"{name}*": text for name, text in scores.REFERENCES.items()},
-        **_summary(rows),
-        "scenes": rows,
-    }
-    write_text(out / "metrics.json", json.dumps(result, indent=1) + "\n")
-    title = f"{config.dataset} {config.eval_split}, step {step}"
-    page.write(out / "index.html", title, shown_scenes.encoded, _means(result), shown_scenes.notes)
-    _report(result, out)
-    return result
-
-
-def _summary(rows: list[dict]) -> dict[str, dict]:
-    """Mean and standard deviation over the scenes of every score."""
-    names = [name for name, value in rows[0].items() if not isinstance(value, str)]
-    # None, where a PSNR is infinite, becomes NaN here and None again.
-    columns = {name: np.asarray([row[name] for row in rows], np.float64) for name in names}
-    return {
-        "mean": {name: _plain(column.mean(0)) for name, column in columns.items()},
-        "sd": {name: _plain(column.std(0)) for name, column in columns.items()},
-    }
-
-
-def _plain(values: np.ndarray) -> float | list[float | None] | None:
-    """Numbers for JSON, which knows no infinity: None at the reference exposure's PSNR."""
-    values = np.asarray(values, np.float64)
-    return np.where(np.isfinite(values), values, None).tolist()
-
-
-def _report(result: dict, out: pathlib.Path) -> None:
-    """Prints mean and standard deviation of the scores that are one number."""
-    print(f"{result['dataset']} {result['split']}, {len(result['scenes'])} scenes, step "
-          f"{result['step']}; HDR-VDP-2: {result['hdrvdp2_protocol']}")  # fmt: skip
-    for name, value in result["mean"].items():
-        if not isinstance(value, list):
-            print(f"  {name:20s} {value:8.3f} +- {result['sd'][name]:.3f}")
-    print(f"pictures: {out / 'index.html'}")
-
-
-def _means(result: dict) -> dict[str, str]:
-    """Mean and standard deviation of the scores that are one number, as text."""
-    means = {name: value for name, value in result["mean"].items() if not isinstance(value, list)}
-    return {name: f"{value:.3f} \u00b1 {result['sd'][name]:.3f}" for name, value in means.items()}
-
-
-def _file_name(scene: str) -> str:
-    """A scene's name with everything that a file name may not hold replaced."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in scene)
-
+__all__ = ["evaluate"]
 
 if __name__ == "__main__":
-    flags.run(evaluate, __doc__)
+    sys.exit(main(["eval", *sys.argv[1:]]))

@@ -1,20 +1,5 @@
-"""The values with which the released program differs from the paper.
+"""The door of a checkout to hdr_jax/configs/released.py, elsewhere `hdr_jax:released`."""
 
-python train.py --config configs/released.py --workdir runs/released \
-    --config.dataset=vds/256 --config.val_split=test --config.manual_dir=/data/VDS
-"""
+from hdr_jax.configs.released import get_config
 
-from ml_collections import ConfigDict
-
-from configs import paper
-
-
-def get_config() -> ConfigDict:
-    config = paper.get_config()
-    config.loss.global_histogram = 0.01
-    config.mu = 100.0
-    config.refinement_learning_rate = 1e-5
-    config.weight_decay = 5e-5
-    config.layer.rounding = True
-    config.edge_weights = "released"
-    return config
+__all__ = ["get_config"]

@@ -20,8 +20,8 @@ LAYERS = {
         "progress", "images", "synthetic", "data", "convert", "runs", "brackets", "weights",
         "reconstruct", "page", "tfds_builders",
     ],
-    5: ["training"],
-    6: ["cli", "__main__", "train", "eval"],
+    5: ["configs", "training"],
+    6: ["programs", "cli", "__main__", "train", "eval"],
 }  # fmt: skip
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names}
 STEPS_ALONE = {"jax", "numpy", "flax", "optax", "ml_collections", "hdr_jax"}

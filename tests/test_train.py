@@ -93,8 +93,8 @@ def _with_vdp_size(workdir):
 
 @pytest.fixture
 def first_state():
-    """`train.first_state` of a configuration, a work directory and the set-up to start from."""
-    import train as program
+    """`first_state` of a configuration, a work directory and the set-up to start from."""
+    from hdr_jax.programs import _starting as program
 
     def call(config, workdir):
         setup = training.Setup.from_config(config)

@@ -1,6 +1,8 @@
 """The program `hdr-jax` (or `python -m hdr_jax`): one subcommand a module of this package."""
 
+import argparse
 import importlib
+import os
 import re
 import sys
 import warnings
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
       2
     """
     words = _separated(sys.argv[1:] if arguments is None else arguments)
-    args = parsers.parser().parse_args(words)
+    args = _parsed(words)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -42,6 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """The arguments; `fields` of a configuration, which train and eval take, are left as words."""
+    parser = parsers.parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next, and gets only that
+        importlib.import_module("argcomplete").autocomplete(parser)
+    args, args.fields = parser.parse_known_args(words)
+    if args.fields and args.command not in parsers.PROGRAMS:
+        parser.error(f"unrecognized arguments: {' '.join(args.fields)}")
+    return args
 
 
 def _separated(words: list[str]) -> list[str]:

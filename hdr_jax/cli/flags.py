@@ -1,10 +1,12 @@
-"""How train.py and eval.py are called: `--config FILE --workdir DIR --config.field=value`.
+"""How `hdr-jax train` and `eval` are called: `--config FILE --workdir DIR --config.field=value`.
 
-Without --config the configuration is the one that lies in the work directory.
+FILE is a path or the name of a configuration that comes with the library, `hdr_jax:quickstart`;
+without it the configuration is the one that lies in the work directory.
 
 Wrong flags, wrong fields and bad data give one clear message and exit code 2.
 """
 
+import argparse
 import difflib
 import pathlib
 import runpy
@@ -12,39 +14,39 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-import ml_collections
-from absl import flags
-from ml_collections import config_flags
-
-from hdr_jax.cli.compiled import keep_compiled
-from hdr_jax.errors import InputError
+from hdr_jax.configs import path_of
+from hdr_jax.errors import extra
 from hdr_jax.runs import description
 
+with extra("train"):
+    import ml_collections
+    from absl import flags
+    from ml_collections import config_flags
 
-def run(main: Callable[[ml_collections.ConfigDict, str], object], description: str) -> None:
-    """Parses the command line, calls `main(config, workdir)` and leaves with an exit code.
 
-    0 after success, 2 for input that cannot be used (also a missing file, a wrong flag or field), 1
-    for a run that had to stop (a loss that is not finite), 130 after Ctrl-C. Any other error is a
-    defect of the program and shows its traceback.
+def run(main: Callable[[ml_collections.ConfigDict, str], object], args: argparse.Namespace) -> int:
+    """Calls `main(config, workdir)` as the command line says.
 
     Args:
       main: what to do.
-      description: shown by --help; the script's docstring.
+      args: with `config`, `workdir`, and the other words as `fields`.
+
+    Returns:
+      Exit code: 0, 1 for a run that had to stop (a loss that is not finite), 130 after Ctrl-C. A
+      wrong flag or field leaves with 2; what `main` raises otherwise goes on.
     """
-    if {"--help", "-h", "--helpshort", "-help"} & set(sys.argv):
-        print(description)
-        sys.exit(0)
-    config, workdir = parse(sys.argv)
-    keep_compiled()
+    given = (("config", args.config), ("workdir", args.workdir))
+    words = [f"--{name}={value}" for name, value in given if value is not None]
+    config, workdir = parse([f"hdr-jax {args.command}", *words, *args.fields])
     try:
         main(config, workdir)
     except FloatingPointError as error:
-        leave(f"stopped: {error}", 1)
+        print(f"error: stopped: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        leave("interrupted; the same command goes on from the last checkpoint", 130)
-    except (InputError, OSError) as error:
-        leave(str(error), 2)
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
 
 
 def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
@@ -59,6 +61,7 @@ def parse(arguments: list[str]) -> tuple[ml_collections.ConfigDict, str]:
     values = flags.FlagValues()
     workdir = flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
     try:
+        arguments = _with_paths(arguments)
         config = _config_flag(arguments, values)
         remaining = values(arguments)
         if config.value is not None:
@@ -84,6 +87,15 @@ def leave(message: str, code: int) -> NoReturn:
     """
     print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _with_paths(arguments: list[str]) -> list[str]:
+    """The command line with the library's name of a configuration replaced by that file's path."""
+    given = _given(arguments, "config")
+    if given is None:
+        return arguments
+    path = path_of(given)
+    return [word.replace(given, path) if word.endswith(given) else word for word in arguments]
 
 
 def _config_flag(arguments: list[str], values: flags.FlagValues) -> flags.FlagHolder:

@@ -33,7 +33,7 @@ def write_config(workdir: str | pathlib.Path, config: ml_collections.ConfigDict)
 
     Args:
       workdir: folder of the run.
-      config: see configs/paper.py.
+      config: see hdr_jax/configs/paper.py.
     """
     write_text(pathlib.Path(workdir) / FILE, json.dumps(config.to_dict(), indent=2) + "\n")
 

@@ -104,7 +104,7 @@ class Setup:
         """Resolves a configuration, and refuses one that could not be run to its end.
 
         Args:
-          config: see configs/paper.py for the fields.
+          config: see hdr_jax/configs/paper.py for the fields.
 
         Returns:
           The set-up.
@@ -130,7 +130,7 @@ class Setup:
         except (AttributeError, KeyError) as error:
             raise InputError(
                 f"the configuration lacks a field: {error.args[0]}. Expected those of "
-                "configs/paper.py; pass a --config FILE of this version"
+                "hdr_jax/configs/paper.py; pass a --config FILE of this version"
             ) from error
 
     def check_example(self, example: Mapping[str, Any]) -> None:

@@ -4,10 +4,11 @@ import argparse
 
 from hdr_jax.cli.parsers._maps import add_info, add_plot, add_score
 from hdr_jax.cli.parsers._photographs import PICTURES_FIRST, add_merge, add_reconstruct
+from hdr_jax.cli.parsers._programs import PROGRAMS, add_programs
 from hdr_jax.cli.parsers._runs import add_checkpoint, add_data, add_import
 from hdr_jax.cli.parsers._view import add_view
 
-__all__ = ["PICTURES_FIRST", "parser"]
+__all__ = ["PICTURES_FIRST", "PROGRAMS", "parser"]
 
 # In the order in which the help lists them; each adds its parser to the subparsers.
 COMMANDS = (
@@ -20,6 +21,7 @@ COMMANDS = (
     add_data,
     add_import,
     add_checkpoint,
+    add_programs,
 )
 
 

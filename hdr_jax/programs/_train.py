@@ -1,0 +1,168 @@
+"""The training loop, from a configuration to a work directory."""
+
+import functools
+import pathlib
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+from flax import jax_utils
+
+import tfds_builders  # noqa: F401 - makes the data sets known
+from hdr_jax import data, images, training
+from hdr_jax.convert import load_vgg19
+from hdr_jax.models import HighlightModel
+from hdr_jax.programs._starting import check_devices, first_state, join_hosts
+from hdr_jax.runs import description, figures, scores
+from hdr_jax.runs.checkpoints import Checkpoints
+from hdr_jax.runs.log import RunLog
+from hdr_jax.runs.stopping import asked_to_stop
+from hdr_jax.training.setup import Fields
+
+
+def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
+    """Trains as `config` says, from the newest checkpoint in `workdir` if there is one.
+
+    Args:
+      config: see hdr_jax/configs/paper.py for the fields.
+      workdir: folder of the run, made when it is not there.
+
+    Returns:
+      The last validation scores; empty when the run was complete already.
+
+    Raises:
+      InputError: for a configuration, data or a checkpoint that do not fit.
+      FloatingPointError: when a loss term is not finite; nothing of that step is saved.
+    """
+    # ---- set-up
+    join_hosts(config.hosts)
+    primary = jax.process_index() == 0  # of several hosts, the one that writes
+    setup = training.Setup.from_config(config)
+    check_devices(config.batch_size)
+    workdir = pathlib.Path(workdir)
+    (workdir / "validation").mkdir(parents=True, exist_ok=True)
+    vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
+    compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
+    devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"
+    print(f"{devices}, {jax.devices()[0].device_kind}; CoBi on {compared}")
+
+    # ---- data
+    folders = config.data_dir, config.manual_dir or None
+    source = data.load_source(config.dataset, config.train_split, *folders)
+    held_out = data.load_source(config.dataset, config.val_split, *folders)
+    for scenes in (source, held_out):
+        setup.check_example(scenes[0])
+    edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
+    print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
+
+    # ---- state, and where to go on
+    checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
+    state = first_state(setup, config, checkpoints, workdir)
+    first = int(state.step)
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    print(f"{count:,} parameters; steps {first} to {config.steps}")
+    if primary:
+        description.write_config(workdir, config)
+    state = jax_utils.replicate(state)
+    vgg_params = vgg_params and jax_utils.replicate(vgg_params)
+
+    # ---- the compiled steps, one for each phase
+    step_of_phase = {
+        phase: jax.pmap(
+            functools.partial(training.train_step, setup, phase),
+            axis_name=training.DEVICES,
+            in_axes=(0, 0, None, None if vgg_params is None else 0),
+            donate_argnums=0,
+        )
+        for phase in (1, 2)
+    }
+    evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
+    score = jax.jit(scores.scores)
+
+    def validate(done: int) -> dict[str, float]:
+        """Scores and pictures of the first validation scenes."""
+        count = min(config.eval_scenes, len(held_out))
+        batch_size = min(config.batch_size, count)
+        chosen = [held_out[i] for i in range(count)]
+        params = training.averaged(jax_utils.unreplicate(state)).params
+        refine = done > config.refine_from or bool(config.init_from)
+        batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
+        generate = functools.partial(evaluate, params, refine=refine)
+        results = list(scores.evaluated(batches, generate, score))
+        mean = scores.means(results)
+        log.write("validation.jsonl", done, mean)
+        log.say(
+            f"step {done}: stack PSNR {mean['stack_psnr']:.2f} dB, radiance map PSNR-mu "
+            f"{mean['psnr_mu']:.2f} dB (input as plain sRGB {mean['srgb_psnr_mu']:.2f} dB)"
+        )
+        picture = figures.stack_grid(
+            (result.outputs, result.true_stack) for result in results[:batch_size]
+        )
+        images.write(workdir / "validation" / f"step_{done:06d}.png", picture)
+        return mean
+
+    # ---- training
+    batches: Any = data.to_devices(training_batches(setup, config, source, first, edges))
+    last_scores: dict[str, float] = {}
+    log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
+    with checkpoints, log, asked_to_stop() as stop:
+        if first == 0 and primary:
+            last_scores = validate(0)
+        for step, batch in zip(range(first, config.steps), batches, strict=False):
+            done, last = step + 1, step + 1 == config.steps
+            phase = 1 if step < config.refine_from else 2
+            references = training.draw_references(setup, step)
+            state, terms = step_of_phase[phase](state, batch, references, vgg_params)
+            log.put(done, terms, write=done % config.log_every == 0 or last)
+            if done % config.checkpoint_every == 0 or last or stop:
+                log.flush()  # a loss that is not finite stops the run before it is saved
+                host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
+                fields = config.to_dict()
+                checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
+            if stop.signal:
+                log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
+                break
+            if primary and (done % config.eval_every == 0 or last):
+                last_scores = validate(done)
+                log.restart_clock()
+    batches.close()
+    if stop.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    return last_scores
+
+
+def training_batches(
+    setup: training.Setup,
+    config: Fields,
+    source: Sequence[dict],
+    first: int,
+    edges: Mapping[str, Any],
+) -> Iterator[data.Batch]:
+    """What the model learns from: exposure stacks, or single photographs by strangers' cameras.
+
+    Args:
+      setup: of the run.
+      config: with `batch_size`, `size`, `seed`, and `metering_stops` or `photographs`.
+      source: see `hdr_jax.data`.
+      first: number of the first step.
+      edges: how edge maps are made.
+
+    Returns:
+      An endless iterator, see `hdr_jax.data.batches` and `hdr_jax.data.photographs`.
+    """
+    options = {
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        "start_step": first,
+        "shard": (jax.process_index(), jax.process_count()),
+    }
+    if isinstance(setup.model, HighlightModel):
+        photographer = data.Photographer.from_fields(config.photographs.to_dict())
+        multiple = setup.model.multiple
+        width = multiple * max(1, round(config.size * photographer.aspect / multiple))
+        size = (config.size, width)
+        maps: Any = data.RadianceMaps(source)
+        return data.photographs(maps, size=size, photographer=photographer, **options)
+    stops = config.metering_stops
+    return data.batches(source, size=config.size, metering_stops=stops, **edges, **options)
