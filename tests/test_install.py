@@ -1,5 +1,6 @@
 """What is installed is what is imported: extras, the wheel, and the lowest versions."""
 
+import json
 import os
 import pathlib
 import re
@@ -24,8 +25,8 @@ DOORS = {
     "images": "photographs", "brackets": "photographs", "progress": "photographs",
     "runs.figures": "photographs", "models": "photographs", "weights": "photographs",
     "reconstruct": "photographs", "data": "data", "losses": "train", "optim": "train",
-    "training": "train", "convert": "train", "runs.checkpoints": "train", "runs.log": "train",
-    "runs.description": "train",
+    "training": "train", "programs": "train", "configs": "train", "convert": "train",
+    "runs.checkpoints": "train", "runs.log": "train", "runs.description": "train",
 }  # fmt: skip
 
 
@@ -117,6 +118,52 @@ def test_the_wheel_alone_passes_the_core_tests(wheel, tmp_path):
     assert result.returncode == 2 and 'pip install "hdr_jax[photographs]"' in result.stderr
     assert (next((tmp_path / "venv").rglob("hdr_jax/py.typed"))).is_file()
     run_core_tests(python, variables, tmp_path)
+
+
+MAPS = """
+import numpy as np
+from hdr_jax import images, synthetic
+for number in range(12):
+    images.write(f"maps/{number}.exr", synthetic.render_scene(number, 32, 32))
+scene = synthetic.meter(synthetic.render_scene(2, 48, 64))
+stack = synthetic.Camera().photograph(scene, [-2, 0, 2], np.random.default_rng(0))
+for number, picture in enumerate(stack):
+    images.write(f"brackets/{number}.png", picture / np.float32(255))
+"""
+TINY_RUN = [
+    "--config=hdr_jax:quickstart", "--config.dataset=radiance_maps/native",
+    "--config.manual_dir=maps", "--config.size=32", "--config.steps=2", "--config.refine_from=2",
+    "--config.batch_size=1", "--config.eval_scenes=1", "--config.loss.hdr=0.0",
+    "--config.model.widths=(8,8)", "--config.model.depths=(1,1)",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_wheel_with_its_extras_works_without_a_checkout(wheel, tmp_path):
+    """Training, evaluation, merging and reconstruction in an environment of its own."""
+    python, variables = environment(tmp_path / "venv", f"{wheel}[all]")
+    folder = tmp_path / "elsewhere"
+    for name in ("maps", "brackets"):
+        (folder / name).mkdir(parents=True)
+    del variables["PYTHONPATH"]
+
+    def run(*command):
+        result = subprocess.run(
+            command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300
+        )
+        assert result.returncode == 0, f"{command}: {result.stdout[-2000:]}{result.stderr[-3000:]}"
+        return result.stdout
+
+    program = python.parent / "hdr-jax"
+    run(python, "-c", MAPS)
+    run(program, "train", "--workdir", "run", *TINY_RUN)
+    rows = (folder / "run/metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["step"] == 2
+    assert "step 2: " in run(program, "checkpoint", "run")
+    run(program, "merge", "brackets", "--ev", "-2", "0", "2", "-o", "scene.exr")
+    run(program, "reconstruct", "brackets/1.png", "--checkpoint", "run", "-o", "out")
+    run(program, "reconstruct", "brackets/1.png", "-o", "shipped")
+    assert all((folder / name).is_file() for name in ("scene.exr", "out/1.exr", "shipped/1.exr"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ MIN_COMMON = 0.01
 
 
 def response(
-    brackets: Exposures, log_times: np.ndarray, *, holes: bool = True, **options
+    brackets: Exposures, log_times: np.ndarray, *, holes: bool = True, **options: Any
 ) -> np.ndarray:
     """Increasing log inverse response of the camera that took the brackets.
 

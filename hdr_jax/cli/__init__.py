@@ -29,8 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
       >>> main(["score", "missing.hdr", "missing.hdr"])
       2
     """
-    words = _separated(sys.argv[1:] if arguments is None else arguments)
-    args = _parsed(words)
+    args = parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -46,12 +45,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parsed(words: list[str]) -> argparse.Namespace:
-    """The arguments; `fields` of a configuration, which train and eval take, are left as words."""
+def parsed(words: list[str]) -> argparse.Namespace:
+    """The arguments of a command line, as `argparse` leaves with exit code 2 for wrong ones.
+
+    Args:
+      words: without the program's name.
+
+    Returns:
+      The arguments; `fields` holds the words of a configuration, which train and eval alone take.
+
+    Example:
+      >>> parsed(["train", "--workdir", "runs/a", "--config.steps=9"]).fields
+      ['--config.steps=9']
+    """
     parser = parsers.parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next, and gets only that
         importlib.import_module("argcomplete").autocomplete(parser)
-    args, args.fields = parser.parse_known_args(words)
+    args, args.fields = parser.parse_known_args(_separated(words))
     if args.fields and args.command not in parsers.PROGRAMS:
         parser.error(f"unrecognized arguments: {' '.join(args.fields)}")
     return args

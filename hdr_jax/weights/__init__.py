@@ -77,7 +77,9 @@ def describe(name: str = DEFAULT) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def save(name: str, model: HighlightModel, params: Any, made: str, folder=FOLDER) -> None:
+def save(
+    name: str, model: HighlightModel, params: Any, made: str, folder: str | pathlib.Path = FOLDER
+) -> None:
     """Writes a model in the form that `load` reads.
 
     Args:

@@ -1,9 +1,16 @@
-"""The command line of train.py and eval.py."""
+"""The command line of `hdr-jax train` and `eval`, and of their doors train.py and eval.py."""
+
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
-from configs import quickstart
+from hdr_jax import cli, configs, training, weights
 from hdr_jax.cli import flags
+from hdr_jax.configs import highlights, quickstart, shipped
 from hdr_jax.runs import description
 
 
@@ -47,3 +54,54 @@ def test_without_a_configuration(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         flags.parse(["eval.py", "--workdir", str(tmp_path)])
     assert "--config is missing" in capsys.readouterr().err
+
+
+def test_the_configurations_have_names(workdir, capsys):
+    for name in configs.names():
+        arguments = ["train", f"--config=hdr_jax:{name}", "--workdir", workdir, "--config.steps=3"]
+        assert flags.parse(arguments)[0].steps == 3
+    with pytest.raises(SystemExit, match="2"):
+        flags.parse(["train", "--config", "hdr_jax:quick", "--workdir", workdir])
+    assert "quickstart" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", configs.names())
+def test_a_checkout_has_the_same_under_its_own_door(name):
+    door = importlib.import_module(f"configs.{name}")
+    assert door.get_config is importlib.import_module(f"hdr_jax.configs.{name}").get_config
+
+
+def test_every_door_of_a_checkout_leads_to_a_configuration():
+    doors = pathlib.Path(__file__).resolve().parents[2].glob("configs/[a-z]*.py")
+    assert sorted(path.stem for path in doors) == configs.names()
+
+
+def test_the_shipped_models_configuration_is_accepted():
+    """Its model is the shipped one; its phases are as long as the training log says, in views."""
+    config = shipped.get_config()
+    setup = training.Setup.from_config(config)
+    assert setup.model == weights.load()[0]
+    views = config.batch_size * (config.steps - config.refine_from)
+    assert config.refine_from == 6052 and views == 2944 + 18258
+    assert set(config.loss) == set(highlights.get_config().loss)
+
+
+def test_words_that_are_no_fields_are_refused(capsys):
+    assert cli.parsed(["eval", "--workdir", "a", "--config.b", "2"]).fields == ["--config.b", "2"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.parsed(["merge", "folder", "--config.b=2"])
+    assert "unrecognized arguments: --config.b=2" in capsys.readouterr().err
+
+
+def test_shells_complete_commands_and_options(tmp_path):
+    pytest.importorskip("argcomplete")
+
+    def completed(line):
+        asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        asked["_ARGCOMPLETE_STDOUT_FILENAME"] = str(tmp_path / "told")
+        command = [sys.executable, "-m", "hdr_jax"]
+        subprocess.run(command, env={**os.environ, **asked}, check=True)
+        return (tmp_path / "told").read_text().replace("\013", " ").split()
+
+    assert completed("hdr-jax mer") == ["merge"]
+    assert "--response" in completed("hdr-jax merge a.jpg --re")

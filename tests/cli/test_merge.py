@@ -1,16 +1,11 @@
 """hdr-jax merge and hdr-jax plot: what they write, what they say, and what they refuse."""
 
-import pathlib
-import re
-import shlex
-
 import numpy as np
 import OpenEXR
 import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
-from hdr_jax.cli import info, merge, plot, reconstruct, view
 from hdr_jax.exposure import expose, srgb
 
 TIMES = {"a.jpg": 1 / 8, "b.png": 0.5, "c.tif": 2.0}
@@ -180,31 +175,6 @@ def test_plot(folder, capsys):
 def test_help_has_examples(command, capsys):
     assert call(command, "--help") == 0
     assert f"examples:\n  hdr-jax {command} " in capsys.readouterr().out
-
-
-def test_the_commands_of_the_page_exist(monkeypatch):
-    """Every line of docs/photographs.md is taken by the program's parser."""
-    page = pathlib.Path(__file__).resolve().parents[2] / "docs/photographs.md"
-    lines = re.findall(r"^    hdr-jax (.*)$", page.read_text(), re.MULTILINE)
-    assert len(lines) > 12
-    called = []
-    for module in (info, merge, plot, reconstruct, view):
-        monkeypatch.setattr(module, "run", lambda args: called.append(args) or 0)
-    for line in lines:
-        assert call(*shlex.split(line)) == 0, line
-    assert len(called) == len(lines)
-
-
-@pytest.mark.slow
-def test_the_code_of_the_page_runs(folder):
-    """Every block of Python in docs/photographs.md, one after the other."""
-    page = pathlib.Path(__file__).resolve().parents[2] / "docs/photographs.md"
-    (folder / "scene").rename("my_brackets")
-    assert call("merge", "my_brackets", "-o", "scene.exr") == 0
-    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 1
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), {})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "npy"])

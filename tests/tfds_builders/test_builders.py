@@ -1,9 +1,7 @@
 """tfds_builders without TensorFlow: prepare, read, splits, panoramas, and what goes wrong."""
 
 import csv
-import importlib.util
 import pathlib
-import re
 import subprocess
 import sys
 import textwrap
@@ -411,24 +409,6 @@ def test_tf_data_reads_the_same_files(tmp_path):
     plain = {**arguments, "data_dir": tmp_path / "b", "builder_kwargs": {"file_format": "tfrecord"}}
     (scene,) = tfds.load("vds", split="test", **plain)
     np.testing.assert_array_equal(scene["hdr"], raw["hdr"])
-
-
-def test_documented_code_prints_what_the_page_says(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "views").symlink_to(DUMMY)
-    page = (ROOT / "docs/datasets.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, flags=re.DOTALL)
-    assert len(blocks) == 4
-    tensorflow, names = importlib.util.find_spec("tensorflow"), {}
-    for code, expected in blocks:
-        if "tfds.load(" in code and tensorflow is None:
-            continue
-        capsys.readouterr()
-        exec(code, names)
-        printed = capsys.readouterr().out.splitlines()
-        # TFDS says on standard output that it prepares.
-        printed = [line for line in printed if "prepar" not in line]
-        assert printed == expected.splitlines()
 
 
 def test_real_views(shared):
