@@ -24,7 +24,7 @@ def test_a_notebook_runs(path, tmp_path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     pictures = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
-    assert len(pictures) >= 3
+    assert pictures
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
