@@ -9,12 +9,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import Pixels, as_unit_float
+from hdr_jax.levels import Pixels
 
 # In levels of 256: how far a level may be off by noise and coding, and the misfit beyond that at
 # which an exposure counts 1/e.
@@ -39,9 +40,11 @@ def reference_index(stack: Pixels) -> int:
       >>> reference_index(jnp.stack([jnp.full((2, 2, 3), x) for x in (0.0, 0.4, 1.0)]))
       1
     """
-    stack = as_unit_float(stack)
-    usable = jnp.all((stack > 0.1) & (stack < 0.9), axis=-1)
-    return int(jnp.argmax(jnp.sum(usable, axis=(1, 2))))
+    # NumPy: a picture of a new size should need no program for this.
+    pixels = np.asarray(stack)
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    usable = ((pixels > 0.1 * white) & (pixels < 0.9 * white)).all(-1)
+    return int(usable.sum((1, 2)).argmax())
 
 
 def confidence(
