@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import crf
@@ -25,6 +27,8 @@ from hdr_jax.weighting import get as weight_function
 NEGLIGIBLE_WEIGHT = 1e-6
 # From here on noise, not light, tells the levels of white apart.
 WHITE = 0.98
+# Pixels of the shortest row that pictures in NumPy's arrays are merged as: a millisecond's work.
+SHORTEST_ROW = 2**14
 
 
 def merge(
@@ -50,6 +54,10 @@ def merge(
     pixel's other channels come from the shortest exposure too, so that a highlight has the colour
     of one exposure, unless they are black or white there. (Where it is dark they keep their merged
     values: the longest exposure may be saturated in them, which would show as a seam.)
+
+    A NumPy stack, as photographs are read, is merged as one row of pixels whose length is one of
+    few: pictures of any size are then merged by few programs, of which JAX keeps every one. A stack
+    of JAX is merged as it is.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
@@ -82,14 +90,22 @@ def merge(
       >>> merge(jnp.array([0.2, 0.4]).reshape(2, 1, 1, 1), jnp.log(jnp.array([1.0, 2.0])), g).shape
       (1, 1, 1)
     """
-    stack, log_times = crf.check_stack(stack, log_times, integers=True)
-    g = _curve_per_channel(g, stack)
-    if confidence is not None and jnp.shape(confidence) != stack.shape[:3]:
+    shape = jnp.shape(stack)
+    as_row = (
+        isinstance(stack, np.ndarray) and stack.ndim == 4 and not isinstance(confidence, Tracer)
+    )
+    if confidence is not None and jnp.shape(confidence) != shape[:3]:
         raise InputError(
-            f"got confidence {jnp.shape(confidence)} for a stack {stack.shape}: expected [n, h, w]"
+            f"got confidence {jnp.shape(confidence)} for a stack {shape}: expected [n, h, w]"
         )
+    if as_row:
+        stack = _row(np.asarray(stack))
+        confidence = None if confidence is None else _row(np.asarray(confidence)[..., None])[..., 0]
+    stack, log_times = crf.check_stack(stack, log_times, integers=True)
+    g = _curve_per_channel(g, shape)
     options = (weighting, rounding, weight_gradient, extremes_once)
-    return _merge(stack, log_times, g, confidence, *options)
+    merged = _merge(stack, log_times, g, confidence, *options)
+    return _of_row(merged, shape) if as_row else merged
 
 
 def synthesize(
@@ -215,6 +231,25 @@ def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient
     return jnp.exp(merged - jnp.max(g))
 
 
+def _row(pictures: np.ndarray) -> np.ndarray:
+    """Pictures [n, h, w, c] as [n, 1, length, c], filled up to 2 or 3 times a power of two."""
+    n, height, width, channels = pictures.shape
+    count = height * width
+    power = max(1 << max(count - 1, 1).bit_length(), SHORTEST_ROW)
+    length = 3 * power // 4 if SHORTEST_ROW < count <= 3 * power // 4 else power
+    filled = ((0, 0), (0, 0), (0, length - count), (0, 0))
+    return np.pad(pictures.reshape(n, 1, count, channels), filled)
+
+
+def _of_row(merged: Array, shape: tuple[int, ...]) -> Array:
+    """The radiance map [h, w, c] of a row [1, length, c]."""
+    count = shape[1] * shape[2]
+    if isinstance(merged, Tracer):
+        return merged[0, :count].reshape(shape[1:])
+    # On the host, and not by `jnp.asarray`: either would compile a program for every size.
+    return jax.device_put(np.asarray(merged)[0, :count].reshape(shape[1:]))
+
+
 def _weighing(g, weighting):
     """w, a function of levels [h, w, c] from a camera of response g [c, num_levels]."""
     if weighting == "noise":
@@ -224,15 +259,15 @@ def _weighing(g, weighting):
     return lambda levels: weight(levels, g.shape[-1])
 
 
-def _curve_per_channel(g: ArrayLike, stack: Array) -> Array:
-    """g [c, num_levels], float of at least 32 bits, for a stack of c channels."""
+def _curve_per_channel(g: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """g [c, num_levels], float of at least 32 bits, for a stack [n, h, w, c]."""
     g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
-    if g.ndim not in (1, 2) or (g.ndim == 2 and g.shape[0] not in (1, stack.shape[-1])):
+    if g.ndim not in (1, 2) or (g.ndim == 2 and g.shape[0] not in (1, shape[-1])):
         raise InputError(
-            f"got g {g.shape} for a stack {stack.shape}: expected [c, num_levels], "
+            f"got g {g.shape} for a stack {shape}: expected [c, num_levels], "
             "[1, num_levels] or [num_levels]"
         )
-    return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (stack.shape[-1], g.shape[-1]))
+    return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (shape[-1], g.shape[-1]))
 
 
 def _believed(confidence):

@@ -188,29 +188,11 @@ def merge_strips(
                 trust = np.asarray(
                     confidence(stack, log_times, g, reference=reference, radius=radius, valid=valid)
                 )
-            strip = _merged_pixels(stack, trust, log_times=log_times, g=g, weighting=weighting)
+            options = {"weighting": weighting, "confidence": trust, "extremes_once": True}
+            strip = np.asarray(merge(stack, log_times, g, **options))
             radiance[start:stop] = strip[start - first : stop - first]
             advance()
     return radiance
-
-
-def _merged_pixels(stack: np.ndarray, trust: np.ndarray | None, **options) -> np.ndarray:
-    """`hdr_jax.merge.merge` of a strip as one row of pixels, whose numbers are few.
-
-    The row is filled up to 2 or 3 times a power of two, so that pictures of other sizes find the
-    program compiled.
-    """
-    n, height, width, channels = stack.shape
-    count = height * width
-    power = 1 << max(count - 1, 1).bit_length()
-    length = 3 * power // 4 if count <= 3 * power // 4 else power
-    row = np.pad(
-        stack.reshape(n, 1, count, channels), ((0, 0), (0, 0), (0, length - count), (0, 0))
-    )
-    if trust is not None:
-        trust = np.pad(trust.reshape(n, 1, count), ((0, 0), (0, 0), (0, length - count)))
-    merged = merge(row, confidence=trust, extremes_once=True, **options)
-    return np.asarray(merged)[0, :count].reshape(height, width, channels)
 
 
 def _strips(height: int, rows: int, margin: int) -> Iterator[tuple[int, int, int, int]]:
