@@ -1,87 +1,28 @@
-"""Base classes of the builders: one prepared copy for all readers, and data that the user brings.
+"""Base class of the builders that read a folder of the user.
 
-`StackBuilder` writes array_record files, which `tfds.data_source` reads without TensorFlow, and
-lets `tfds.load` read the same files. `ManualBuilder` adds what folders of the user need: the tree
-that is expected, scenes that are damaged, options.
+The tree that is expected, scenes that are damaged, options, several processes.
 """
 
 import abc
 import pathlib
+import shutil
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 
+import hdr_jax
 from hdr_jax.errors import InputError
-from tfds_builders import common, manual
-
-ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
+from tfds_builders import manual, shards, stack_builder
 
 
-class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A builder of exposure stacks with radiance maps.
-
-    Attributes:
-      OPTIONS: further arguments of the builder, with their defaults.
-      options: the arguments in force.
-    """
-
-    OPTIONS: dict[str, Any] = {}
-
-    def __init__(self, *, file_format: str | None = None, **arguments: Any):
-        """Takes the arguments of every TFDS builder, and those of `OPTIONS`.
-
-        Args:
-          file_format: of the prepared files; that of those on the disk, else "array_record".
-          **arguments: `data_dir`, `config`, `version`, options.
-
-        Raises:
-          InputError: for an unknown or impossible option.
-        """
-        given = {name: arguments.pop(name) for name in [*arguments] if name in self.OPTIONS}
-        if unknown := set(arguments) - {"data_dir", "config", "version"}:
-            raise InputError(
-                f"{self.name} has no option {', '.join(unknown)}; expected "
-                f"{', '.join(self.OPTIONS) or 'none'}."
-            )
-        for name, value in given.items():
-            if isinstance(self.OPTIONS[name], bool) and not isinstance(value, bool):
-                raise InputError(f"{self.name} got {name}={value!r}; expected True or False.")
-        super().__init__(file_format=file_format, **arguments)
-        self._original_state.update(given)  # what TFDS pickles
-        self.options = {**self.OPTIONS, **given}
-        if file_format is None and not self.info.initialized:
-            self.info.set_file_format(ARRAY_RECORD, override=True)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return common.dataset_info(self)
-
-    def _as_dataset(self, split, decoders=None, read_config=None, shuffle_files=False):
-        """`tf.data` over array_record files, which TFDS itself does not offer."""
-        if self.info.file_format != ARRAY_RECORD:
-            return super()._as_dataset(split, decoders, read_config, shuffle_files)
-        import tensorflow as tf
-
-        records = self.as_data_source(split).data_source  # serialized examples
-        indices = tf.data.Dataset.range(len(records))
-        if shuffle_files:
-            indices = indices.shuffle(max(len(records), 1))
-
-        def decode(index):
-            record = tf.numpy_function(lambda i: records[int(i)], [index], tf.string)
-            return self.info.features.deserialize_example(
-                tf.ensure_shape(record, ()), decoders=decoders
-            )
-
-        return indices.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-class ManualBuilder(StackBuilder, skip_registration=True):
+class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
     """A builder that reads a folder of the user.
 
     Subclasses give `EXPECTED`, `scenes_in`, `read_files` and `examples`. With the option `skip_bad`
-    damaged scenes are left out, with a warning at the end, instead of stopping the build.
+    damaged scenes are left out, with a warning at the end, instead of stopping the build; with
+    `processes` the build is divided among several.
 
     Attributes:
       EXPECTED: the tree of files, for people.
@@ -89,16 +30,19 @@ class ManualBuilder(StackBuilder, skip_registration=True):
     """
 
     EXPECTED = ""
-    OPTIONS = {"skip_bad": False}
+    OPTIONS = {"skip_bad": False, "processes": 1}
 
     def __init__(self, **arguments: Any):
-        """Takes the arguments of `StackBuilder`.
+        """Takes the arguments of `stack_builder.StackBuilder`.
 
         Raises:
           InputError: also if the dataset was prepared before with other options.
         """
         super().__init__(**arguments)
         self.skipped = []
+        count = self.options["processes"]
+        if not isinstance(count, int) or count < 1:
+            raise InputError(f"{self.name} got processes={count!r}; expected 1 or more")
         made_with = (self.info.metadata or {}).get("options", {})
         for name in set(made_with) & set(arguments):
             if made_with[name] != arguments[name]:
@@ -183,9 +127,16 @@ class ManualBuilder(StackBuilder, skip_registration=True):
             )
 
     def download_and_prepare(self, **arguments: Any) -> None:
-        """As TFDS does it; warns of scenes that were skipped."""
+        """As TFDS does it, by several processes where the option says so; warns of skipped scenes.
+
+        What is prepared is kept in shards beside the data set until all of it is there: after a
+        stop or an error the same call goes on.
+        """
         self.skipped.clear()
+        version = pathlib.Path(self.data_dir)
+        self._unfinished = version.with_name(f"unfinished.{version.name}")
         super().download_and_prepare(**arguments)
+        shutil.rmtree(self._unfinished, ignore_errors=True)
         if self.skipped:
             lines = "\n  ".join(self.skipped)
             warnings.warn(
@@ -194,32 +145,88 @@ class ManualBuilder(StackBuilder, skip_registration=True):
                 stacklevel=2,
             )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+    def _generate_splits(self, dl_manager, download_config) -> list[tfds.core.SplitInfo]:
+        """Splits from shards; TFDS's own way, one process and no way back, for a few examples."""
+        if download_config.max_examples_per_split is not None:
+            return list(super()._generate_splits(dl_manager, download_config))
+        place, scenes_of = self._find_splits(dl_manager)
+        origin = {**self.options, "processes": 1, "code": hdr_jax.__version__}
+
+        def origin_of(scenes):
+            return f"{manual.fingerprint(place, scenes)} {self.info.full_name} {origin}"
+
+        shards_of = {
+            split: shards.cut(self._unfinished, split, scenes, origin_of)
+            for split, scenes in scenes_of.items()
+        }
+        every = [shard for found in shards_of.values() for shard in found]
+        made = shards.write_all(every, self, self.info.file_format, self.options["processes"])
+        made_of = dict(zip(every, made, strict=True))
+        return [
+            self._split_of(split, {shard: made_of[shard] for shard in found})
+            for split, found in shards_of.items()
+        ]
+
+    def _split_of(self, split: str, made: dict[shards.Shard, shards.Made]) -> tfds.core.SplitInfo:
+        """A split of finished shards, put in their place."""
+        skipped = [message for part in made.values() for message in part.skipped]
+        made = {shard: part for shard, part in made.items() if part.examples}
+        if not made:  # TFDS has no empty splits
+            raise InputError(f"all {len(skipped)} scenes of a split are bad: {skipped[-1]}")
+        self.skipped += skipped
+        template = self._get_filename_template(split_name=split)
+        for k, shard in enumerate(made):
+            shards.place(shard, template.sharded_filepath(shard_index=k, num_shards=len(made)))
+        return tfds.core.SplitInfo(
+            name=split,
+            shard_lengths=[part.examples for part in made.values()],
+            num_bytes=sum(part.num_bytes for part in made.values()),
+            filename_template=template,
+        )
+
+    def _find_splits(self, dl_manager) -> tuple[pathlib.Path, dict[str, list[manual.SceneFiles]]]:
+        """Where the files are, and the scenes of each split; notes in the info what they are."""
         folder = manual.directory(dl_manager, self.name, self.EXPECTED)
         place, scenes = self.find_scenes(folder)
         self.info.metadata["fingerprint"] = manual.fingerprint(place, scenes)
         self.info.metadata["options"] = {
-            name: value for name, value in self.options.items() if name != "skip_bad"
+            name: value for name, value in self.options.items() if name not in ManualBuilder.OPTIONS
         }
-        return {
-            split: self._generate_examples([scene for scene in scenes if scene.split == split])
+        scenes_of = {
+            split: [scene for scene in scenes if scene.split == split]
             for split in ("train", "val", "test")
-            if any(scene.split == split for scene in scenes)
         }
+        return place, {split: found for split, found in scenes_of.items() if found}
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        _, scenes_of = self._find_splits(dl_manager)
+        return {split: self._generate_examples(scenes) for split, scenes in scenes_of.items()}
 
     def _generate_examples(self, scenes: list[manual.SceneFiles]) -> Iterator[tuple[str, dict]]:
-        bad = 0
+        return self.examples_of(scenes, self.skipped)
+
+    def examples_of(
+        self, scenes: Sequence[manual.SceneFiles], skipped: list[str]
+    ) -> Iterator[tuple[str, dict]]:
+        """Keys and examples of scenes.
+
+        Args:
+          scenes: some of `find_scenes`.
+          skipped: takes the error messages of scenes that are left out.
+
+        Yields:
+          Of a scene all views or none.
+
+        Raises:
+          InputError: naming the scene, for a damaged one that is not to be skipped.
+        """
         for scene in scenes:
             try:
-                # All views of a scene or none.
                 made = list(self.examples(scene))
             except InputError as error:
-                bad += 1
                 if not self.options["skip_bad"]:
                     raise
-                if bad == len(scenes):  # TFDS has no empty splits
-                    raise InputError(f"all {bad} scenes of a split are bad: {error}") from error
-                self.skipped.append(str(error))
+                skipped.append(str(error))
                 continue
             yield from made
 

@@ -1,4 +1,4 @@
-"""hdr-jax data check|preview: is a folder fit to become a data set, and what does one look like."""
+"""hdr-jax data check|prepare|preview: is a folder fit for a data set, make it, look at it."""
 
 import argparse
 import collections
@@ -17,15 +17,14 @@ MOST_KINDS = 8
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks or previews; returns the exit code."""
-    return check(args) if args.action == "check" else preview(args)
+    """Does one of the actions; returns the exit code."""
+    return {"check": check, "prepare": prepare, "preview": preview}[args.action](args)
 
 
 def check(args: argparse.Namespace) -> int:
     """Prints scenes per split, sizes, exposures and bad scenes; 2 if there are bad ones."""
     with tempfile.TemporaryDirectory() as nothing_prepared:
-        name = "/".join([args.name, *([",".join(args.option)] if args.option else [])])
-        builder = data.builder_of(name, nothing_prepared)
+        builder = data.builder_of(with_options(args.name, args.option), nothing_prepared)
     if not isinstance(builder, base.ManualBuilder):
         raise InputError(f"{builder.name} reads no files: there is nothing to check.")
     place, scenes = builder.find_scenes(pathlib.Path(args.folder))
@@ -47,6 +46,23 @@ def check(args: argparse.Namespace) -> int:
     for message in bad:
         print(f"BAD {message}")
     return 2 if bad else 0
+
+
+def with_options(name: str, options: list[str]) -> str:
+    """Name of a data set with builder arguments, as TFDS reads it."""
+    return f"{name}/{','.join(options)}" if options else name
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Prepares a data set, or the rest of one that was stopped; says what it holds."""
+    if args.processes < 1:
+        raise InputError(f"got --processes {args.processes}; expected 1 or more")
+    options = [*args.option, *([f"processes={args.processes}"] if args.processes > 1 else [])]
+    builder = data.prepare(with_options(args.name, options), args.data_dir, args.manual_dir)
+    splits = builder.info.splits
+    counts = ", ".join(f"{split} {splits[split].num_examples}" for split in splits)
+    print(f"{builder.info.full_name} in {builder.data_dir}: {counts}; {builder.info.dataset_size}")
+    return 0
 
 
 def preview(args: argparse.Namespace) -> int:

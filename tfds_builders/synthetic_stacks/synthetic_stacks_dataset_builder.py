@@ -3,14 +3,14 @@
 import tensorflow_datasets as tfds
 
 from hdr_jax import synthetic
-from tfds_builders import base, common
+from tfds_builders import common, stack_builder
 
 # First scene of each split: far apart, so that a split can grow without touching another.
 FIRST_SCENE = {"train": 0, "val": 1_000_000, "test": 2_000_000}
 NUM_SCENES = {"train": 512, "val": 32, "test": 32}
 
 
-class Builder(base.StackBuilder):
+class Builder(stack_builder.StackBuilder):
     """Builder of synthetic_stacks: nothing to download, every scene is computed."""
 
     VERSION = tfds.core.Version("1.0.0")
