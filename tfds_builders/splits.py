@@ -5,6 +5,7 @@ import pathlib
 import zlib
 from collections.abc import Sequence
 
+from hdr_jax import images
 from hdr_jax.errors import InputError
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -52,7 +53,10 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
 
 def _read(path: pathlib.Path) -> dict[str, str]:
     """View -> split."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with (
+        images.named_errors(path, "a table view,scene,split"),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
         rows = list(csv.DictReader(file))
     if not rows or not {"view", "scene", "split"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
