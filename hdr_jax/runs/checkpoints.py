@@ -195,7 +195,8 @@ class Checkpoints:
             parameter_shapes(model),
         )
         items = ocp.args.Composite(params=ocp.args.StandardRestore(template))
-        return model, self._manager.restore(step, args=items)["params"]
+        with self._reading(step):
+            return model, self._manager.restore(step, args=items)["params"]
 
     def model(self, step: int) -> Model:
         """The model of a step, without its parameters.
@@ -206,7 +207,8 @@ class Checkpoints:
         Returns:
           The model, unbound.
         """
-        return model_from_fields(self._json(step, "model"))
+        with self._reading(step):
+            return model_from_fields(self._json(step, "model"))
 
     def files(self, step: int) -> list[pathlib.Path]:
         """The files of a step.
@@ -229,7 +231,7 @@ class Checkpoints:
         Returns:
           Its fields; empty where the checkpoint does not tell.
         """
-        return self._json(step, "run")["config"] if self._has(step, "run") else {}
+        return self._json(step, "run").get("config", {}) if self._has(step, "run") else {}
 
     def versions(self, step: int) -> dict[str, str]:
         """The versions of the libraries that wrote a step.
@@ -240,7 +242,7 @@ class Checkpoints:
         Returns:
           {name: version}; empty where the checkpoint does not tell.
         """
-        return self._json(step, "run")["versions"] if self._has(step, "run") else {}
+        return self._json(step, "run").get("versions", {}) if self._has(step, "run") else {}
 
     def steps(self) -> list[int]:
         """All complete steps, in order."""
@@ -253,7 +255,19 @@ class Checkpoints:
     def _json(self, step: int, item: str) -> dict[str, Any]:
         """An item that is plain fields."""
         restore = ocp.args.Composite(**{item: ocp.args.JsonRestore()})
-        return self._manager.restore(step, args=restore)[item]
+        with self._reading(step):
+            return dict(self._manager.restore(step, args=restore)[item])
+
+    @contextlib.contextmanager
+    def _reading(self, step: int) -> Iterator[None]:
+        """Whatever is raised is damage: Orbax has no error of its own for what cannot be read."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            place = f"checkpoint {step} in {self._manager.directory}"
+            raise DamagedCheckpoint(f"{place} is damaged ({_first_line(error)})") from error
 
 
 def save_model(
