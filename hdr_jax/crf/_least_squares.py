@@ -90,8 +90,16 @@ def _one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
 
 @_one_by_one_on_cpu
 def _cholesky(matrix: Array) -> Array:
-    """Lower Cholesky factor."""
-    return jnp.linalg.cholesky(matrix)
+    """Lower Cholesky factor of a matrix with ones on its diagonal.
+
+    Of one that is singular but for the last digits, as of a polynomial through fewer levels than it
+    has coefficients, the factor of a matrix that rounding does not make indefinite.
+    """
+    factor, size = jnp.linalg.cholesky(matrix), len(matrix)
+    faint = 10 * size * jnp.finfo(matrix.dtype).eps * jnp.eye(size, dtype=matrix.dtype)
+    return jax.lax.cond(
+        jnp.isfinite(factor[-1, -1]), lambda: factor, lambda: jnp.linalg.cholesky(matrix + faint)
+    )
 
 
 @_one_by_one_on_cpu

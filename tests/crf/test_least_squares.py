@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from hdr_jax.crf import _least_squares
+from hdr_jax.crf import _least_squares, mitsunaga_nayar
 
 
 def test_ridge_and_its_gradient():
@@ -35,3 +35,13 @@ def test_batches_of_batches_are_solved():
     for i, j in np.ndindex(2, 3):
         one = _least_squares.ridge(matrix[i, j], target[j])
         np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
+
+
+def test_few_levels_and_many_coefficients():
+    """Nothing determines the polynomial in between: it is finite, and so are its slopes."""
+    rng = np.random.default_rng(1)
+    levels = rng.choice(np.array([0, 21, 32, 63], np.float32), (50, 16))
+    times = jnp.asarray(0.7 * np.arange(16, dtype=np.float32))
+    solve = jax.jit(lambda z: mitsunaga_nayar(z, times, num_levels=64))
+    assert np.isfinite(solve(levels)).all()
+    assert np.isfinite(jax.jit(jax.grad(lambda z: solve(z).sum()))(levels)).all()
