@@ -37,7 +37,7 @@ def ev_to_log_times(ev_offset: ArrayLike) -> Array:
       >>> round(float(ev_to_log_times(3.0)), 4)
       2.0794
     """
-    return LN2 * jnp.asarray(ev_offset, jnp.float32)
+    return LN2 * _widened(ev_offset)
 
 
 def log_times_to_ev(log_times: Array) -> Array:
@@ -54,7 +54,7 @@ def log_times_to_ev(log_times: Array) -> Array:
       >>> float(log_times_to_ev(ev_to_log_times(2.0)))
       2.0
     """
-    return jnp.asarray(log_times, jnp.float32) / LN2
+    return _widened(log_times) / LN2
 
 
 def gamma(exponent: float = 2.2) -> Response:
@@ -206,8 +206,16 @@ def expose(
     return stack
 
 
+def _widened(x: ArrayLike) -> Array:
+    """Floats of at least 32 bits."""
+    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
+
+
 def _respond_by_table(exposure: Array, g: Array) -> Array:
     """Pixel values in [0, 1] of exposures, by the inverse of g [..., num_levels]."""
-    # The logarithm of nothing is level 0 whatever the table; keep its slope finite.
-    log_exposure = jnp.log(jnp.maximum(exposure, jnp.finfo(exposure.dtype).tiny))
+    # The logarithm of nothing is level 0 whatever the table. Double where: its slope is infinite,
+    # and that of the smallest number so large that XLA makes NaN of it times 0.
+    nothing = jnp.finfo(exposure.dtype).tiny
+    lit = exposure > nothing
+    log_exposure = jnp.where(lit, jnp.log(jnp.where(lit, exposure, 1)), jnp.log(nothing))
     return by_channel(invert, log_exposure, g) / (g.shape[-1] - 1)

@@ -103,7 +103,8 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
     """Keeps a moving average of the parameters; the updates pass unchanged.
 
     average = d average + (1 - d) parameters, d = min(decay, (1 + t) / (10 + t)) at step t, so that
-    the first parameters are soon forgotten. To be the last link of an `optax.chain`.
+    the first parameters are soon forgotten; of 32 bits at least. To be the last link of an
+    `optax.chain`.
 
     Args:
       decay: in [0, 1).
@@ -124,8 +125,12 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
     """
     _check_range("decay", decay, below=1)
 
+    def widened(x):
+        # Half precision would round most steps of an average away.
+        return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
+
     def init(params):
-        return AverageState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.asarray, params))
+        return AverageState(jnp.zeros((), jnp.int32), jax.tree.map(widened, params))
 
     def update(updates, state, params=None):
         if params is None:

@@ -56,3 +56,12 @@ def test_one_curve_serves_all_channels():
 def test_the_hat_has_its_full_slope_at_the_ends():
     slopes = jax.vmap(jax.grad(hat))(jnp.array([-1.0, 0.0, 50.0, 200.0, 255.0, 256.0]))
     np.testing.assert_allclose(slopes, np.array([0, 1, 1, -1, -1, 0]) / 127.5)
+
+
+def test_black_has_a_slope_of_zero_through_a_table():
+    table = jnp.linspace(-4, 1, 64)
+    total = jax.jit(jax.grad(lambda x: expose(x, jnp.zeros(2), table).sum()))
+    radiance = jnp.array([0.0, 1e-40, 0.5]).reshape(1, 3, 1)
+    slopes = total(radiance).ravel()
+    np.testing.assert_array_equal(slopes[:2], 0)
+    assert np.isfinite(slopes[2]) and slopes[2] > 0

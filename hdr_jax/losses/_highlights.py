@@ -28,6 +28,7 @@ def masked_l1(error: Array, mask: Array) -> Array:
       >>> round(float(masked_l1(jnp.full((10, 10, 3), 2.016), jnp.ones((10, 10, 3)))), 4)
       2.0
     """
+    error, mask = _widened(error, mask)
     magnitude = jnp.where(error == 0, 0, jnp.abs(error))
     return jnp.sum(mask * magnitude) / (jnp.sum(mask) + SMALLEST_AREA * mask.size)
 
@@ -47,6 +48,7 @@ def chroma_l1(error: Array, mask: Array) -> Array:
       >>> float(chroma_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
+    error, mask = _widened(error, mask)
     all_clip = jnp.broadcast_to(mask.min(-1, keepdims=True), mask.shape)
     return masked_l1(error - error.mean(-1, keepdims=True), all_clip)
 
@@ -69,6 +71,7 @@ def partial_l1(error: Array, mask: Array) -> Array:
       >>> float(partial_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
+    error, mask = _widened(error, mask)
     return masked_l1(error, mask - mask.min(-1, keepdims=True))
 
 
@@ -88,6 +91,7 @@ def gradient_l1(error: Array, mask: Array) -> Array:
       >>> round(float(gradient_l1(error, jnp.ones((8, 8, 1)))), 2)
       0.99
     """
+    error, mask = _widened(error, mask)
     down = masked_l1(error[1:] - error[:-1], jnp.minimum(mask[1:], mask[:-1]))
     across = masked_l1(error[:, 1:] - error[:, :-1], jnp.minimum(mask[:, 1:], mask[:, :-1]))
     return down + across
@@ -155,3 +159,9 @@ def pu21_l2(prediction: Array, target: Array) -> Array:
     shown = metrics.calibrate(prediction, target, protocol="display")
     encoded, true = (color.pu21_encode(x) for x in shown)
     return jnp.log(jnp.mean(jnp.square(encoded - true)) + 1e-3)
+
+
+def _widened(error: Array, mask: Array) -> tuple[Array, Array]:
+    """Both of 32 bits at least: half precision has no number of as many pixels as a picture has."""
+    dtype = jnp.promote_types(jnp.result_type(error, mask), jnp.float32)
+    return jnp.asarray(error, dtype), jnp.asarray(mask, dtype)

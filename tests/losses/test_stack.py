@@ -220,3 +220,13 @@ def test_unequal_shapes_are_refused(function):
 def test_bad_histogram_arguments_are_refused(shape, num_levels):
     with pytest.raises(ValueError, match="num_levels >= 2"):
         losses.soft_histogram(jnp.zeros(shape), num_levels)
+
+
+def test_sums_over_a_picture_of_half_precision():
+    """bfloat16 counts to 256, float16 goes to 65504."""
+    half = jnp.full((32, 32, 1), 0.5, jnp.bfloat16)
+    np.testing.assert_allclose(losses.soft_histogram(half).sum(), 1024, rtol=0.01)
+    ones = jnp.ones((160, 160, 3), jnp.float16)
+    np.testing.assert_allclose(losses.masked_l1(ones, ones), 1 / 1.008, rtol=1e-3)
+    bright = 40 * ones[:2]
+    assert losses.hdr_l1(bright, bright) == 0 and losses.hdr_l1(bright, ones[:2]) > 3
