@@ -1,10 +1,12 @@
 """Reads damaged files in a process of its own, with bounds on memory and time.
 
     python tests/reader_worker.py KIND GOOD WORK FIRST COUNT
+    python tests/reader_worker.py FILE
 
 GOOD is a file, or a folder of one's files; each of COUNT seeds damages a copy in WORK and reads it
 by every reader of that kind. Prints how many were read and how many refused by an `InputError`; any
-other outcome is an exit code and a traceback.
+other outcome is an exit code and a traceback. A FILE alone is read by each reader of its suffix,
+which must refuse it; prints the messages, and the memory and the seconds that it took.
 """
 
 import collections
@@ -137,5 +139,28 @@ def main(kind: str, good: str, work: str, first: int, count: int) -> None:
     print(json.dumps({**outcomes, "peak_mib": peak}))
 
 
-if __name__ == "__main__":
+def refuse(file: str) -> None:
+    """Has a file refused; prints what it took as JSON."""
+    from hdr_jax.errors import InputError
+
+    path, messages = pathlib.Path(file), []
+    found = readers({"npy": "curve"}.get(path.suffix[1:], path.suffix[1:]))
+    limited()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for reader in found:
+        try:
+            reader(path)
+        except InputError as error:
+            messages.append(str(error))
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    took = {
+        "mib": (after.ru_maxrss - before.ru_maxrss) / 1024,
+        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    }
+    print(json.dumps({"messages": messages, "readers": len(found), **took}))
+
+
+if __name__ == "__main__" and len(sys.argv) == 2:
+    refuse(sys.argv[1])
+elif __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -4,10 +4,13 @@ The readers run in processes of their own (tests/reader_worker.py). tests/cli/te
 damaged files to the commands.
 """
 
+import io
 import json
 import pathlib
+import struct
 import subprocess
 import sys
+import zlib
 
 import jax
 import numpy as np
@@ -26,6 +29,7 @@ KINDS = (
     "png", "jpg", "tif", "dng", "hdr", "exr", "zip", "legacy", "tar", "times", "curve", "manifest",
     "config", "checkpoint",
 )  # fmt: skip
+SIZES = {"huge": 60_000, "large": 16_000}  # pixels of a side: refused as such, and not
 linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA of Linux")
 
 
@@ -77,6 +81,79 @@ def read_damaged(kind, good, work, first, count):
     done = subprocess.run(call, cwd=root, env={**ENVIRONMENT, "PYTHONPATH": str(root)}, **CAPTURED)
     assert done.returncode == 0, (kind, (work / "seed").read_text(), done.stderr[-3000:])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+BOMBS = [f"{size}.{kind}" for kind in ("png", "jpg", "tif", "dng", "exr", "hdr") for size in SIZES]
+BOMBS += ["huge.npy"]
+
+
+def png_claim(side: int, data: bytes = b"") -> bytes:
+    """A PNG of 16-bit RGB of that side, whatever its data hold."""
+    header = struct.pack(">IIBBBBB", side, side, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", data or zlib.compress(bytes(99))), (b"IEND", b"")]
+    packed = (
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def patched(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Data with every place of some bytes changed, at least one."""
+    assert old in data and len(old) == len(new)
+    return data.replace(old, new)
+
+
+def bombs() -> dict[str, bytes]:
+    """Small files by name that promise what no memory holds."""
+    small = np.full((24, 40, 3), 7, np.uint8)
+    jpeg = io.BytesIO()
+    Image.fromarray(small).save(jpeg, "jpeg")
+    tiff = picture_files.tiff(small, compression=8)
+    dng = picture_files.dng(small[..., 0].astype(np.uint16), small[:8, :8])
+    exr = picture_files.exr({name: (small[..., 0].astype(np.float32), 1) for name in "RGB"})
+    npy = io.BytesIO()
+    np.save(npy, np.zeros((3, 256), np.float32))
+    found = {}
+    for name, side in SIZES.items():
+        width, height = (struct.pack("<HHII", tag, 4, 1, side) for tag in (256, 257))
+        sides = struct.pack("<HHII", 256, 4, 1, 40), struct.pack("<HHII", 257, 4, 1, 24)
+        tags = lambda data: patched(patched(data, sides[0], width), sides[1], height)  # noqa: B023,E731
+        window = struct.pack("<iiii", 0, 0, 39, 23), struct.pack("<iiii", 0, 0, side, side)
+        found |= {
+            f"{name}.png": png_claim(side),
+            f"{name}.jpg": patched(
+                jpeg.getvalue(), struct.pack(">HH", 24, 40), struct.pack(">HH", side, side)
+            ),
+            f"{name}.tif": tags(tiff),
+            f"{name}.dng": tags(dng),
+            f"{name}.exr": patched(exr, *window),
+            f"{name}.hdr": b"#?RADIANCE\n\n-Y %d +X %d\n" % (side, side) + bytes(99),
+        }
+    npy = patched(npy.getvalue(), b"(3, 256), }" + b" " * 8, b"(3, 25600000000), }")
+    return found | {"huge.npy": npy}
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_promised_sizes_are_refused_before_decoding(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(bombs()[name])
+    root = WORKER.parents[1]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, WORKER, path], cwd=root, env=environment, **CAPTURED)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    # Metadata of a TIFF are read whatever its size.
+    assert len(found["messages"]) >= found["readers"] - 2 * (path.suffix == ".tif") > 0
+    assert all(name in message for message in found["messages"])
+    assert found["mib"] < 100 and found["seconds"] < 5, found
+    if name == "large.exr":
+        assert "its pixels cannot be decoded" in found["messages"][0]
+    if name.startswith("huge"):
+        words = ("megapixels", "exceeds limit", "Unable to allocate")
+        assert all(any(word in message for word in words) for message in found["messages"])
 
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}

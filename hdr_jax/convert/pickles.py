@@ -112,8 +112,11 @@ for _name, _code in STORAGE_TYPES.items():
         _ADMITTED[_module, _name.replace("Storage", "Tensor")] = StorageType(_code)
 
 
-class Unpickler(pickle.Unpickler):
+class Unpickler(pickle._Unpickler):
     """Unpickles tensors, containers and plain values; refuses every other name.
+
+    The one of Python's two that is written in Python: the other takes a damaged number of a memo's
+    entry for the memo's length, and fills gigabytes.
 
     Args:
         file: binary file at the pickle's start.

@@ -35,7 +35,11 @@ def read(path: pathlib.Path, layer: str | None = None) -> np.ndarray:
     with OpenEXR.File(str(path), header_only=True) as file:
         for part in file.parts:
             _check(path, part.header)
+        promised = sum(len(part.header["channels"]) for part in file.parts)
     with OpenEXR.File(str(path), separate_channels=True) as file:
+        # OpenEXR prints what went wrong, and goes on without.
+        if sum(len(part.channels) for part in file.parts) < promised:
+            raise ValueError("its pixels cannot be decoded")
         layers = _layers(file.parts)
         chosen = _chosen(path, layers, layer)
         header, channels = file.parts[chosen[0]].header, layers[chosen]

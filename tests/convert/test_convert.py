@@ -3,9 +3,11 @@
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 
@@ -157,6 +159,18 @@ def test_admitted_names_cannot_be_turned_to_other_uses(tmp_path):
     path.write_bytes(zip_bytes(OrderedDict(w=rebuild(reference, 0, (2,), (1,)))))
     with pytest.raises(ValueError, match="storage 'k' is missing"):
         convert.load_state_dict(path)
+
+
+def test_a_damaged_memo_takes_no_memory(tmp_path):
+    path = tmp_path / "net.ckpt"
+    numbered = pickled({})[:-1] + b"r" + struct.pack("<I", 2**22) + b"."
+    path.write_bytes(b"".join([*MAGIC, numbered, pickled([])]))
+    tracemalloc.start()
+    try:
+        assert convert.load_state_dict(path) == {}
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_other_files(tmp_path):
