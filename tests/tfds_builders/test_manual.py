@@ -282,11 +282,14 @@ def test_options_are_remembered_and_checked(tmp_path):
     assert reading.info.metadata["options"] == {"linear_tiff": True}
     with pytest.raises(ValueError, match="was prepared with linear_tiff=True, not False"):
         data.builder_of("raise_hdr/native_ev1/linear_tiff=False", tmp_path / "data")
-    with pytest.raises(ValueError, match="raise_hdr has no option ev; expected skip_bad, linear"):
+    with pytest.raises(
+        ValueError, match="raise_hdr has no option ev; expected skip_bad, processes, linear"
+    ):
         data.builder_of("raise_hdr/native_ev1/ev=1", tmp_path / "data")
     other = data.builder_of("bracketed_photos/ev=2,skip_bad=True", tmp_path / "data")
     again = pickle.loads(pickle.dumps(other))
-    assert again.options == other.options == {"ev": 2, "align": False, "skip_bad": True}
+    given = {"ev": 2, "align": False, "skip_bad": True, "processes": 1}
+    assert again.options == other.options == given
 
 
 def test_raise_is_linear(tmp_path):
