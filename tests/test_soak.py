@@ -29,7 +29,9 @@ print(soak.growth(samples, 100))
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [MERGES, STEPS], ids=["merges", "steps"])
+@pytest.mark.parametrize(
+    "code", [MERGES, pytest.param(STEPS, marks=pytest.mark.long)], ids=["merges", "steps"]
+)
 def test_memory_levels_off(code):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
