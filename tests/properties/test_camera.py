@@ -123,6 +123,7 @@ def test_synthesis(example):
     np.testing.assert_allclose(by_levels, synthesize(unit, log_times, **FEW)[0], rtol=1e-4)
 
 
+@pytest.mark.slow
 @hypothesis.given(seed=st.integers(0, 999), step=st.floats(0.001, 1))
 @hypothesis.settings(max_examples=15)
 def test_curves(seed, step):
