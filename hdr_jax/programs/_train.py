@@ -64,7 +64,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     print(f"{count:,} parameters; steps {first} to {config.steps}")
     if primary:
         description.write_config(workdir, config)
-    state = jax_utils.replicate(state)
+    state = training.replicated(state)
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
     # ---- the compiled steps, one for each phase

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import jax_utils
 from jax import Array
 
 from hdr_jax.exposure import ev_to_log_times
@@ -41,6 +42,21 @@ def draw_references(setup: Setup, step: int) -> tuple[int, int]:
     n = setup.model.num_exposures
     offset = setup.max_reference_offset
     return int(rng.integers(n)), int(n // 2 + rng.integers(-offset, offset + 1))
+
+
+def replicated(state: TrainState) -> TrainState:
+    """The state on all devices, for `pmap`.
+
+    Placed as the results of a step are: else the first call of a step would be compiled in vain.
+
+    Args:
+      state: one of `create_state`.
+
+    Returns:
+      The same with a leading axis of devices.
+    """
+    place = jax.pmap(lambda state: state, axis_name=DEVICES, donate_argnums=0)
+    return place(jax_utils.replicate(state))
 
 
 def train_step(
