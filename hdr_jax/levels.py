@@ -21,6 +21,8 @@ from hdr_jax.errors import InputError
 
 # Of white: from here on, and more and more up to white, a pixel of a photograph counts as clipped.
 CLIP_FROM = 0.97
+# Of 255: from here on a pixel lies inside a highlight; JPEG disturbs white.
+RIM_LEVEL = 252
 
 Pixels = TypeVar("Pixels", np.ndarray, Array)
 

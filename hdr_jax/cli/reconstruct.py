@@ -13,8 +13,7 @@ from hdr_jax.cli import reconstruct_files, screens
 from hdr_jax.cli.reconstruct_files import write_for_screens, write_map, write_stack
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
-from hdr_jax.models import HighlightModel
-from hdr_jax.reconstruct import brightening, exposure, highlights, reconstruct_batch
+from hdr_jax.reconstruct import brightening, exposure, highlights, paints, reconstruct_batch
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     maps = reconstruct_files.planned(args, paths)
     with Report(args.json, "reconstruct") as report, tempfile.TemporaryDirectory() as folder:
         loaded, config = _model(args, report)
-        predicts = isinstance(loaded[0], HighlightModel)
+        predicts = not paints(loaded[0])
         if not predicts and maps[0].suffix.lower() in screens.SUFFIXES:
             raise InputError(
                 f"{maps[0]} cannot be made by networks that paint every exposure, which keep no "

@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.size = 192
     config.model = ConfigDict(
         dict(
-            tone="exposure",
+            tone="highlights",
             widths=(24, 48, 96, 128, 160),
             depths=(1, 1, 2, 2, 2),
             convolution="auto",

@@ -40,6 +40,7 @@ def get_config() -> ConfigDict:
     # The networks: fields of hdr_jax.models.ExposureStackModel.
     config.model = ConfigDict(
         dict(
+            tone="image",  # "exposure": see hdr_jax/configs/exposure.py
             num_exposures=7,
             global_width=32,
             global_levels=5,
@@ -88,5 +89,5 @@ def get_config() -> ConfigDict:
     config.b1 = 0.5
     config.b2 = 0.999
     config.weight_decay = 0.0
-    config.average = 0.0  # decay of a moving average of the parameters, for tone="exposure" alone
+    config.average = 0.0  # decay of a moving average of the parameters, for tone="highlights" alone
     return config

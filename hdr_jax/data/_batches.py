@@ -181,7 +181,7 @@ def evaluation_batches(
 
     Returns:
       An iterator over batches with four further entries: `image` uint8 and `rim_distance` float32
-      [b, h, w, 3], the middle exposure as `photographs` gives it, `mask` bool [b], False for scenes
+      [b, h, w, 3], the exposure at EV 0 as `photographs` gives it, `mask` bool [b], False for scenes
       that only fill up, and `scene`, a list of names.
 
     Raises:
@@ -201,8 +201,8 @@ def evaluation_batches(
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
             scene = _augmentation.centred(scene, height, width)
             scene = _augmentation.with_edges(scene, sigma, channel_weights)
-            middle = scene["stack"][len(scene["stack"]) // 2]
-            scenes.append((name, scene | _photographs.for_model(middle)))
+            photograph = scene["stack"][np.argmin(np.abs(scene["ev_offset"]))]
+            scenes.append((name, scene | _photographs.for_model(photograph)))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

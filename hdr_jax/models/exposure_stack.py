@@ -3,51 +3,35 @@
 Notation: n exposures, index 0 the shortest; r the reference's index. The up networks make exposures
 r + 1, ..., n - 1 one after the other, the down networks r - 1, ..., 0; a step from one exposure to
 its neighbour is: global network -> tone, local network -> edges, refinement network -> image.
-Images are in [0, 1] at this module's door and in [-1, 1] inside.
+Images are in [0, 1] at this module's door; inside they are what `hdr_jax.models.tones` says: in
+[-1, 1] as published (`tone="image"`), or log exposures that keep what is known (`"exposure"`).
 
 Wherever the reference lies, the steps number n - 1: a scan of n - 1 steps whose body picks the
 direction serves every reference with one compiled program.
 """
 
-import numbers
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from hdr_jax.errors import InputError
-from hdr_jax.models import convolution, recursion, routing
+from hdr_jax.models import convolution, recursion
 from hdr_jax.models.blocks import initial_values
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
+from hdr_jax.models.recursion import StackOutput
+from hdr_jax.models.stack_inputs import check_inputs, check_options
+from hdr_jax.models.tones import TONES
 
 RECURRENT = ("global", "local")
 DIRECTIONS = ("up", "down")
-
-
-class StackOutput(NamedTuple):
-    """What the model returns; the reference and its edges stand in their place.
-
-    Attributes:
-        stack: [b, n, h, w, 3] refined exposures in [0, 1] units, unclipped.
-        global_stack: [b, n, h, w, 3] the global networks' exposures, likewise.
-        edges: [b, n, h, w, 1] the local networks' edge maps in [0, 1].
-        linked_stack: `stack` again, in value. Under `gradients="routed"` its gradient reaches
-            everything; else it is `stack`.
-    """
-
-    stack: jax.Array
-    global_stack: jax.Array
-    edges: jax.Array
-    linked_stack: jax.Array
 
 
 class ExposureStackModel(nn.Module):
     """Generates an exposure stack from one of its exposures.
 
     Attributes:
-        num_exposures: n; the conditional norms have n - 1 entries.
+        num_exposures: n.
         global_width, global_levels: channels behind the stem and depth of the global networks.
         local_width, local_levels: of the local networks.
         refinement_width, refinement_levels: of the refinement networks.
@@ -56,10 +40,19 @@ class ExposureStackModel(nn.Module):
         remat: keep nothing of a step for the backward pass but its input: less memory for one more
             forward pass. Off, the convolutions' outputs are kept and all else is recomputed.
         convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
+        tone: "image" paints every exposure, "exposure" adds to the log exposure what the given one
+            cannot tell, see `hdr_jax.models.tones`.
+        ev_offsets: stops of the exposures, increasing, one of them 0; one apart and 0 in the middle
+            by default. Only tone "exposure" depends on them.
+        norm_entries: of the conditional norms; one for each step by default. For tone "exposure" a
+            step's entry is its distance from EV 0, and steps beyond the last share it, so that one
+            model serves any range (`with_exposures`).
+        memory: False starts the recurrent states anew at every step, to see what they are good for.
 
     Parameters: {"up": {"global", "local", "refinement"}, "down": {...}}.
 
-    Source: Kim, Lee, Kang 2020, Sec. 3; widths and levels default to the released program's.
+    Source: Kim, Lee, Kang 2020, Sec. 3; widths and levels default to the released program's. Tone
+    "exposure" is this library's own.
 
     Example:
         >>> model = ExposureStackModel(4, 4, 1, 4, 1, 4, 1)
@@ -79,6 +72,10 @@ class ExposureStackModel(nn.Module):
     dtype: Any = jnp.float32
     remat: bool = False
     convolution: str = "auto"
+    tone: str = "image"
+    ev_offsets: tuple[float, ...] | None = None
+    norm_entries: int | None = None
+    memory: bool = True
 
     @nn.compact
     def __call__(
@@ -86,18 +83,19 @@ class ExposureStackModel(nn.Module):
         image: jax.Array,
         edge_map: jax.Array,
         *,
-        reference_index: int | jax.Array = 3,
+        reference_index: int | jax.Array | None = None,
         true_stack: jax.Array | None = None,
         true_edges: jax.Array | None = None,
         refine: bool = True,
         gradients: str = "full",
+        g: jax.Array | None = None,
     ) -> StackOutput:
         """Walk away from the reference in both directions.
 
         Args:
             image: [b, h, w, 3] the reference exposure in [0, 1]; h and w multiples of `multiple`.
             edge_map: [b, h, w, 1] its edges in [0, 1].
-            reference_index: r in [0, n - 1]; may be traced.
+            reference_index: r in [0, n - 1]; may be traced. By default `middle`.
             true_stack, true_edges: [b, n, h, w, 3] and [b, n, h, w, 1]. When given, every step is
                 fed the true neighbour (and the recurrent state is carried without gradient);
                 otherwise the step before it.
@@ -107,31 +105,37 @@ class ExposureStackModel(nn.Module):
                 reaches the global networks only, of `edges` the local, of `stack` the refinement
                 networks; recurrent states keep theirs, images fed back carry none. "routed": as
                 "own", and `linked_stack` reaches everything.
+            g: log inverse response [num_levels] or [3, num_levels], for tone "exposure"; the
+                canonical one by default, see `hdr_jax.models.highlights`.
 
         Returns:
             `StackOutput`.
 
         Raises:
-            InputError: sizes that do not fit, an index outside the stack, unknown `gradients`.
+            InputError: sizes that do not fit, an index outside the stack, unknown options.
         """
-        self._check(image, edge_map, reference_index, true_stack, true_edges, gradients)
+        check_options(self, gradients, g)
+        r = self.middle if reference_index is None else reference_index
+        check_inputs(self, image, edge_map, r, true_stack, true_edges)
+        tone = TONES[self.tone]
         params = {d: self.param(d, self._init_direction) for d in DIRECTIONS}
         image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
         truth = None
         if true_stack is not None and true_edges is not None:
-            truth = 2 * true_stack - 1, true_edges
+            truth = tone.start(true_stack, g), true_edges
         states = self.initial_states(*image.shape[:3])
-        functions = {name: _function(network) for name, network in self.networks().items()}
+        functions = {name: recursion.function(network) for name, network in self.networks().items()}
         made = recursion.walk(
-            functions, params, states, (2 * image - 1, edge_map), reference_index, truth,
-            self.num_exposures, refine=refine, way=gradients, remat=self.remat,
+            functions, params, states, (tone.start(image, g), edge_map), r, truth,
+            self.num_exposures, self.entries, refine=refine, way=gradients, remat=self.remat,
+            memory=self.memory,
         )  # fmt: skip
-        order = recursion.order(self.num_exposures, reference_index)
+        order = recursion.order(self.num_exposures, r)
         return StackOutput(
-            stack=recursion.place((made.image + 1) / 2, image, order),
-            global_stack=recursion.place((made.tone + 1) / 2, image, order),
+            stack=recursion.place(tone.picture(made.image, g), image, order),
+            global_stack=recursion.place(tone.picture(made.tone, g), image, order),
             edges=recursion.place(made.edges, edge_map, order),
-            linked_stack=recursion.place((made.linked + 1) / 2, image, order),
+            linked_stack=recursion.place(tone.picture(made.linked, g), image, order),
         )
 
     @nn.nowrap
@@ -142,9 +146,9 @@ class ExposureStackModel(nn.Module):
 
         Args:
             params: of one direction, `params["up"]` or `params["down"]`.
-            carry: (image [b, h, w, 3] in [-1, 1], edge map [b, h, w, 1], states by network); the
-                states start as `initial_states` says.
-            entries: of the conditional norms, see `hdr_jax.models.networks`.
+            carry: (image [b, h, w, c], edge map [b, h, w, 1], states by network); the image is what
+                `hdr_jax.models.tones` says, the states start as `initial_states` says.
+            entries: of the step, see `entries`.
             statistics: means and variances for the instance norms, as an earlier call returned
                 them (of the whole picture, say); None takes those of the images at hand.
 
@@ -185,12 +189,49 @@ class ExposureStackModel(nn.Module):
         """Height and width must be multiples of this: 2^levels of the deepest network."""
         return 2 ** max(self.global_levels, self.local_levels, self.refinement_levels)
 
+    @property
+    def stops(self) -> tuple[float, ...]:
+        """EV offsets of the exposures."""
+        n = self.num_exposures
+        return self.ev_offsets or tuple(float(t - n // 2) for t in range(n))
+
+    @property
+    def middle(self) -> int:
+        """Index of the exposure at EV 0."""
+        return self.num_exposures // 2 if self.ev_offsets is None else self.ev_offsets.index(0)
+
+    @nn.nowrap
+    def with_exposures(self, ev_offsets: tuple[float, ...]) -> "ExposureStackModel":
+        """The same model, for the same parameters, that makes other exposures (tone "exposure")."""
+        ev_offsets, entries = tuple(ev_offsets), self.norm_entries or self.num_exposures - 1
+        return self.clone(
+            num_exposures=len(ev_offsets), ev_offsets=ev_offsets, norm_entries=entries
+        )
+
+    @nn.nowrap
+    def entries(self, source: int | jax.Array, going_up: bool | jax.Array) -> tuple:
+        """What tells a step from the others, see `hdr_jax.models.networks`.
+
+        Args:
+            source: index of the exposure that the step starts from.
+            going_up: whether it makes the next longer exposure, or the next shorter one.
+
+        Returns:
+            (the step's own entry, that of the local network's last norm) and, for tone "exposure",
+            the stops of the step.
+        """
+        if self.tone == "image":
+            return recursion.norm_entries(source, going_up)
+        last = (self.norm_entries or self.num_exposures - 1) - 1
+        return recursion.exposure_entries(source, going_up, self.stops, self.middle, last)
+
     def networks(self) -> dict[str, UNet]:
         """The three networks, unbound: the same in both directions but for their parameters."""
         shared = dict(
-            entries=self.num_exposures - 1,
+            entries=self.norm_entries or self.num_exposures - 1,
             dtype=self.dtype,
             convolution=convolution.choose(self.convolution),
+            tone=TONES[self.tone],
             parent=None,
         )
         return {
@@ -205,45 +246,3 @@ class ExposureStackModel(nn.Module):
         """Initial parameters of one direction's networks; no network is run."""
         shapes = {name: network.parameter_shapes() for name, network in self.networks().items()}
         return initial_values(key, shapes)
-
-    def _check(self, image, edge_map, reference_index, true_stack, true_edges, way) -> None:
-        """Refuse what the networks would misread."""
-        b, h, w = image.shape[:3] if image.ndim == 4 else (0, 0, 0)
-        n, m = self.num_exposures, self.multiple
-        if image.ndim != 4 or image.shape[-1] != 3 or edge_map.shape != (b, h, w, 1):
-            raise InputError(
-                f"image {image.shape} and edge_map {edge_map.shape}: expected [b, h, w, 3] and "
-                "[b, h, w, 1]"
-            )
-        if h % m or w % m or not h or not w:
-            raise InputError(
-                f"image of {h} x {w}: height and width must be multiples of {m} (2^levels of the "
-                "deepest network); pad or crop the image, or use fewer levels"
-            )
-        if n < 2 or (
-            isinstance(reference_index, numbers.Integral) and not 0 <= int(reference_index) < n
-        ):
-            raise InputError(
-                f"reference_index {reference_index} of {n} exposures: expected two exposures at "
-                f"least and an index from 0 to {n - 1}"
-            )
-        if (true_stack is None) != (true_edges is None):
-            raise InputError("true_stack and true_edges must be given together")
-        if true_stack is not None and (
-            true_stack.shape != (b, n, h, w, 3) or true_edges.shape != (b, n, h, w, 1)
-        ):
-            raise InputError(
-                f"true_stack {true_stack.shape} and true_edges {true_edges.shape}: expected "
-                f"{(b, n, h, w, 3)} and {(b, n, h, w, 1)}"
-            )
-        if way not in routing.WAYS:
-            raise InputError(f"gradients {way!r} is unknown: use one of {routing.WAYS}")
-
-
-def _function(network: UNet) -> Callable:
-    """The network as a function of its parameters."""
-
-    def function(params, state, inputs, entries):
-        return network.apply({"params": params}, state, inputs, entries)
-
-    return function

@@ -1,11 +1,12 @@
 """The three networks of one direction: global, local and refinement U-Nets.
 
 Contract of all three: `network(state, inputs, entries) -> (state, output)`. `inputs` is a tuple of
-[b, h, w, c] arrays, images in [-1, 1] and edge maps in [0, 1], h and w multiples of 2^levels.
+[b, h, w, c] arrays, images and edge maps in [0, 1], h and w multiples of 2^levels. An image here is
+the carry of `hdr_jax.models.tones`: in [-1, 1] as published, or a log exposure and its masks.
 `state` is the ConvGRU's carry ([b, h / 2^levels, w / 2^levels, width 2^levels], zeros at first;
 None for the refinement network, which has none). `entries` is a pair: the entry the conditional
 norms use, and the one the local network's last norm uses (the released program always has 0 there
-going up, the step's own entry going down).
+going up, the step's own entry going down); for log exposures the step's stops come third.
 
 Going down, widths double and maps halve; skips are taken behind the pooling, so that the deepest
 one is the bottleneck's own input. Swish everywhere but at the heads; norms sit between convolution
@@ -24,6 +25,7 @@ import jax.numpy as jnp
 
 from hdr_jax.models import blocks
 from hdr_jax.models.conv_gru import ConvGRUCell
+from hdr_jax.models.tones import ImageTone, Tone
 
 State = jax.Array | None
 
@@ -37,6 +39,7 @@ class UNet(nn.Module):
         entries: entries of the conditional norms.
         dtype: type computed in; parameters stay float32.
         convolution: see `hdr_jax.models.convolution`.
+        tone: what an image is, see `hdr_jax.models.tones`.
     """
 
     width: int = 16
@@ -44,8 +47,14 @@ class UNet(nn.Module):
     entries: int = 6
     dtype: Any = jnp.float32
     convolution: blocks.Convolution | None = None
+    tone: Tone = ImageTone()
 
-    channels: ClassVar[tuple[int, ...]]  # of the inputs
+    channels: ClassVar[tuple[int, ...]]  # of the inputs, where images have 3
+
+    @property
+    def carried(self) -> tuple[int, ...]:
+        """Channels of the inputs, images being what the tone carries."""
+        return tuple(self.tone.carried if c == 3 else c for c in self.channels)
 
     def conv(self, features: int, name: str, size: int = 3) -> blocks.Conv:
         """A convolution of this network's type."""
@@ -98,22 +107,23 @@ class UNet(nn.Module):
         return jnp.zeros((batch, height // factor, width // factor, features), jnp.float32)
 
     def check(self, inputs: tuple) -> None:
-        """The contract: pictures [b, h, w, c] of one size, c as `channels` says."""
+        """The contract: pictures [b, h, w, c] of one size, c as `carried` says."""
         chex.assert_rank(inputs, 4)
         chex.assert_equal_shape_prefix(inputs, 3)
-        for x, channels in zip(inputs, self.channels, strict=True):
+        for x, channels in zip(inputs, self.carried, strict=True):
             chex.assert_axis_dimension(x, -1, channels)
 
     def parameter_shapes(self) -> dict:
         """The parameter tree with shapes in place of arrays."""
         size = 2**self.levels
-        inputs = tuple(jnp.zeros((1, size, size, c)) for c in self.channels)
+        inputs = tuple(jnp.zeros((1, size, size, c)) for c in self.carried)
         state = self.initial_state(1, size, size)
-        return jax.eval_shape(lambda: self.init(jax.random.key(0), state, inputs, (0, 0)))["params"]
+        arguments = state, inputs, (0, 0, 1.0)
+        return jax.eval_shape(lambda: self.init(jax.random.key(0), *arguments))["params"]
 
 
 class GlobalNetwork(UNet):
-    """Image (3) -> next exposure, in [-1, 1]: tone and colour."""
+    """Image -> next exposure: tone and colour."""
 
     channels = (3,)
 
@@ -121,16 +131,16 @@ class GlobalNetwork(UNet):
     def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         (image,) = inputs
-        stem = self.stem(image)
+        stem = self.stem(self.tone.see(image))
         skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
         state, x = self.remember(state, skips[-1])
         x = self.decode(x, skips, entries[0], blocks.double_bilinear, 1, conditional=True)
-        x = jnp.tanh(self.conv(3, "head")(jnp.concatenate([x, stem], -1)))
-        return state, (x.astype(image.dtype) + image) / 2
+        head = self.conv(3, "head")(jnp.concatenate([x, stem], -1))
+        return state, self.tone.move(head, image, None, entries)
 
 
 class LocalNetwork(UNet):
-    """Image (3) and its edges (1) -> edges of the next exposure, in [0, 1]."""
+    """Image and its edges (1) -> edges of the next exposure, in [0, 1]."""
 
     channels = (3, 1)
 
@@ -138,7 +148,7 @@ class LocalNetwork(UNet):
     def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         image, edge_map = inputs
-        gray = image.mean(-1, keepdims=True)
+        gray = self.tone.gray(image)
         stem = self.stem(gray, edge_map)
         skips = self.encode(stem, entries[0], blocks.pool_max, conditional=True)
         state, x = self.remember(state, skips[-1])
@@ -151,7 +161,7 @@ class LocalNetwork(UNet):
 
 
 class RefinementNetwork(UNet):
-    """Image (3), global output (3), local output (1) -> next exposure, in [-1, 1]."""
+    """Image, global output, local output (1) -> next exposure."""
 
     channels = (3, 3, 1)
 
@@ -159,12 +169,12 @@ class RefinementNetwork(UNet):
     def __call__(self, state: Any, inputs: tuple, entries: tuple) -> tuple[Any, jax.Array]:
         self.check(inputs)
         image, tone, edges = inputs
-        stem = self.stem(image, tone, edges)
+        stem = self.stem(self.tone.see(image), self.tone.see(tone), edges)
         skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
         x = nn.swish(self.conv(skips[-1].shape[-1], "bottleneck")(skips[-1]))
         x = self.decode(x, skips, entries[0], blocks.double_bilinear, 3, conditional=False)
-        x = jnp.tanh(self.conv(3, "head")(jnp.concatenate([x, stem], -1)))
-        return state, (x.astype(image.dtype) + tone) / 2
+        head = self.conv(3, "head")(jnp.concatenate([x, stem], -1))
+        return state, self.tone.move(head, image, tone, entries)
 
     def initial_state(self, batch: int, height: int, width: int) -> State:
         """Nothing: the network has no memory."""

@@ -2,7 +2,7 @@
 
 Notation: n exposures, index 0 the shortest; r the reference's index; step s of n - 1. The first
 n - 1 - r steps go up (targets r + 1 .. n - 1), the others down (targets r - 1 .. 0). Images are
-[b, h, w, 3] in [-1, 1], edge maps [b, h, w, 1] in [0, 1].
+[b, h, w, c], as `hdr_jax.models.tones` has them, edge maps [b, h, w, 1] in [0, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,23 @@ import jax.numpy as jnp
 from jax import lax
 
 from hdr_jax.models import routing
+
+
+class StackOutput(NamedTuple):
+    """What the model returns; the reference and its edges stand in their place.
+
+    Attributes:
+        stack: [b, n, h, w, 3] refined exposures in [0, 1] units; unclipped for tone "image".
+        global_stack: [b, n, h, w, 3] the global networks' exposures, likewise.
+        edges: [b, n, h, w, 1] the local networks' edge maps in [0, 1].
+        linked_stack: `stack` again, in value. Under `gradients="routed"` its gradient reaches
+            everything; else it is `stack`.
+    """
+
+    stack: jax.Array
+    global_stack: jax.Array
+    edges: jax.Array
+    linked_stack: jax.Array
 
 
 class Made(NamedTuple):
@@ -33,10 +50,12 @@ def walk(
     reference_index: int | jax.Array,
     truth: tuple[jax.Array, jax.Array] | None,
     num_exposures: int,
+    entries: Callable,
     *,
     refine: bool,
     way: str,
     remat: bool,
+    memory: bool,
 ) -> Made:
     """All steps; the outputs along a leading axis of n - 1, in the order they were made.
 
@@ -48,7 +67,8 @@ def walk(
         reference_index: r, may be traced.
         truth: true exposures and edge maps to feed the steps with, or None: each is fed the last.
         num_exposures: n.
-        refine, way, remat: as in `ExposureStackModel`.
+        entries: (source, going up) -> what tells a step from the others.
+        refine, way, remat, memory: as in `ExposureStackModel`.
     """
     ups = num_exposures - 1 - reference_index
     start = (*given, {name: routing.start(way, state) for name, state in states.items()})
@@ -71,11 +91,13 @@ def walk(
     def body(carry, index):
         going_up = index < ups
         carry = image, edges, state = jax.tree.map(partial(jnp.where, index == ups), start, carry)
+        if not memory:
+            carry = image, edges, state = image, edges, start[2]
         source = jnp.where(going_up, reference_index + index, num_exposures - 1 - index)
         if truth is not None:
             image, edges = (lax.dynamic_index_in_dim(x, source, 1, False) for x in truth)
             carry = image, edges, lax.stop_gradient(state)
-        return step(params, carry, going_up, norm_entries(source, going_up))
+        return step(params, carry, going_up, entries(source, going_up))
 
     return lax.scan(body, start, jnp.arange(num_exposures - 1))[1]
 
@@ -94,6 +116,23 @@ def norm_entries(
     """
     entry = jnp.where(going_up, source, jnp.asarray(source) - 1)
     return entry, jnp.where(going_up, 0, entry)
+
+
+def exposure_entries(source, going_up, stops, middle: int, last: int) -> tuple:
+    """The same for log exposures: the step's distance from EV 0, at most `last`, and its stops.
+
+    Args:
+        source, going_up: as `norm_entries`.
+        stops: of all exposures.
+        middle: index of EV 0.
+        last: entry of the conditional norms.
+
+    Returns:
+        (entry, entry, stops of the step).
+    """
+    sign, stops = jnp.where(going_up, 1, -1), jnp.asarray(stops, jnp.float32)
+    entry = jnp.clip(sign * (source - middle), 0, last)
+    return entry, entry, stops[source + sign] - stops[source]
 
 
 def _keep_convolutions(primitive, *_, **__) -> bool:
@@ -129,3 +168,12 @@ def order(num_exposures: int, reference_index: int | jax.Array) -> jax.Array:
 def place(rows: jax.Array, reference: jax.Array, order: jax.Array) -> jax.Array:
     """The walk's rows [n - 1, b, h, w, c] and the reference as a stack [b, n, h, w, c]."""
     return jnp.moveaxis(jnp.concatenate([rows, reference[None]])[order], 0, 1)
+
+
+def function(network: Any) -> Callable:
+    """The network as a function of its parameters."""
+
+    def function(params, state, inputs, entries):
+        return network.apply({"params": params}, state, inputs, entries)
+
+    return function

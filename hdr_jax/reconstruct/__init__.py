@@ -24,6 +24,7 @@ __all__ = [
     "brightening",
     "exposure",
     "highlights",
+    "paints",
     "reconstruct",
     "reconstruct_batch",
 ]
@@ -42,8 +43,8 @@ def reconstruct(
       model: as `hdr_jax.runs.checkpoints.load_model`, `hdr_jax.weights.load` or
         `hdr_jax.convert.load_released` gives it; the shipped one by default.
       params: its parameters.
-      **options: for a `HighlightModel` those of `highlights` (g, working_side), and
-        `ev_offsets` of the stack; for an `ExposureStackModel` those of `reconstruct_batch`.
+      **options: those of `highlights` (g, working_side), and `ev_offsets` of the stack; for an
+        `ExposureStackModel` of tone "image" those of `reconstruct_batch`.
 
     Returns:
       radiance: float32 [h, w, 3], linear, relative, > 0.
@@ -62,10 +63,26 @@ def reconstruct(
     """
     if model is None:
         model, params = weights.load()
-    if isinstance(model, ExposureStackModel):
+    if paints(model):
         return next(reconstruct_batch([image], model, params, **options))
     ev_offsets = options.pop("ev_offsets", EV_OFFSETS)
     g = options.get("g")
     log_radiance = highlights(image, model, params, **options)
     stack = np.stack([exposure(log_radiance, ev, g) for ev in ev_offsets])
     return np.exp(log_radiance), stack
+
+
+def paints(model: HighlightModel | ExposureStackModel) -> bool:
+    """Whether a model paints every pixel of every exposure, and so needs photographs in tiles.
+
+    Args:
+      model: any.
+
+    Returns:
+      True for an `ExposureStackModel` of tone "image".
+
+    Example:
+      >>> paints(ExposureStackModel()), paints(HighlightModel())
+      (True, False)
+    """
+    return isinstance(model, ExposureStackModel) and model.tone == "image"

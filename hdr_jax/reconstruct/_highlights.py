@@ -1,4 +1,4 @@
-"""A photograph of any size by a `HighlightModel`, which runs at a bounded working size.
+"""A photograph of any size by a model that predicts what it lacks, at a bounded working size.
 
 All unclipped pixels are the photograph's own; what is nearly white among clipped pixels counts as
 clipped (`hdr_jax.images.closed_highlights`). The gain of the clipped ones is smooth compared with
@@ -7,7 +7,9 @@ clipped pixels,
 
     gain = up(m gain) / up(m),
 
-so that what the network says outside of highlights, where nothing taught it, does not bleed in.
+so that what the network says outside of highlights, where nothing taught it, does not bleed in. An
+`ExposureStackModel` of tone "exposure" tells the gain by its shortest exposure, and what crushed
+pixels held by its longest: both are brought to full size alike.
 """
 
 from functools import partial
@@ -19,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax.color import srgb_to_linear
-from hdr_jax.exposure import log_inverse_sigmoid
-from hdr_jax.images import closed_highlights, reduced, rim_distance
+from hdr_jax.exposure import LN2, log_inverse_sigmoid
+from hdr_jax.images import canny, closed_highlights, reduced, rim_distance
 from hdr_jax.levels import CLIP_FROM, as_unit_float
-from hdr_jax.models import HighlightModel
+from hdr_jax.models import ExposureStackModel, HighlightModel
+from hdr_jax.models.highlights import linearised
 
 # Longest side that the network sees, pixels. Of 192, 256, 384 and 512, 384 had the best mean Q on
 # middle exposures of real brackets against their merges (52.0, 53.2, 53.5, 53.0).
@@ -33,7 +36,7 @@ CANVAS = 64  # working sizes are padded to multiples of this: fewer programs to 
 
 def highlights(
     image: np.ndarray,
-    model: HighlightModel,
+    model: HighlightModel | ExposureStackModel,
     params: Any,
     *,
     g: np.ndarray | None = None,
@@ -43,7 +46,7 @@ def highlights(
 
     Args:
       image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
-      model: the network and its working.
+      model: a `HighlightModel`, or an `ExposureStackModel` of tone "exposure".
       params: its parameters.
       g: log inverse response [num_levels], [1, num_levels] or [3, num_levels], where the camera is
         known; the canonical one by default.
@@ -55,7 +58,7 @@ def highlights(
     Raises:
       ValueError: for another shape or dtype, non-finite pixels or a working side below 64.
 
-    Not differentiable: `HighlightModel` is.
+    Not differentiable: the models are.
     Source: this library's own; normalised convolution of Knutsson and Westin 1993 for the mask.
     Example: `log_radiance = highlights(image, *hdr_jax.weights.load())`
     """
@@ -63,15 +66,16 @@ def highlights(
     curves = _curves(g)
     image = closed_highlights(image)
     small = np.asarray(as_unit_float(reduced(image, working_side)))
-    gain = _gain(small, model, params, curves)
+    predicted = _predicted(small, model, params, curves)
     log_radiance = np.empty(image.shape, np.float32)
     for channel, curve in enumerate(curves):  # one at a time: photographs are large
         plane = image[..., channel]
         log_radiance[..., channel] = _of_levels(partial(_interpolated, curve), plane)
-        share = _of_levels(_share, plane)
-        clipped = np.nonzero(share)
-        full = _enlarged(gain[..., channel], _share(small[..., channel]), plane.shape)
-        log_radiance[(*clipped, channel)] += full[clipped] * share[clipped]
+        for share_of, gain in predicted:
+            share = _of_levels(share_of, plane)
+            lacking = np.nonzero(share)
+            full = _enlarged(gain[..., channel], share_of(small[..., channel]), plane.shape)
+            log_radiance[(*lacking, channel)] += full[lacking] * share[lacking]
     return log_radiance
 
 
@@ -123,7 +127,7 @@ def brightening(
     for channel, curve in enumerate(_curves(g)):
         plane, filled = image[..., channel], closed[..., channel]
         known = _of_levels(partial(_interpolated, curve), filled)
-        gain = (log_radiance[..., channel] - known) / np.float32(np.log(2))
+        gain = (log_radiance[..., channel] - known) / np.float32(LN2)
         holes = _of_levels(_stops, filled) - _of_levels(_stops, plane)
         stops[..., channel] = np.maximum(gain, 0) + holes
     return stops
@@ -134,21 +138,39 @@ def _stops(image: np.ndarray) -> np.ndarray:
     return np.log2(np.maximum(np.asarray(srgb_to_linear(jnp.asarray(image))), 2.0**-20))
 
 
-def _gain(small, model, params, curves) -> np.ndarray:
-    """The network's gain [h, w, 3] of a photograph at its working size."""
+def _predicted(small, model, params, curves) -> list:
+    """(share of a pixel that is not known, what the model adds to it [h, w, 3]) of a photograph at
+    its working size."""
     h, w, _ = small.shape
     canvas = [-(-side // CANVAS) * CANVAS for side in (h, w)]
     mode = "reflect" if all(c < 2 * s for c, s in zip(canvas, (h, w), strict=True)) else "edge"
     rest = [(0, c - s) for c, s in zip(canvas, (h, w), strict=True)]
     padded = np.pad(small, (*rest, (0, 0)), mode)
-    gain = _apply(model, params, padded[None], rim_distance(padded)[None], curves)
-    return np.asarray(gain)[0, :h, :w]
+    if isinstance(model, HighlightModel):
+        added = _apply(model, params, padded[None], rim_distance(padded)[None], curves)
+        return [(_share, np.asarray(added)[0, :h, :w])]
+    edges = canny(padded)[None, ..., None].astype(np.float32)
+    ends = np.asarray(_walk(model, params, padded[None], edges, curves))[:, 0, :h, :w]
+    pairs = []
+    for share_of, end in zip((_share, _crushed_share), ends, strict=True):
+        share = share_of(small)
+        pairs.append((share_of, np.where(share > 0, end / np.where(share > 0, share, 1), 0)))
+    return pairs
 
 
 @partial(jax.jit, static_argnums=0)
 def _apply(model, params, image, distance, curves):
     """Gains [b, h, w, 3], compiled once for a canvas."""
     return model.apply({"params": params}, image, distance, curves).gain
+
+
+@partial(jax.jit, static_argnums=0)
+def _walk(model, params, image, edges, curves):
+    """What the ends of the stack add to the log radiance [2, b, h, w, 3], shortest first."""
+    stack = model.apply({"params": params}, image, edges, g=curves).stack
+    known = linearised(image, curves)
+    ends = [linearised(stack[:, k], curves) - LN2 * model.stops[k] - known for k in (0, -1)]
+    return jnp.stack([jnp.maximum(ends[0], 0), ends[1]])
 
 
 def _enlarged(gain: np.ndarray, mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -161,7 +183,8 @@ def _enlarged(gain: np.ndarray, mask: np.ndarray, shape: tuple[int, int]) -> np.
         for x in (gain * mask, mask)
     )
     known = weight > 0.05  # where the reduced photograph saw something clip
-    return np.where(known, np.maximum(weighted, 0) / np.where(known, weight, 1), 0)
+    lowest = min(0, gain.min())  # the cubic overshoots
+    return np.where(known, np.maximum(weighted, lowest * weight) / np.where(known, weight, 1), 0)
 
 
 def _of_levels(function, plane: np.ndarray) -> np.ndarray:
@@ -180,6 +203,11 @@ def _interpolated(curve: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _share(image: np.ndarray) -> np.ndarray:
     """`hdr_jax.models.highlights.clip_mask` of NumPy arrays."""
     return np.clip((image - CLIP_FROM) / (1 - CLIP_FROM), 0, 1)
+
+
+def _crushed_share(image: np.ndarray) -> np.ndarray:
+    """How much of a pixel is crushed, the same at the other end."""
+    return _share(1 - image)
 
 
 def _curves(g: np.ndarray | None) -> np.ndarray:

@@ -25,7 +25,6 @@ from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.images import RGB_WEIGHTS, canny, resized
 from hdr_jax.levels import as_unit_float
 from hdr_jax.models import ExposureStackModel
-from hdr_jax.models.recursion import norm_entries
 from hdr_jax.progress import Progress, silent
 
 Carry = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
@@ -131,7 +130,7 @@ def _generate(pictures, model, params, reference, tile, overlap, begin, progress
             chosen = jax.device_put(params["up" if up else "down"], _replicated())
             carry, guide = start, whole
             for target in targets:
-                entries = norm_entries(target - 1 if up else target + 1, up)
+                entries = model.entries(target - 1 if up else target + 1, up)
                 guide, statistics = _step(model, chosen, _spread(guide), entries, None)
                 if len(tiles) == 1:
                     carry = guide
@@ -262,6 +261,8 @@ def _check(images, model, reference, ev_step, tile, overlap) -> None:
     shapes = {np.shape(image) for image in images}
     n, m = model.num_exposures, model.multiple
     shape = next(iter(shapes), ())
+    if model.tone != "image":
+        raise InputError(f"got a model of tone {model.tone!r}: expected 'image'; use highlights()")
     if len(shapes) != 1 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
         raise InputError(
             f"got images of shapes {sorted(shapes)}: expected [h, w, 3], equal in one batch"

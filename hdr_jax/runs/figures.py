@@ -99,7 +99,7 @@ def panel(
     )
     for axis in axes.ravel():
         axis.axis("off")
-    _show(axes[0, 0], true_stack[n // 2], "input")
+    _show(axes[0, 0], true_stack[np.argmin(np.abs(ev_offset))], "input")
     for j in range(n):
         _show(axes[0, j + 1], outputs["stack"][j], f"generated {ev_offset[j]:+g} EV")
         _show(axes[1, j + 1], true_stack[j], f"true {ev_offset[j]:+g} EV")

@@ -89,7 +89,8 @@ def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str
 
     Args:
       outputs: of `eval_step`.
-      truth: `stack` [b, n, h, w, 3] uint8 and `hdr` [b, h, w, 3].
+      truth: `stack` [b, n, h, w, 3] uint8, `hdr` [b, h, w, 3] and, where EV 0 is not in the middle,
+        `ev_offset` [b, n].
 
     Returns:
       stack_psnr and stack_ssim, means over the generated exposures; psnr_mu and psnr_reinhard of
@@ -98,7 +99,8 @@ def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str
       ssim_exposures [b, n], infinite and 1 at the reference.
     """
     true_stack = _true_stack(truth)
-    result = jax.vmap(_stack_scores)(outputs["stack"], true_stack)
+    score = jax.vmap(_stack_scores, (0, 0, None))
+    result = score(outputs["stack"], true_stack, _reference(truth))
     for prefix, radiance, true in _pairs(outputs, truth):
         for name, value in jax.vmap(_map_scores)(radiance, true).items():
             result[prefix + name] = value
@@ -129,24 +131,31 @@ def _true_stack(truth: Mapping[str, Array]) -> Array:
     return as_unit_float(jnp.asarray(truth["stack"]))
 
 
+def _reference(truth: Mapping[str, Array]) -> int | Array:
+    """Index of the exposure that was given: EV 0, the same in all scenes of a batch."""
+    if "ev_offset" not in truth:
+        return truth["stack"].shape[1] // 2
+    return jnp.argmin(jnp.abs(jnp.asarray(truth["ev_offset"])[0]))
+
+
 def _pairs(
     outputs: Mapping[str, Array], truth: Mapping[str, Array]
 ) -> Iterator[tuple[str, Array, Array]]:
     """(beginning of the scores' names, radiance [b, h, w, 3], true radiance)."""
     true_stack = _true_stack(truth)
-    plain = color.srgb_to_linear(true_stack[:, true_stack.shape[1] // 2])
+    plain = color.srgb_to_linear(jnp.take(true_stack, _reference(truth), 1))
     trues = (outputs["true_radiance"], jnp.asarray(truth["hdr"]))
     for reference, true in zip(REFERENCES, trues, strict=True):
         yield reference, outputs["radiance"], true
         yield f"{reference}srgb_", plain, true
 
 
-def _stack_scores(stack: Array, true_stack: Array) -> dict[str, Array]:
+def _stack_scores(stack: Array, true_stack: Array, reference: int | Array) -> dict[str, Array]:
     """Of the exposures of one scene."""
     n = true_stack.shape[0]
     psnr = jax.vmap(metrics.psnr)(stack, true_stack)
     ssim = jax.vmap(metrics.ssim)(stack, true_stack)
-    made = jnp.arange(n) != n // 2
+    made = jnp.arange(n) != reference
     return {
         "stack_psnr": jnp.mean(psnr, where=made),
         "stack_ssim": jnp.mean(ssim, where=made),

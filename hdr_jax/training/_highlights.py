@@ -97,7 +97,7 @@ def _through_layer(objective: HighlightObjective, log_radiance: Array, true: Arr
 
 
 def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Array:
-    """The generated stack of an evaluation batch, its middle exposure being the photograph.
+    """The generated stack of an evaluation batch, the photograph standing at EV 0.
 
     Args:
       setup: its model.
@@ -108,12 +108,12 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     Returns:
       [b, n, h, w, 3] in [0, 1].
     """
-    middle = batch["stack"].shape[1] // 2
+    given = jnp.argmin(jnp.abs(batch["ev_offset"][0]))  # the same in all scenes
     image = _unit(batch["image"])
     output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
-    ev_offset = batch["ev_offset"] - batch["ev_offset"][:, middle, None]
+    ev_offset = batch["ev_offset"] - jnp.take(batch["ev_offset"], given, 1)[:, None]
     stack = jax.vmap(exposures)(output.log_radiance, ev_offset)
-    return stack.at[:, middle].set(_unit(batch["stack"][:, middle]))
+    return stack.at[:, given].set(_unit(jnp.take(batch["stack"], given, 1)))
 
 
 def _unit(image: Array) -> Array:

@@ -44,7 +44,7 @@ def loss_terms(
 
     Returns:
       {name: scalar}: global_l1, global_histogram, local_l1 and, in phase 2, refinement_l1,
-      refinement_hdr, refinement_cobi.
+      refinement_hdr, refinement_cobi; the last two are left out at weight 0 and cost nothing.
 
     Differentiable in `params`.
     Source: Kim, Lee, Kang 2020, Eq. 4 to 7.
@@ -70,17 +70,21 @@ def loss_terms(
         made = generated(model.num_exposures, reference)
         true, toned = stack[:, made], output.global_stack[:, made]
         terms["global_l1"] += weights["global_l1"] * losses.l1(2 * toned, 2 * true)
-        terms["global_histogram"] += weights["global_histogram"] * losses.histogram_l1(toned, true)
+        if weights["global_histogram"]:
+            histogram = losses.histogram_l1(toned, true)
+            terms["global_histogram"] += weights["global_histogram"] * histogram
         edge_error = losses.l1(output.edges[:, made], edges[:, made])
         terms["local_l1"] += weights["local_l1"] * edge_error
         if refine:
             refined = output.stack[:, made]
             terms["refinement_l1"] += weights["refinement_l1"] * losses.l1(2 * refined, 2 * true)
     if refine:
-        hdr = hdr_loss(objective, recursive.linked_stack, batch)
-        perceived = perceptual_loss(recursive.stack[:, made], stack[:, made], vgg_params)
-        terms["refinement_hdr"] = weights["hdr"] * hdr
-        terms["refinement_cobi"] = weights["contextual"] * perceived
+        if weights["hdr"]:
+            hdr = hdr_loss(objective, recursive.linked_stack, batch)
+            terms["refinement_hdr"] = weights["hdr"] * hdr
+        if weights["contextual"]:
+            perceived = perceptual_loss(recursive.stack[:, made], stack[:, made], vgg_params)
+            terms["refinement_cobi"] = weights["contextual"] * perceived
     return terms
 
 

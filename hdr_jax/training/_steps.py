@@ -34,14 +34,14 @@ def draw_references(setup: Setup, step: int) -> tuple[int, int]:
       step: number of the step, from 0.
 
     Returns:
-      (any index of the stack, an index within `max_reference_offset` of the middle).
+      (any index of the stack, an index within `max_reference_offset` of EV 0).
     """
     rng = np.random.default_rng((setup.seed, step))
     if isinstance(setup.model, HighlightModel):
         return 0, 0  # a photograph is its own reference
     n = setup.model.num_exposures
     offset = setup.max_reference_offset
-    return int(rng.integers(n)), int(n // 2 + rng.integers(-offset, offset + 1))
+    return int(rng.integers(n)), int(setup.model.middle + rng.integers(-offset, offset + 1))
 
 
 def replicated(state: TrainState) -> TrainState:
@@ -144,7 +144,7 @@ def eval_step(
 
 def _walked_stack(setup, params, true, edges, refine) -> Array:
     """The stack [b, n, h, w, 3] that the recursion makes from the middle exposure."""
-    middle = setup.model.num_exposures // 2
+    middle = setup.model.middle
     output: Any = setup.model.apply(
         {"params": params},
         true[:, middle],

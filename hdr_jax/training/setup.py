@@ -7,12 +7,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from hdr_jax import optim
 from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
 from hdr_jax.models import ExposureStackModel, HighlightModel, Model, model_from_fields
+from hdr_jax.models.stack_inputs import check_options
 
 Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
 NETWORKS = ("global", "local", "refinement")
@@ -134,7 +136,7 @@ class Setup:
             ) from error
 
     def check_example(self, example: Mapping[str, Any]) -> None:
-        """Refuses data of another number of exposures.
+        """Refuses data of another number of exposures, or of others.
 
         Args:
           example: one of a source, see `hdr_jax.data`.
@@ -144,11 +146,17 @@ class Setup:
         """
         if isinstance(self.model, HighlightModel):
             return  # any number will do
-        count, expected = len(example["ev_offset"]), self.model.num_exposures
+        ev_offset, count = example["ev_offset"], len(example["ev_offset"])
+        expected, stops = self.model.num_exposures, self.model.stops
         if count != expected:
             raise InputError(
                 f"got config.model.num_exposures = {expected} for a data set of {count} exposures: "
                 f"expected equal numbers, --config.model.num_exposures={count}"
+            )
+        if self.model.tone == "exposure" and not np.allclose(ev_offset, stops, atol=0.01):
+            raise InputError(
+                f"got config.model.ev_offsets = {stops} for a data set of exposures at "
+                f"{np.round(ev_offset, 2).tolist()} stops: expected the same"
             )
 
 
@@ -225,7 +233,7 @@ def _check_numbers(config: Fields, model: Model) -> None:
     counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
     demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
     if isinstance(model, ExposureStackModel):
-        demands += _stack_demands(config, model.num_exposures)
+        demands += _stack_demands(config, model)
     demands += [
         (
             "size",
@@ -245,15 +253,16 @@ def _check_numbers(config: Fields, model: Model) -> None:
             raise InputError(f"got config.{name} = {value!r}: expected {expected}")
 
 
-def _stack_demands(config: Fields, n: int) -> list[tuple]:
-    """Of an `ExposureStackModel` with n exposures: (field, value, whether it fits, what would)."""
-    offset = config.max_reference_offset
+def _stack_demands(config: Fields, model: ExposureStackModel) -> list[tuple]:
+    """Of an `ExposureStackModel`: (field, value, whether it fits, what would)."""
+    n, offset = model.num_exposures, config.max_reference_offset
+    check_options(model)
     return [
         ("model.num_exposures", n, n >= 2, "at least 2"),
         (
             "max_reference_offset",
             offset,
-            0 <= offset <= min(n // 2, (n - 1) - n // 2),
+            0 <= offset <= min(model.middle, n - 1 - model.middle),
             "small enough to stay inside the stack",
         ),
     ]
