@@ -1,23 +1,27 @@
 """What each part of the method is good for: the same small training with and without it.
 
-  PYTHONPATH=. python benchmarks/ablation.py FOLDER --csv docs/ablation.csv [--seeds 3] [--steps 120]
+  PYTHONPATH=. python benchmarks/ablation.py FOLDER --csv FILE [--seeds 3] [--steps 100]
+  PYTHONPATH=. python benchmarks/ablation.py FOLDER --csv FILE --cells base highlights \\
+      --cpu-seconds 420
 
 FOLDER holds radiance maps and, in it or beside it, a manifest.csv with columns view and split (as
-for benchmarks/quality.py). The maps are reduced to 96 x 72 and photographed by the canonical camera.
-A cell is one way to train for the same number of steps of 4 crops of 48 x 48; it is scored on every
-second view of the split "val", whole, the photograph at EV 0 given. Every finished (cell, seed) is a
-line of the csv; a second call does those that are missing, and prints means and deviations.
+for benchmarks/quality.py). The maps are reduced to 96 x 72 and photographed by the canonical
+camera. A cell is one way to train: for the same number of steps, or for the same CPU time, which is
+counted from the second step on, behind the compiler; 4 crops of 32 x 32 a step, Adam at a rate of
+2e-3. It is scored on every second view of the split "val", whole, the photograph at EV 0 given.
+Every finished (cell, seed, budget) is a line of the csv; a second call does those that are missing,
+and prints means and standard deviations over the seeds.
 
   base           tone="exposure", seven exposures, the HDR loss through the layer on the data set's
-                 radiance, g a constant for its gradient; phase 2 after a third of the steps
-  no HDR loss    weight 0
-  solve          the gradient through the recovery of g as well
-  no memory      the ConvGRUs begin anew at every step
-  global alone   phase 1 to the end: neither local nor refinement network, no HDR loss
+                 radiance, g a constant for its gradient; all networks learn from the first step
   image          tone="image", the networks paint every exposure
-  11 exposures   EV -7..+3
+  no HDR loss    the base, weight 0
+  global alone   the base, neither local nor refinement network: phase 1 to the end, no HDR loss
+  no memory      the base, the ConvGRUs begin anew at every step
+  solve          the base, the gradient through the recovery of g as well
+  11 exposures   the base, EV -7..+3
   highlights     one pass that predicts the gain (HighlightModel), L1 of the log gain
-  + HDR-VDP-2    the same with HDR-VDP-2 as a loss after a third of the steps
+  + HDR-VDP-2    the same with HDR-VDP-2 as a loss beside it
 
 psnr_K: the exposure at EV K against the true one, dB. psnr_mu, q (HDR-VDP-2.2) and pu21: of the map
 that the layer merges from the generated stack, against the scene's own radiance.
@@ -25,10 +29,12 @@ that the layer merges from the generated stack, against the scene's own radiance
 
 import argparse
 import csv
+import dataclasses
 import functools
 import pathlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,24 +44,29 @@ from ml_collections import ConfigDict
 from quality import scenes
 
 from configs import exposure, highlights
-from hdr_jax import data, images, losses, metrics, training
+from hdr_jax import data, images, losses, metrics, optim, training
 from hdr_jax.cli.compiled import keep_compiled
+from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.merge import synthesize
+from hdr_jax.models import HighlightModel
 from hdr_jax.synthetic import Camera, meter
 
-SIZE, WHOLE, BATCH = 48, (72, 96), 4  # crops, views (height and width), crops of a step
+RATE, SIZE, WHOLE, BATCH = 2e-3, 32, (72, 96), 4  # crops, views (height and width), crops of a step
 SEVEN, ELEVEN = (tuple(float(ev) for ev in range(low, 4)) for low in (-3, -7))
+DEVICE = jax.local_devices()[:1]
 COLUMNS = (
-    "cell", "seed", "steps", "parameters", "cpu_seconds", "psnr_mu", "q", "pu21",
+    "cell", "seed", "budget", "steps_done", "parameters", "training_cpu_seconds",
+    "psnr_mu", "q", "pu21",
     *(f"psnr_{ev:+d}" for ev in range(-3, 4) if ev),
 )  # fmt: skip
 
 
 def _stack_config() -> ConfigDict:
-    """Narrow networks; rates of the small configuration."""
+    """Narrow networks, all of which learn from the first step."""
     config = exposure.get_config()
-    config.model.update(global_width=8, global_levels=3, local_width=4, local_levels=2)
-    config.model.update(refinement_width=8, refinement_levels=2)
-    config.update(learning_rate=2e-3, refinement_learning_rate=2e-3)
+    config.model.update(global_width=8, global_levels=3, local_width=4, local_levels=1)
+    config.model.update(refinement_width=4, refinement_levels=1)
+    config.refine_from = 0
     return config
 
 
@@ -75,27 +86,26 @@ def _highlight_config(hdrvdp2: float) -> ConfigDict:
     config.photographs.update(canonical=1.0, whole=0.0, aspect=1.0)
     weights = dict.fromkeys(config.loss, 0.0) | {"gain_l1": 1.0, "hdrvdp2": hdrvdp2}
     config.loss.update(weights)
-    config.update(learning_rate=2e-3, refinement_learning_rate=1e-3, average=0.0)
+    config.update(average=0.0, refine_from=0)
     return config
 
 
 CELLS: dict[str, Callable[[], ConfigDict]] = {
     "base": _stack_config,
-    "image": functools.partial(
-        _changed, model__tone="image", model__ev_offsets=None, model__norm_entries=None
-    ),
+    "image": functools.partial(_changed, model__tone="image"),
+    "highlights": functools.partial(_highlight_config, 0.0),
     "no HDR loss": functools.partial(_changed, loss__hdr=0.0),
-    "global alone": functools.partial(_changed, loss__hdr=0.0, refine_from=None),
+    "global alone": functools.partial(_changed, loss__hdr=0.0, refine_from=1),
     "no memory": functools.partial(_changed, model__memory=False),
     "solve": functools.partial(_changed, layer__response_gradient=True),
     "11 exposures": functools.partial(
         _changed, model__num_exposures=11, model__ev_offsets=ELEVEN, model__norm_entries=10
     ),
-    "highlights": functools.partial(_highlight_config, 0.0),
     "+ HDR-VDP-2": functools.partial(_highlight_config, 0.1),
 }
 
 
+@functools.cache
 def views(folder: pathlib.Path, split: str, stops: tuple[float, ...]) -> list[dict]:
     """Reduced radiance maps of a split and their photographs, as a source of `hdr_jax.data`."""
     made = []
@@ -110,80 +120,90 @@ def views(folder: pathlib.Path, split: str, stops: tuple[float, ...]) -> list[di
 class Cell:
     """One way to train; its programs are compiled once for all seeds."""
 
-    def __init__(self, name: str, steps: int, folder: pathlib.Path):
+    def __init__(self, name: str, folder: pathlib.Path):
         config = CELLS[name]()
-        config.update(steps=steps, batch_size=BATCH, size=SIZE)
-        config.refine_from = steps if config.refine_from is None else steps // 3
-        self.config, self.setup = config, training.Setup.from_config(config)
-        self.stops = ELEVEN if name == "11 exposures" else SEVEN
-        self.source = _cached(folder, "train", self.stops)
-        self.held_out = _cached(folder, "val", self.stops)
-        self.steps = {
-            phase: jax.pmap(
-                functools.partial(training.train_step, self.setup, phase),
-                axis_name=training.DEVICES, in_axes=(0, 0, None), devices=jax.local_devices()[:1],
-            )
-            for phase in (1, 2)
-        }  # fmt: skip
-        # Without refinement networks the global network's stack is scored.
-        refine = config.refine_from < steps
-        self.evaluate = jax.jit(functools.partial(training.eval_step, self.setup, refine=refine))
+        config.update(batch_size=BATCH, size=SIZE)
+        self.config, setup = config, training.Setup.from_config(config)
+        rule = optim.centralized_adam(RATE, b1=config.b1, b2=config.b2, weight_decay=0.0)
+        optimizers = dict.fromkeys(setup.optimizers, rule)  # the same for all cells
+        self.setup = dataclasses.replace(setup, optimizers=optimizers)
+        self.phase = 2 if config.refine_from == 0 else 1
+        stops = ELEVEN if name == "11 exposures" else SEVEN
+        self.middle = stops.index(0)
+        self.source, self.held_out = (views(folder, split, stops) for split in ("train", "val"))
+        self.step = jax.pmap(
+            functools.partial(training.train_step, self.setup, self.phase),
+            axis_name=training.DEVICES,
+            in_axes=(0, 0, None),
+            devices=DEVICE,
+        )
+        self.generate = jax.jit(self._generate)
+
+    def _generate(self, params, arrays):
+        """The stack [1, n, h, w, 3] of a validation view."""
+        if isinstance(self.setup.model, HighlightModel):
+            return training.highlight_stack(self.setup, params, arrays)
+        image, edges = arrays["stack"][:, self.middle] / 255, arrays["edges"][:, self.middle]
+        options: Any = {"refine": self.phase == 2}
+        output: Any = self.setup.model.apply({"params": params}, image, edges * 1.0, **options)
+        return jnp.clip(output.stack, 0, 1)
 
     def batches(self, seed: int) -> Iterator[dict]:
         """What it learns from."""
-        options = {"batch_size": BATCH, "seed": seed}
-        if "photographs" in self.config:
+        options: Any = {"batch_size": BATCH, "seed": seed}
+        if isinstance(self.setup.model, HighlightModel):
             taker = data.Photographer.from_fields(self.config.photographs.to_dict())
             source, size = data.RadianceMaps(self.source), (SIZE, SIZE)
             return data.photographs(source, size=size, photographer=taker, **options)
         return data.batches(self.source, size=SIZE, **options)
 
-    def run(self, seed: int) -> dict[str, float]:
-        """Trains from scratch and scores."""
-        began, config = time.process_time(), self.config
-        setup = training.Setup.from_config(ConfigDict({**config.to_dict(), "seed": seed}))
+    def run(self, seed: int, steps: int, cpu_seconds: float) -> dict[str, Any]:
+        """Trains from scratch, for so many steps or so long, and scores."""
+        setup = dataclasses.replace(self.setup, seed=seed)
         state = training.create_state(setup, jax.random.key(seed))
         parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-        state = jax_utils.replicate(state, jax.local_devices()[:1])
-        batches = data.to_devices(self.batches(seed), jax.local_devices()[:1])
-        for step, batch in zip(range(config.steps), batches, strict=False):
-            phase = 1 if step < config.refine_from else 2
-            references = training.draw_references(setup, step)
-            state, terms = self.steps[phase](state, batch, references)
+        # Placed as the step's own results are, else it would be compiled twice.
+        place = jax.pmap(lambda x: x, axis_name=training.DEVICES, devices=DEVICE)
+        state = place(jax_utils.replicate(state, DEVICE))
+        batches: Any = data.to_devices(self.batches(seed), DEVICE)
+        done, began, terms = 0, 0.0, {}
+        for batch in batches:
+            references = training.draw_references(setup, done)
+            state, terms = self.step(state, batch, references)
+            done += 1
+            jax.block_until_ready(terms)
+            if done == 1:
+                began = time.process_time()
+            spent = time.process_time() - began
+            if (spent >= cpu_seconds) if cpu_seconds else done >= steps:
+                break
         batches.close()
-        loss = float(terms["loss"][0])
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} after {config.steps} steps")
+        if not np.isfinite(terms["loss"]).all():
+            raise FloatingPointError(f"the loss is {terms['loss']} after {done} steps")
         scores = self.scores(jax_utils.unreplicate(state).params)
-        return {"parameters": parameters, "cpu_seconds": time.process_time() - began, **scores}
+        cost = {"steps_done": done, "parameters": parameters, "training_cpu_seconds": spent}
+        return {**cost, **scores}
 
     def scores(self, params) -> dict[str, float]:
         """Means over the validation views."""
         rows = []
-        middle = self.stops.index(0)
         for batch in data.evaluation_batches(self.held_out):
             arrays = {name: jnp.asarray(batch[name]) for name in data.ARRAYS}
-            made = self.evaluate(params, _middle_seven(arrays, self.setup, middle))
-            rows.append(jax.device_get(_scores(made, arrays, middle)))
-        mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        return mean
+            made = self.generate(params, arrays)
+            log_times = ev_to_log_times(arrays["ev_offset"][0])
+            row = _scores(made[0], arrays["stack"][0], log_times, arrays["hdr"][0], self.middle)
+            rows.append(jax.device_get(row))
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _middle_seven(arrays, setup, middle):
-    """The arrays; a `HighlightModel` finds the photograph in the middle of the stack."""
-    del setup, middle
-    return arrays
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _scores(made, arrays, middle):
+@functools.partial(jax.jit, static_argnums=4)
+def _scores(stack, true_stack, log_times, true, middle):
     """Of one view."""
-    radiance, true = made["radiance"][0], arrays["hdr"][0]
+    radiance, _ = synthesize(stack, log_times)
     aligned = losses.align_scale(true, radiance) / jnp.max(true)
     shown = metrics.calibrate(radiance, true, protocol="display")
-    true_stack = arrays["stack"][0] / 255
     exposures = {
-        f"psnr_{ev:+d}": metrics.psnr(made["stack"][0, middle + ev], true_stack[middle + ev])
+        f"psnr_{ev:+d}": metrics.psnr(stack[middle + ev], true_stack[middle + ev] / 255)
         for ev in range(-3, 4)
         if ev
     }
@@ -195,27 +215,36 @@ def _scores(made, arrays, middle):
     }
 
 
-_cached = functools.cache(views)
-
-
-def finished(path: pathlib.Path, steps: int) -> list[dict]:
-    """The lines of the csv with so many steps."""
+def finished(path: pathlib.Path, budget: str) -> list[dict]:
+    """The lines of the csv with that budget."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if int(row["steps"]) == steps]
+        return [row for row in csv.DictReader(file) if row["budget"] == budget]
+
+
+def write(path: pathlib.Path, row: dict) -> None:
+    """Adds a line to the csv."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def report(rows: list[dict]) -> None:
-    """A Markdown table: mean +- standard deviation over the seeds."""
-    names = COLUMNS[5:]
+    """A Markdown table: mean and standard deviation over the seeds."""
+    names = COLUMNS[COLUMNS.index("psnr_mu") :]
     print("| cell | seeds | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 2) + "|")
     for cell in CELLS:
         lines = [row for row in rows if row["cell"] == cell]
         if lines:
             values = np.array([[float(row[name]) for name in names] for row in lines])
-            spread = values.std(0, ddof=1) if len(lines) > 1 else np.full(len(names), np.nan)
-            texts = [f"{m:.2f} ± {s:.2f}" for m, s in zip(values.mean(0), spread, strict=True)]
+            texts = [f"{mean:.2f}" for mean in values.mean(0)]
+            if len(lines) > 1:
+                spread = values.std(0, ddof=1)
+                texts = [f"{text} ± {sd:.2f}" for text, sd in zip(texts, spread, strict=True)]
             print(f"| {cell} | {len(lines)} | " + " | ".join(texts) + " |")
 
 
@@ -225,30 +254,25 @@ def main() -> None:
     )
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--csv", type=pathlib.Path, required=True)
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--cpu-seconds", type=float, default=0.0, help="in place of the steps")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
     args = parser.parse_args()
     keep_compiled()
-    done = {(row["cell"], int(row["seed"])) for row in finished(args.csv, args.steps)}
+    budget = f"{args.cpu_seconds:g} s" if args.cpu_seconds else f"{args.steps} steps"
+    done = {(row["cell"], int(row["seed"])) for row in finished(args.csv, budget)}
     cells: dict[str, Cell] = {}
     for seed in range(args.seeds):  # all cells once, then again: a stopped run can be read
         for name in args.cells:
             if (name, seed) in done:
                 continue
             if name not in cells:
-                cells[name] = Cell(name, args.steps, args.folder)
-            row = {"cell": name, "seed": seed, "steps": args.steps, **cells[name].run(seed)}
-            new = not args.csv.exists()
-            with args.csv.open("a", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                if new:
-                    writer.writeheader()
-                writer.writerow(
-                    {k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()}
-                )
-            print(row, flush=True)
-    report(finished(args.csv, args.steps))
+                cells[name] = Cell(name, args.folder)
+            found = cells[name].run(seed, args.steps, args.cpu_seconds)
+            write(args.csv, {"cell": name, "seed": seed, "budget": budget, **found})
+            print(f"{name}, seed {seed}: {found}", flush=True)
+    report(finished(args.csv, budget))
 
 
 if __name__ == "__main__":

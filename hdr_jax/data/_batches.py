@@ -181,8 +181,8 @@ def evaluation_batches(
 
     Returns:
       An iterator over batches with four further entries: `image` uint8 and `rim_distance` float32
-      [b, h, w, 3], the exposure at EV 0 as `photographs` gives it, `mask` bool [b], False for scenes
-      that only fill up, and `scene`, a list of names.
+      [b, h, w, 3], the exposure at EV 0 as `photographs` gives it, `mask` bool [b], False for
+      scenes that only fill up, and `scene`, a list of names.
 
     Raises:
       InputError: if batch_size is below 1, or whole pictures of a batch differ in size.
@@ -201,8 +201,8 @@ def evaluation_batches(
             height, width = (size, size) if size else _whole(scene, multiple_of, name)
             scene = _augmentation.centred(scene, height, width)
             scene = _augmentation.with_edges(scene, sigma, channel_weights)
-            photograph = scene["stack"][np.argmin(np.abs(scene["ev_offset"]))]
-            scenes.append((name, scene | _photographs.for_model(photograph)))
+            given = np.argmin(np.abs(scene["ev_offset"]))
+            scenes.append((name, scene | _photographs.for_model(scene["stack"][given])))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
         shapes = {scene["stack"].shape for _, scene in scenes}
         _augmentation.check(

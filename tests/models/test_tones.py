@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import jax_utils
+from tiny_run import tiny_config, tiny_source
 
-from hdr_jax import images
+from hdr_jax import data, images, training
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import LN2, gamma, sigmoid
 from hdr_jax.models import ExposureStackModel, fields_of, initial_parameters, model_from_fields
@@ -58,6 +60,7 @@ def unclipped(image):
     return (image > 0.03) & (image < 0.97)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("r", [0, 3])
 def test_unclipped_pixels_are_f_of_the_scaled_exposure_and_others_stay_in_bounds(run, r):
     """f and its inverse in closed form: the canonical sigmoid, read at 256 levels."""
@@ -94,6 +97,7 @@ def test_a_step_by_hand():
     np.testing.assert_allclose(up[0, 0, 0, :3], x + LN2 - [0, 0, LN2], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_model_serves_any_range(params):
     longer = model().with_exposures(tuple(float(ev) for ev in range(-7, 4)))
     image, edges = photograph()
@@ -106,6 +110,7 @@ def test_one_model_serves_any_range(params):
     assert (np.diff(np.asarray(output.stack)[:, :8], axis=1) >= -1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_gradients_are_finite_at_black_and_white(params, value):
     image = jnp.full((1, 4, 6, 3), value)
@@ -128,6 +133,7 @@ def test_gradients_are_finite_at_black_and_white(params, value):
     assert max(float(jnp.abs(x).max()) for x in leaves) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_known_curve_is_used(params):
     image, edges = photograph()
     z = jnp.maximum(jnp.arange(256), 0.5) / 255
@@ -137,6 +143,7 @@ def test_a_known_curve_is_used(params):
     np.testing.assert_allclose(np.asarray(output.stack)[:, 1][inside], expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_without_memory_steps_do_not_see_the_state(params):
     image, edges = photograph()
     stacks = [
@@ -154,6 +161,41 @@ def test_rim_distance_is_that_of_opencv():
     expected = np.minimum(images.rim_distance(picture), REACH)
     assert expected.max() > 60
     np.testing.assert_allclose(rim_distance(jnp.asarray(picture)), expected, atol=2e-4)
+
+
+@pytest.mark.slow
+def test_trains_through_the_layer_and_every_network_learns():
+    """The HDR term against the data set's own radiance falls."""
+    config = tiny_config()
+    config.model.update(tone="exposure")
+    config.update(hdr_target="dataset", refine_from=0, learning_rate=1e-2)
+    config.refinement_learning_rate = 1e-2
+    config.loss.update(contextual=0.0, global_histogram=0.0, hdr=1.0)
+    setup = training.Setup.from_config(config)
+    setup.check_example(tiny_source(1)[0])
+    batch = next(data.batches(tiny_source(), batch_size=2, size=16, seed=0))
+    start = training.create_state(setup, jax.random.key(0))
+    step = jax.pmap(
+        partial(training.train_step, setup, 2), axis_name=training.DEVICES, in_axes=(0, 0, None)
+    )
+    placed = next(data.to_devices([batch], jax.local_devices()[:1]))
+    state, losses = jax.pmap(lambda x: x)(jax_utils.replicate(start)), []
+    for _ in range(12):
+        state, terms = step(state, placed, (2, 3))
+        losses.append(float(terms["refinement_hdr"][0]))
+    assert np.isfinite(losses).all() and losses[-1] < 0.95 * losses[0]
+    before = training.by_network(start.params)
+    for name, trees in training.by_network(jax_utils.unreplicate(state).params).items():
+        moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), trees, before[name])
+        assert max(jax.tree.leaves(moved)) > 1e-3, name
+
+
+def test_data_of_other_stops_is_refused():
+    config = tiny_config()
+    config.model.update(tone="exposure")
+    config.model.ev_offsets = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
+    with pytest.raises(InputError, match="ev_offsets"):
+        training.Setup.from_config(config).check_example(tiny_source(1)[0])
 
 
 def test_fields_come_back():

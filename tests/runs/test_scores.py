@@ -61,3 +61,14 @@ def test_every_scene_is_evaluated_once(case):
     assert [float(result.scores["mean"]) for result in results] == [1, 2, 3]
     assert scores.means(results) == {"mean": 2.0}
     np.testing.assert_allclose(results[2].true_stack, source[2]["stack"] / 255, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_photograph_stands_at_ev_0(case):
+    outputs, truth = case
+    asymmetrical = truth | {"ev_offset": np.tile(np.float32([-2, -1, 0]), (2, 1))}
+    found = scores.scores(outputs, asymmetrical)
+    np.testing.assert_allclose(found["stack_psnr"], found["psnr_exposures"][:, :2].mean(1))
+    centred = scores.scores(outputs, truth)
+    np.testing.assert_allclose(centred["stack_psnr"], found["psnr_exposures"][:, ::2].mean(1))
+    assert not np.allclose(found["srgb_psnr_mu"], centred["srgb_psnr_mu"])
