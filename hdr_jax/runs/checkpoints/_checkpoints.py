@@ -1,14 +1,7 @@
-"""Checkpoints on disk, by Orbax: of a run, and of a model alone.
+"""The checkpoints of a run: saving, reading, reading through."""
 
-A checkpoint directory holds one numbered folder for each step, with the items `params` (the model's
-parameters), `model` (its fields as JSON), `run` (configuration and library versions) and, where
-training goes on from it, `optimizer`. Saving is asynchronous and atomic: a step is there whole or
-not at all.
-"""
-
-import contextlib
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -52,6 +45,11 @@ class Checkpoints:
 
     def __exit__(self, *exception) -> None:
         self._manager.close()  # waits for what is being written
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where they lie, absolute."""
+        return pathlib.Path(self._manager.directory)
 
     @property
     def latest_step(self) -> int | None:
@@ -102,7 +100,7 @@ class Checkpoints:
           DamagedCheckpoint: when a part of it is missing or cannot be read.
           InputError: when the checkpoint is of another model or has other shapes.
         """
-        place = f"checkpoint {step} in {self._manager.directory}"
+        place = f"checkpoint {step} in {self.folder}"
         reason = self._missing(step)
         if reason:
             raise DamagedCheckpoint(f"{place} is damaged ({reason})")
@@ -145,26 +143,6 @@ class Checkpoints:
             except Exception as error:
                 return f"{name}: {_first_line(error)}"
         return ""
-
-    def put_aside(self, step: int) -> pathlib.Path:
-        """Moves a damaged step out of the way, so that it can be written anew.
-
-        Args:
-          step: one that was saved.
-
-        Returns:
-          Where it is now: `damaged` beside the checkpoints' folder.
-        """
-        folder = pathlib.Path(self._manager.directory)
-        place = folder.with_name("damaged") / str(step)
-        number = 0
-        while place.exists():
-            number += 1
-            place = place.with_name(f"{step}.{number}")
-        place.parent.mkdir(exist_ok=True)
-        (folder / str(step)).rename(place)
-        self._manager.reload()
-        return place
 
     def _missing(self, step: int) -> str:
         """What a step lacks; a run's weights alone can only be an import, at step 0."""
@@ -219,8 +197,7 @@ class Checkpoints:
         Returns:
           Their paths.
         """
-        folder = pathlib.Path(self._manager.directory) / str(step)
-        return [path for path in folder.rglob("*") if path.is_file()]
+        return [path for path in (self.folder / str(step)).rglob("*") if path.is_file()]
 
     def config(self, step: int) -> dict[str, Any]:
         """The configuration that a step was trained with.
@@ -248,9 +225,13 @@ class Checkpoints:
         """All complete steps, in order."""
         return sorted(self._manager.all_steps())
 
+    def reload(self) -> None:
+        """Looks again for what is there, after steps were moved."""
+        self._manager.reload()
+
     def _has(self, step: int, item: str) -> bool:
         """Whether an item of a step was saved."""
-        return (self._manager.directory / str(step) / item).is_dir()
+        return (self.folder / str(step) / item).is_dir()
 
     def _json(self, step: int, item: str) -> dict[str, Any]:
         """An item that is plain fields."""
@@ -268,103 +249,6 @@ class Checkpoints:
         except Exception as error:
             place = f"checkpoint {step} in {self._manager.directory}"
             raise DamagedCheckpoint(f"{place} is damaged ({_first_line(error)})") from error
-
-
-def save_model(
-    directory: str | pathlib.Path,
-    model: Model,
-    params: Any,
-    config: Mapping[str, Any] | None = None,
-) -> None:
-    """Writes a model alone, as step 0 of a new checkpoint directory.
-
-    Args:
-      directory: must hold no checkpoint yet.
-      model: unbound.
-      params: its parameters.
-      config: fields of a configuration that go with the model, such as `edge_weights`.
-
-    Raises:
-      InputError: when the directory holds a checkpoint already.
-
-    Example: `save_model("released", *load_released("weights"))`
-    """
-    with Checkpoints(directory) as checkpoints:
-        if checkpoints.latest_step is not None:
-            raise InputError(
-                f"{directory} holds a checkpoint already (step {checkpoints.latest_step}): choose "
-                "another folder, or remove it"
-            )
-        checkpoints.save(0, model, params, config=config)
-
-
-def load_model(directory: str | pathlib.Path, step: int | None = None) -> tuple[Model, Any, int]:
-    """Reads a model from a run's work directory or from a checkpoint directory.
-
-    Args:
-      directory: either of them.
-      step: which checkpoint; the newest by default.
-
-    Returns:
-      (model, params, step).
-
-    Raises:
-      InputError: when there is no checkpoint, or not that one.
-
-    Example: `model, params, step = load_model("runs/quickstart")`
-    """
-    with opened(directory, step) as (checkpoints, step):
-        return *checkpoints.restore_model(step), step
-
-
-def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[str, Any]:
-    """The configuration that a model was trained with.
-
-    Args:
-      directory, step: as `load_model`.
-
-    Returns:
-      Its fields; empty where the checkpoint does not tell.
-
-    Raises:
-      InputError: as `load_model`.
-
-    Example: `load_config("runs/quickstart").get("edge_weights")`
-    """
-    with opened(directory, step) as (checkpoints, step):
-        return checkpoints.config(step)
-
-
-@contextlib.contextmanager
-def opened(
-    directory: str | pathlib.Path, step: int | None = None
-) -> Iterator[tuple[Checkpoints, int]]:
-    """The checkpoints of a directory and a step that is among them.
-
-    Args:
-      directory, step: as `load_model`.
-
-    Yields:
-      (checkpoints, step).
-
-    Raises:
-      InputError: as `load_model`.
-
-    Example: `with opened("runs/quickstart") as (checkpoints, newest): ...`
-    """
-    inside = pathlib.Path(directory) / "checkpoints"
-    folder = inside if inside.is_dir() else pathlib.Path(directory)
-    if not folder.is_dir():
-        raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
-    with Checkpoints(folder) as checkpoints:
-        steps = checkpoints.steps()
-        step = steps[-1] if step is None and steps else step
-        if step not in steps:
-            raise InputError(
-                f"no checkpoint {'' if step is None else step} in {folder}: found steps "
-                f"{steps or 'none'}; train first (train.py) or import released weights"
-            )
-        yield checkpoints, step
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,106 @@
+"""Models in checkpoints: written alone, read from a run or an import."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hdr_jax.errors import InputError
+from hdr_jax.runs.checkpoints._checkpoints import Checkpoints, Model
+
+
+def save_model(
+    directory: str | pathlib.Path,
+    model: Model,
+    params: Any,
+    config: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a model alone, as step 0 of a new checkpoint directory.
+
+    Args:
+      directory: must hold no checkpoint yet.
+      model: unbound.
+      params: its parameters.
+      config: fields of a configuration that go with the model, such as `edge_weights`.
+
+    Raises:
+      InputError: when the directory holds a checkpoint already.
+
+    Example: `save_model("released", *load_released("weights"))`
+    """
+    with Checkpoints(directory) as checkpoints:
+        if checkpoints.latest_step is not None:
+            raise InputError(
+                f"{directory} holds a checkpoint already (step {checkpoints.latest_step}): choose "
+                "another folder, or remove it"
+            )
+        checkpoints.save(0, model, params, config=config)
+
+
+def load_model(directory: str | pathlib.Path, step: int | None = None) -> tuple[Model, Any, int]:
+    """Reads a model from a run's work directory or from a checkpoint directory.
+
+    Args:
+      directory: either of them.
+      step: which checkpoint; the newest by default.
+
+    Returns:
+      (model, params, step).
+
+    Raises:
+      InputError: when there is no checkpoint, or not that one.
+
+    Example: `model, params, step = load_model("runs/quickstart")`
+    """
+    with opened(directory, step) as (checkpoints, step):
+        return *checkpoints.restore_model(step), step
+
+
+def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[str, Any]:
+    """The configuration that a model was trained with.
+
+    Args:
+      directory, step: as `load_model`.
+
+    Returns:
+      Its fields; empty where the checkpoint does not tell.
+
+    Raises:
+      InputError: as `load_model`.
+
+    Example: `load_config("runs/quickstart").get("edge_weights")`
+    """
+    with opened(directory, step) as (checkpoints, step):
+        return checkpoints.config(step)
+
+
+@contextlib.contextmanager
+def opened(
+    directory: str | pathlib.Path, step: int | None = None
+) -> Iterator[tuple[Checkpoints, int]]:
+    """The checkpoints of a directory and a step that is among them.
+
+    Args:
+      directory, step: as `load_model`.
+
+    Yields:
+      (checkpoints, step).
+
+    Raises:
+      InputError: as `load_model`.
+
+    Example: `with opened("runs/quickstart") as (checkpoints, newest): ...`
+    """
+    inside = pathlib.Path(directory) / "checkpoints"
+    folder = inside if inside.is_dir() else pathlib.Path(directory)
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
+    with Checkpoints(folder) as checkpoints:
+        steps = checkpoints.steps()
+        step = steps[-1] if step is None and steps else step
+        if step not in steps:
+            raise InputError(
+                f"no checkpoint {'' if step is None else step} in {folder}: found steps "
+                f"{steps or 'none'}; train first (train.py) or import released weights"
+            )
+        yield checkpoints, step
