@@ -28,10 +28,35 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
     try:
-        yield temporary
+        with named(path):
+            yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named(path: str | os.PathLike) -> Iterator[None]:
+    """A context in which a file is written; errors that do not name it (a full disk) do so after.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      OSError: with the path.
+
+    Example:
+      >>> with named("a.txt"):
+      ...     raise OSError(28, "No space left on device")
+      Traceback (most recent call last):
+      OSError: [Errno 28] No space left on device: 'a.txt'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename or not error.errno:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def write_text(path: str | pathlib.Path, text: str) -> None:

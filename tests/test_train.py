@@ -6,7 +6,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -243,40 +242,3 @@ def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_pat
     )
     assert result.returncode == 2 and expected in result.stderr, result.stderr[-500:]
     assert "Traceback" not in result.stderr
-
-
-HOST = """
-import sys
-sys.path.insert(0, "tests")
-import tiny_run as tiny
-from hdr_jax import data
-import train
-data.load_source = lambda *_: tiny.tiny_source(5)
-config = tiny.tiny_config()
-config.update(steps=4, refine_from=2, eval_every=4)
-if len(sys.argv) > 2:
-    config.hosts.update(coordinator=sys.argv[2], count=2, index=int(sys.argv[3]))
-train.train_and_evaluate(config, sys.argv[1])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_two_hosts_equal_two_devices(tmp_path):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-
-    def start(*arguments, **environment):
-        command = [sys.executable, "-c", HOST, *map(str, arguments)]
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
-
-    hosts = [start(tmp_path / "hosts", address, i) for i in range(2)]
-    errors = [process.communicate(timeout=600)[1] for process in hosts]
-    assert [process.returncode for process in hosts] == [0, 0], errors
-    two = "--xla_force_host_platform_device_count=2"
-    devices = start(tmp_path / "devices", XLA_FLAGS=two)
-    assert devices.communicate(timeout=600) and devices.returncode == 0
-    assert lines(tmp_path / "hosts") == lines(tmp_path / "devices")
-    assert len(lines(tmp_path / "hosts")) == 4

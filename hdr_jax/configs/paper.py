@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
     config.force_resume = False  # True: go on with a run although fields have changed
     config.steps = 80_000
     config.batch_size = 1  # over all devices
+    config.micro_batches = 1  # > 1: a device takes its scenes in so many parts, to save memory
     config.log_every = 100
     config.eval_every = 2_000
     config.eval_scenes = 4  # of the validation during training

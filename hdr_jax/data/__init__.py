@@ -24,21 +24,15 @@ with extra("data"):
         scene_name,
         with_edges,
     )
-    from hdr_jax.data._batches import (
-        ARRAYS,
-        Batch,
-        batches,
-        evaluation_batches,
-        photographs,
-        to_devices,
-    )
+    from hdr_jax.data._batches import Batch, batches, photographs, scenes_of, to_devices
+    from hdr_jax.data._evaluation import ARRAYS, evaluation_batches
     from hdr_jax.data._photographs import (
         Photographer,
         RadianceMaps,
         as_jpeg,
         evaluation_photograph,
     )
-    from hdr_jax.data._source import BUILDERS, builder_of, load_source, prepare
+    from hdr_jax.data._source import BUILDERS, Readable, builder_of, load_source, prepare
 
 __all__ = [
     "ARRAYS",
@@ -46,6 +40,7 @@ __all__ = [
     "Batch",
     "Photographer",
     "RadianceMaps",
+    "Readable",
     "as_jpeg",
     "augmented",
     "batches",
@@ -59,6 +54,7 @@ __all__ = [
     "prepare",
     "rephotographed",
     "scene_name",
+    "scenes_of",
     "to_devices",
     "with_edges",
 ]

@@ -10,6 +10,41 @@ BUILDERS: dict[str, Any] = {}
 """Builder class by name: packages of builders, such as `tfds_builders`, enter theirs on import."""
 
 
+class Readable(Sequence[dict]):
+    """A source whose scenes that cannot be read are named.
+
+    Args:
+      source: see `hdr_jax.data`; attributes of its own are passed on.
+      name: of it, for the message.
+
+    Example:
+      >>> Readable([{"scene": "a"}], "mine")[0]
+      {'scene': 'a'}
+    """
+
+    def __init__(self, source: Sequence[dict], name: str):
+        self._source, self._name = source, name
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, i: Any) -> Any:
+        try:
+            return self._source[i]
+        except IndexError:
+            raise
+        except Exception as error:  # TFDS passes on whatever the readers of its files raise
+            raise InputError(
+                f"{self._name}: scene {i} cannot be read ({str(error).strip()[:200]}). Were its "
+                "files deleted, moved or damaged? The same command goes on once they are back"
+            ) from error
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pickle asks before there is a source
+            raise AttributeError(name)
+        return getattr(self._source, name)
+
+
 def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
     """The TFDS builder of a dataset.
 
@@ -113,4 +148,4 @@ def load_source(
         raise InputError(f"{dataset}, split {split!r}: {error}") from error
     if not len(source):
         raise InputError(f"{dataset} has no scenes in split {split!r}. Choose another split.")
-    return source
+    return Readable(source, f"{dataset}, split {split!r}")

@@ -13,9 +13,10 @@ import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.convert import load_vgg19
 from hdr_jax.models import HighlightModel
-from hdr_jax.programs._starting import check_devices, first_state, join_hosts
-from hdr_jax.runs import description, figures, scores
+from hdr_jax.programs._starting import check_devices, first_state
+from hdr_jax.runs import description, figures, hosts, scores
 from hdr_jax.runs.checkpoints import Checkpoints
+from hdr_jax.runs.inspection import batch_kept
 from hdr_jax.runs.log import RunLog
 from hdr_jax.runs.stopping import asked_to_stop
 from hdr_jax.training.setup import Fields
@@ -36,10 +37,11 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
-    join_hosts(config.hosts)
+    hosts.join(config.hosts)
     primary = jax.process_index() == 0  # of several hosts, the one that writes
     setup = training.Setup.from_config(config)
-    check_devices(config.batch_size)
+    hosts.check_equal(hosts.description_of(config))
+    check_devices(config.batch_size, config.micro_batches)
     workdir = pathlib.Path(workdir)
     (workdir / "validation").mkdir(parents=True, exist_ok=True)
     vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
@@ -60,6 +62,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)
+    hosts.check_equal({"first step": first, "training scenes": len(source)})
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")
     if primary:
@@ -103,10 +106,12 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         return mean
 
     # ---- training
-    batches: Any = data.to_devices(training_batches(setup, config, source, first, edges))
+    batches_from = functools.partial(training_batches, setup, config, source, edges)
+    batches: Any = data.to_devices(batches_from(first))
     last_scores: dict[str, float] = {}
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
-    with checkpoints, log, asked_to_stop() as stop:
+    kept = batch_kept(workdir, source, config, batches_from)
+    with hosts.ending_together(), checkpoints, log, asked_to_stop() as stop, kept:
         if first == 0 and primary:
             last_scores = validate(0)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
@@ -115,12 +120,13 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             references = training.draw_references(setup, step)
             state, terms = step_of_phase[phase](state, batch, references, vgg_params)
             log.put(done, terms, write=done % config.log_every == 0 or last)
-            if done % config.checkpoint_every == 0 or last or stop:
+            stopping = stop.after(done)
+            if done % config.checkpoint_every == 0 or last or stopping:
                 log.flush()  # a loss that is not finite stops the run before it is saved
                 host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
                 fields = config.to_dict()
                 checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
-            if stop.signal:
+            if stopping:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
                 break
             if primary and (done % config.eval_every == 0 or last):
@@ -136,8 +142,8 @@ def training_batches(
     setup: training.Setup,
     config: Fields,
     source: Sequence[dict],
-    first: int,
     edges: Mapping[str, Any],
+    first: int,
 ) -> Iterator[data.Batch]:
     """What the model learns from: exposure stacks, or single photographs by strangers' cameras.
 
@@ -145,8 +151,8 @@ def training_batches(
       setup: of the run.
       config: with `batch_size`, `size`, `seed`, and `metering_stops` or `photographs`.
       source: see `hdr_jax.data`.
-      first: number of the first step.
       edges: how edge maps are made.
+      first: number of the first step, from 0.
 
     Returns:
       An endless iterator, see `hdr_jax.data.batches` and `hdr_jax.data.photographs`.

@@ -24,6 +24,7 @@ FILE = "config.json"
 FREE = (
     "data_dir", "manual_dir", "hosts", "init_from", "force_resume", "log_every", "eval_every",
     "eval_scenes", "eval_split", "val_split", "checkpoint_every", "keep_checkpoints",
+    "micro_batches",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
 
@@ -80,7 +81,7 @@ def check_same_run(
       InputError: naming the fields that differ.
     """
     before = read_config(workdir) or ml_collections.ConfigDict()
-    old, new = (dict(_fields(c.to_dict())) for c in (before, config))
+    old, new = (dict(dotted(c.to_dict())) for c in (before, config))
     # What only one of them knows was added or removed by another version of this program.
     differing = [
         f"{name} was {old[name]!r}, is {new[name]!r}"
@@ -112,17 +113,29 @@ def versions() -> dict[str, str]:
     return found
 
 
+def dotted(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested fields.
+
+    Args:
+      fields: by name, fields within fields.
+      prefix: of all names.
+
+    Yields:
+      (name, value).
+
+    Example:
+      >>> list(dotted({"model": {"width": 4}, "seed": 0}))
+      [('model.width', 4), ('seed', 0)]
+    """
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
 def _with_tuples(value: Any) -> Any:
     """What JSON reads as lists were tuples: the only sequences that a configuration holds."""
     if isinstance(value, dict):
         return {name: _with_tuples(inner) for name, inner in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _fields(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of all fields."""
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _fields(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

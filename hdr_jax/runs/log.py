@@ -4,6 +4,7 @@ Lines of `metrics.jsonl` and `validation.jsonl` hold no times, so that two runs 
 write the same bytes. The speed goes to the progress bar and to TensorBoard.
 """
 
+import contextlib
 import json
 import math
 import pathlib
@@ -14,13 +15,29 @@ from typing import Any
 import numpy as np
 
 from hdr_jax.errors import extra
-from hdr_jax.files import write_text
+from hdr_jax.files import named, write_text
 
 with extra("train"):
     import tqdm
-    from tensorboardX import SummaryWriter
+
+    from hdr_jax.runs.board import Board
 
 FILES = ("metrics.jsonl", "validation.jsonl")
+
+
+class NotFinite(FloatingPointError):
+    """A loss term that is not finite.
+
+    Attributes:
+      step: number of steps done with the one that it was found in.
+    """
+
+    def __init__(self, step: int, terms: str):
+        self.step = step
+        super().__init__(
+            f"step {step}: {terms}. Nothing of this step was saved; go on from the last checkpoint "
+            "with a lower --config.learning_rate, or look at the data"
+        )
 
 
 class RunLog:
@@ -50,8 +67,7 @@ class RunLog:
         self._workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
         for name in () if quiet else FILES:
             _drop_lines_beyond(workdir / name, first)
-        board = str(workdir / "tensorboard")
-        self._board = SummaryWriter(board, purge_step=first + 1, write_to_disk=not quiet)
+        self._board = None if quiet else Board(workdir / "tensorboard", first + 1)
         self._bar = tqdm.tqdm(
             initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet
         )
@@ -66,7 +82,10 @@ class RunLog:
         if kind is None:
             self.flush()
         self._bar.close()
-        self._board.close()
+        # What ended the run says more than that its curves cannot be written either.
+        with contextlib.nullcontext() if kind is None else contextlib.suppress(OSError):
+            if self._board:
+                self._board.close()
 
     def put(self, step: int, terms: Mapping[str, Any], *, write: bool) -> None:
         """Takes the terms of a step just dispatched, and reads those of the one before.
@@ -77,7 +96,7 @@ class RunLog:
           write: whether they become a line of metrics.jsonl.
 
         Raises:
-          FloatingPointError: when a term of the step before is not finite.
+          NotFinite: when a term of the step before is not finite.
         """
         self.flush()
         self._pending = (step, terms, write)
@@ -86,7 +105,7 @@ class RunLog:
         """Reads the terms that are pending.
 
         Raises:
-          FloatingPointError: naming step and term, when one is not finite.
+          NotFinite: naming step and term, when one is not finite.
         """
         if self._pending is None:
             return
@@ -95,10 +114,7 @@ class RunLog:
         values = {name: float(np.ravel(np.asarray(value))[0]) for name, value in terms.items()}
         wrong = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
         if wrong:
-            raise FloatingPointError(
-                f"step {step}: {', '.join(wrong)}. Nothing of this step was saved; go on from the "
-                "last checkpoint with a lower --config.learning_rate, or look at the data"
-            )
+            raise NotFinite(step, ", ".join(wrong))
         self._bar.update(step - self._bar.n)
         if write and not self._quiet:
             self._speed(step)
@@ -113,11 +129,15 @@ class RunLog:
           name: "metrics.jsonl" or "validation.jsonl".
           step: number of steps done.
           values: finite or not, by name.
+
+        Raises:
+          OSError: naming the file, on a full disk.
         """
-        with open(self._workdir / name, "a") as file:
+        path = self._workdir / name
+        with named(path), open(path, "a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
-        for key, value in values.items():
-            self._board.add_scalar(f"{name.split('.')[0]}/{key}", value, step)
+        if self._board:
+            self._board.add(name.split(".")[0], step, values)
 
     def say(self, text: str) -> None:
         """Prints a line above the progress bar.
@@ -137,7 +157,8 @@ class RunLog:
         if step > before:
             speed = (step - before) * self._scenes_per_step / (now - then)
             self._shown_speed = {"scenes/s": f"{speed:.1f}"}
-            self._board.add_scalar("metrics/scenes_per_second", speed, step)
+            if self._board:
+                self._board.add("metrics", step, {"scenes_per_second": speed})
         self._since = (now, step)
 
 

@@ -4,7 +4,8 @@ Notation as in `hdr_jax.training._objective`. `phase` 1 trains the global and lo
 2 the refinement networks too; it is static, so that there are two compiled steps in all.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -83,14 +84,15 @@ def train_step(
 
     highlights = isinstance(setup.model, HighlightModel)
 
-    def total(params):
+    def total(params, batch):
         if highlights:
             terms = highlight_terms(setup, params, batch, phase)
         else:
             terms = loss_terms(setup, params, batch, references, phase, vgg_params)
         return sum(terms.values()), terms
 
-    (loss, terms), gradients = jax.value_and_grad(total, has_aux=True)(state.params)
+    slope = functools.partial(jax.value_and_grad(total, has_aux=True), state.params)
+    (loss, terms), gradients = mean_over_parts(slope, batch, setup.micro_batches)
     loss, terms, gradients = jax.lax.pmean((loss, terms, gradients), DEVICES)
     params: dict[str, Any] = by_network(state.params)
     opt_state = dict(state.opt_state)
@@ -103,6 +105,42 @@ def train_step(
         params[name] = optax.apply_updates(params[name], updates)
     state = TrainState(state.step + 1, by_direction(params), opt_state)
     return state, {"loss": loss, **terms}
+
+
+def mean_over_parts(
+    function: Callable[[Mapping[str, Array]], Any], batch: Mapping[str, Array], parts: int
+) -> Any:
+    """The mean of a function over equal parts of a batch, computed one after the other.
+
+    For means over scenes, and their gradients, it is that of the whole batch in a fraction of the
+    memory: gradient accumulation.
+
+    Args:
+      function: batch -> tree of arrays.
+      batch: arrays [b, ...].
+      parts: a divisor of b, static; 1 calls the function as it is.
+
+    Returns:
+      A tree as the function's.
+
+    Example:
+      >>> total = mean_over_parts(lambda batch: batch["x"].mean(), {"x": jnp.arange(4.0)}, 2)
+      >>> float(total)
+      1.5
+    """
+    if parts == 1:
+        return function(batch)
+    split = {name: x.reshape(parts, -1, *x.shape[1:]) for name, x in batch.items()}
+    zeros = jax.tree.map(
+        lambda x: jnp.zeros(x.shape, x.dtype),
+        jax.eval_shape(function, {name: x[0] for name, x in split.items()}),
+    )
+
+    def add(summed, part):
+        return jax.tree.map(jnp.add, summed, function(part)), None
+
+    summed, _ = jax.lax.scan(add, zeros, split)
+    return jax.tree.map(lambda x: x / parts, summed)
 
 
 def eval_step(

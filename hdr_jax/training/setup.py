@@ -89,6 +89,7 @@ class Setup:
       max_reference_offset: of the recursive part, in exposures from the middle.
       refine_from: step from which the refinement networks learn too.
       edge_weights: name of the channel weights of the edge maps, see `hdr_jax.images.edge_weights`.
+      micro_batches: parts in which a device takes its scenes of a batch, one after the other.
 
     Example: `setup = Setup.from_config(paper.get_config())`
     """
@@ -100,6 +101,7 @@ class Setup:
     max_reference_offset: int
     refine_from: int
     edge_weights: str
+    micro_batches: int = 1
 
     @classmethod
     def from_config(cls, config: Fields) -> "Setup":
@@ -128,6 +130,7 @@ class Setup:
                 max_reference_offset=config.max_reference_offset,
                 refine_from=config.refine_from,
                 edge_weights=config.edge_weights,
+                micro_batches=config.micro_batches,
             )
         except (AttributeError, KeyError) as error:
             raise InputError(
@@ -230,7 +233,10 @@ def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
 def _check_numbers(config: Fields, model: Model) -> None:
     """Refuses counts and sizes that do not fit."""
     multiple = model.multiple
-    counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every", "eval_scenes")
+    counts = (
+        "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
+        "eval_scenes",
+    )  # fmt: skip
     demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
     if isinstance(model, ExposureStackModel):
         demands += _stack_demands(config, model)

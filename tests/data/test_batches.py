@@ -15,6 +15,7 @@ import pytest
 
 from hdr_jax import data, images
 from hdr_jax.data import _augmentation as augmentation
+from hdr_jax.errors import InputError
 
 EV = np.array([-1.0, 0.0, 1.0], np.float32)
 
@@ -282,3 +283,25 @@ def test_rephotographed():
     ratio = made["hdr"] / scene["hdr"]
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
     assert (made["stack"][..., 0] != 1).any()
+
+
+def test_the_scenes_of_a_batch_are_known_beforehand(source):
+    options = {"batch_size": 4, "seed": 3}
+    for step in (0, 7):
+        for shard in ((0, 1), (0, 2), (1, 2)):
+            named = data.scenes_of(len(source), step=step, shard=shard, **options)
+            (batch,) = first(
+                data.batches(source, size=8, start_step=step, shard=shard, **options), 1
+            )
+            assert [int(stack[0, 0, 0, 0]) for stack in batch["stack"]] == named
+
+
+def test_a_scene_that_cannot_be_read_is_named(source):
+    class Gone(list):
+        def __getitem__(self, i):
+            raise RuntimeError("NOT_FOUND: no file")
+
+    readable = data.Readable(Gone(source), "mine, split 'train'")
+    with pytest.raises(InputError, match="mine, split 'train': scene . cannot be read .NOT_FOUND"):
+        first(data.batches(readable, batch_size=2, size=8, seed=0), 1)
+    assert len(list(data.Readable(source, "mine"))) == len(source)

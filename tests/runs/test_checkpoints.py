@@ -1,5 +1,7 @@
 """Checkpoints: what they hold, and what they refuse to be read as."""
 
+import subprocess
+
 import jax
 import numpy as np
 import pytest
@@ -70,3 +72,30 @@ def test_a_step_that_is_not_there_is_explained(folder, tmp_path):
         checkpoints.load_model(folder, 4)
     with pytest.raises(InputError, match="no folder"):
         checkpoints.load_model(tmp_path / "nowhere")
+
+
+def test_a_full_disk_leaves_the_checkpoints_before_it_whole(small_disk, capfd):
+    """The first of 300 kB fits; what is written in the background fails in one line."""
+    rng = np.random.default_rng(0)
+    with (
+        pytest.raises(OSError, match="cannot be written to .*No space left on device"),
+        checkpoints.Checkpoints(small_disk / "checkpoints") as saved,
+    ):
+        for step in range(1, 5):
+            saved.save(step, MODEL, parameters(MODEL), {"moment": rng.random(40_000)})
+    with checkpoints.Checkpoints(small_disk / "checkpoints") as saved:
+        assert saved.steps() and not any(saved.damage(step) for step in saved.steps())
+        assert saved.steps()[-1] < 4
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_read_only_folder_is_named(small_disk):
+    with checkpoints.Checkpoints(small_disk / "checkpoints") as saved:
+        saved.save(3, MODEL, parameters(MODEL), {"moment": np.ones(2)})
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with (
+        pytest.raises(OSError, match=f"{small_disk}.*Read-only"),
+        checkpoints.Checkpoints(small_disk / "checkpoints") as saved,
+    ):
+        saved.save(4, MODEL, parameters(MODEL), {"moment": np.ones(2)})
+    restore(small_disk, MODEL)

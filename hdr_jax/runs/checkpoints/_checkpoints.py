@@ -1,13 +1,15 @@
 """The checkpoints of a run: saving, reading, reading through."""
 
+import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from hdr_jax.errors import InputError, extra
+from hdr_jax.runs.checkpoints._errors import DamagedCheckpoint, first_line, told
 from hdr_jax.runs.description import versions
 
 with extra("train"):
@@ -22,10 +24,6 @@ with extra("train"):
     )
 
 
-class DamagedCheckpoint(InputError):
-    """A checkpoint that cannot be read whole."""
-
-
 class Checkpoints:
     """The checkpoints of a run, the newest `keep` of them.
 
@@ -37,14 +35,19 @@ class Checkpoints:
     """
 
     def __init__(self, directory: str | pathlib.Path, keep: int | None = None):
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        self._manager = ocp.CheckpointManager(pathlib.Path(directory).resolve(), options=options)
+        # Made in the background, a folder that cannot be made is waited for until a time limit.
+        writing = ocp.AsyncOptions(create_directories_asynchronously=False)
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, async_options=writing)
+        place = pathlib.Path(directory).resolve()
+        with told(place):
+            self._manager = ocp.CheckpointManager(place, options=options)
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *exception) -> None:
-        self._manager.close()  # waits for what is being written
+        with told(self.folder):
+            self._manager.close()  # waits for what is being written
 
     @property
     def folder(self) -> pathlib.Path:
@@ -72,6 +75,9 @@ class Checkpoints:
           params: of the model.
           optimizer: whatever else training needs to go on.
           config: of the run, as JSON can hold it; stored with the versions of the libraries.
+
+        Raises:
+          OSError: when this step, or the one that was being written, cannot be written.
         """
         if step in self._manager.all_steps():
             return
@@ -82,7 +88,8 @@ class Checkpoints:
         }
         if optimizer is not None:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
-        self._manager.save(step, args=ocp.args.Composite(**items))
+        with told(self.folder):  # also of the step before, whose writing may have failed since
+            self._manager.save(step, args=ocp.args.Composite(**items))
 
     def restore(self, step: int, model: Model, params: Any, optimizer: Any) -> tuple[Any, Any]:
         """Parameters and optimiser of a step.
@@ -116,7 +123,7 @@ class Checkpoints:
             if reason:
                 raise DamagedCheckpoint(f"{place} is damaged ({reason})") from error
             raise InputError(
-                f"{place} does not fit this configuration ({_first_line(error)}): use another "
+                f"{place} does not fit this configuration ({first_line(error)}): use another "
                 "--workdir, or the configuration of the run"
             ) from error
         for name, tree in template.items():
@@ -141,7 +148,7 @@ class Checkpoints:
             try:
                 self._manager.restore(step, args=items)
             except Exception as error:
-                return f"{name}: {_first_line(error)}"
+                return f"{name}: {first_line(error)}"
         return ""
 
     def _missing(self, step: int) -> str:
@@ -153,7 +160,7 @@ class Checkpoints:
         try:
             self.model(step)
         except Exception as error:
-            return f"model: {_first_line(error)}"
+            return f"model: {first_line(error)}"
         return ""
 
     def restore_model(self, step: int) -> tuple[Model, Any]:
@@ -248,9 +255,4 @@ class Checkpoints:
             raise
         except Exception as error:
             place = f"checkpoint {step} in {self._manager.directory}"
-            raise DamagedCheckpoint(f"{place} is damaged ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    """The start of an error's text."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            raise DamagedCheckpoint(f"{place} is damaged ({first_line(error)})") from error

@@ -3,6 +3,9 @@
 import pathlib
 from typing import Any
 
+import jax
+from jax.experimental import multihost_utils
+
 from hdr_jax.errors import InputError
 from hdr_jax.runs.checkpoints._checkpoints import Checkpoints, DamagedCheckpoint, Model
 
@@ -30,9 +33,8 @@ def newest_whole(
         except DamagedCheckpoint as error:
             damaged.append((step, error))
             continue
-        for bad, error in damaged:
-            place = put_aside(checkpoints, bad)
-            print(f"warning: {error}; going on from step {step}, the other is in {place}")
+        if damaged:
+            _put_all_aside(checkpoints, damaged, step)
         return step, *restored
     reasons = "; ".join(str(error) for _, error in damaged)
     raise InputError(
@@ -40,17 +42,19 @@ def newest_whole(
     )
 
 
-def put_aside(checkpoints: Checkpoints, step: int) -> pathlib.Path:
-    """Moves a damaged step out of the way, so that it can be written anew.
+def _put_all_aside(checkpoints: Checkpoints, damaged: list, good: int) -> None:
+    """Moves damaged steps away and says so: the first of several hosts, the others wait for it."""
+    if jax.process_index() == 0:
+        for step, error in damaged:
+            place = _put_aside(checkpoints.folder, step)
+            print(f"warning: {error}; going on from step {good}, the other is in {place}")
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("damaged checkpoints are put aside")
+    checkpoints.reload()
 
-    Args:
-      checkpoints: of the run.
-      step: one of them.
 
-    Returns:
-      Where it is now: `damaged` beside the checkpoints' folder.
-    """
-    folder = checkpoints.folder
+def _put_aside(folder: pathlib.Path, step: int) -> pathlib.Path:
+    """Moves a step to `damaged` beside the folder, so that it can be written anew; its place."""
     place = folder.with_name("damaged") / str(step)
     number = 0
     while place.exists():
@@ -58,5 +62,4 @@ def put_aside(checkpoints: Checkpoints, step: int) -> pathlib.Path:
         place = place.with_name(f"{step}.{number}")
     place.parent.mkdir(exist_ok=True)
     (folder / str(step)).rename(place)
-    checkpoints.reload()
     return place

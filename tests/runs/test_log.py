@@ -1,0 +1,56 @@
+"""The log of a run: its curves, and a full disk."""
+
+import struct
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from hdr_jax.runs.log import RunLog
+
+
+def fill(folder):
+    """Takes all the room that is left."""
+    with open(folder / "filler", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"0" * 4096)
+        except OSError:
+            pass
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file(small_disk):
+    values = {"loss": 1.0, **{f"term_{i}": 1.0 / (i + 3) for i in range(40)}}
+    with pytest.raises(OSError, match="No space left on device: .*disk/"):  # noqa: SIM117
+        with RunLog(small_disk, 0, 1000, 1) as log:
+            log.put(1, values, write=True)
+            log.flush()
+            fill(small_disk)
+            for step in range(2, 100):
+                log.put(step, values, write=True)
+    assert (small_disk / "metrics.jsonl").read_text().startswith('{"step": 1, "loss": 1.0')
+
+
+def events(path):
+    """Of a TFRecord file: length, its checksum, data, their checksum."""
+    content, at = path.read_bytes(), 0
+    while at < len(content):
+        (length,) = struct.unpack_from("<Q", content, at)
+        yield Event.FromString(content[at + 12 : at + 12 + length])
+        at += 16 + length
+
+
+def test_the_curves_hold_what_the_lines_hold(tmp_path):
+    with RunLog(tmp_path, 4, 6, 1) as log:
+        log.put(5, {"loss": 0.25}, write=True)
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    version, start, *points = events(path)
+    assert version.file_version == "brain.Event:2"
+    assert start.step == 5 and start.session_log.status == 1  # drops later points of earlier files
+    values = {(p.step, v.tag): v.simple_value for p in points for v in p.summary.value}
+    assert values[5, "metrics/loss"] == 0.25 and (5, "metrics/scenes_per_second") in values
+
+
+def test_a_quiet_log_writes_nothing(tmp_path):
+    with RunLog(tmp_path, 0, 6, 1, quiet=True) as log:
+        log.put(1, {"loss": 0.25}, write=True)
+    assert not list(tmp_path.iterdir())
