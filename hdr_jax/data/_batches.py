@@ -175,7 +175,7 @@ def scenes_of(
       >>> sorted(scenes_of(4, batch_size=4, seed=0, step=7))
       [0, 1, 2, 3]
     """
-    order = _in_order(range(count), seed)
+    order: Any = _in_order(range(count), seed)
     numbers = range(step * batch_size, (step + 1) * batch_size)
     return [int(order[i]) for i in numbers[shard[0] :: shard[1]]]
 

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,7 +45,8 @@ def first_state(
         config.init_from = before.get("init_from", "") if latest else str(workdir / "checkpoints")
         if not latest:  # imported weights
             return jax.device_get(training.state_of(setup, found[0]))
-        return training.averaged(training.TrainState(np.int32(latest), *found))
+        step: Any = np.int32(latest)
+        return training.averaged(training.TrainState(step, *found))
     if config.init_from:
         model, params, _ = load_model(config.init_from)
         check_same_architecture(model, setup.model, config.init_from)

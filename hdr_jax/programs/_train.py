@@ -126,7 +126,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
                 host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
                 fields = config.to_dict()
                 checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
-            if stopping:
+            if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
                 break
             if primary and (done % config.eval_every == 0 or last):

@@ -1,6 +1,6 @@
 """From one photograph of any size to a radiance map and an exposure stack."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def reconstruct(
     return np.exp(log_radiance), stack
 
 
-def paints(model: HighlightModel | ExposureStackModel) -> bool:
+def paints(model: HighlightModel | ExposureStackModel) -> TypeGuard[ExposureStackModel]:
     """Whether a model paints every pixel of every exposure, and so needs photographs in tiles.
 
     Args:

@@ -13,7 +13,10 @@ from hdr_jax.files import named
 
 with extra("train"):
     from tensorboardX.event_file_writer import EventsWriter
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.proto.event_pb2 import (
+        Event,  # pyright: ignore[reportAttributeAccessIssue]
+        SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+    )
     from tensorboardX.summary import scalar
 
 FLUSH_EVERY = 30  # seconds

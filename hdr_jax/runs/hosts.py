@@ -32,7 +32,10 @@ def join(hosts: Any) -> None:
       hosts: `coordinator`, address and port of the first host, or "auto" where the cluster tells
         (Slurm, Kubernetes, Cloud TPU); `count` of the hosts; `index` of this one.
     """
-    limits = {"heartbeat_timeout_seconds": LOST_AFTER, "shutdown_timeout_seconds": LOST_AFTER}
+    limits: dict[str, Any] = {
+        "heartbeat_timeout_seconds": LOST_AFTER,
+        "shutdown_timeout_seconds": LOST_AFTER,
+    }
     if hosts.coordinator == "auto":
         jax.distributed.initialize(**limits)
     elif hosts.coordinator:
