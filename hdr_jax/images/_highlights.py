@@ -64,5 +64,8 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
     transform = lambda plane: cv2.distanceTransform(  # noqa: E731
         np.ascontiguousarray(plane), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
     )
-    planes = [transform(plane) for plane in np.moveaxis(inside, -1, 0)]
-    return np.minimum(np.stack(planes, -1), diagonal).astype(np.float32)
+    planes = np.stack([transform(plane) for plane in np.moveaxis(inside, -1, 0)], -1)
+    # Squares of distances are whole numbers. OpenCV's roots of them differ in the last bit from
+    # call to call, by the thread that took them: a run would not go on to the same bits.
+    planes = np.sqrt(np.rint(np.square(planes.astype(np.float64))))
+    return np.minimum(planes, diagonal).astype(np.float32)

@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from ml_collections import ConfigDict
 from tiny_run import tiny_source
@@ -111,6 +112,31 @@ def test_steps_learn():
         state, terms = step(state, arrays)
         values.append(float(terms["gain_l1"][0]))
     assert values[-1] < 0.6 * values[0]
+
+
+@pytest.mark.slow
+def test_micro_batches_are_one_batch():
+    arrays = jax.tree.map(lambda x: x[None], batch(4))
+
+    def gradient(micro_batches):
+        setup = training.Setup.from_config(small_config(batch_size=4, micro_batches=micro_batches))
+        start = training.create_state(setup, jax.random.key(0))
+        step = jax.pmap(
+            lambda state, b: training.train_step(setup, 1, state, b, (0, 0)),
+            axis_name=training.DEVICES,
+            devices=jax.local_devices()[:1],
+        )
+        state, terms = step(jax.tree.map(lambda x: jnp.asarray(x)[None], start), arrays)
+        (moments,) = (s for s in jax.tree.leaves(state.opt_state, is_leaf=adam) if adam(s))
+        return moments.mu, terms
+
+    def adam(node):
+        return isinstance(node, optax.ScaleByAdamState)
+
+    # Adam's first moment is the gradient times a number; its step is only the gradient's sign.
+    whole, parts = gradient(1), gradient(2)
+    largest = max(float(jnp.abs(x).max()) for x in jax.tree.leaves(whole[0]))
+    chex.assert_trees_all_close(whole, parts, rtol=1e-4, atol=1e-5 * largest)
 
 
 def test_the_photograph_stands_in_its_place(state):
