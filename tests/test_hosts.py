@@ -95,37 +95,37 @@ def wait_for_rows(workdir, count, processes):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_hosts_equal_devices(tmp_path, count):
-    for code, said in ends(start_hosts(tmp_path / "hosts", count)):
+    """To the bit with one scene a device; with more, XLA sums over them in another order."""
+    scenes = {"batch_size": count}
+    for code, said in ends(start_hosts(tmp_path / "hosts", count, scenes)):
         assert code == 0, said[-3000:]
-    devices(tmp_path / "devices", count)
+    devices(tmp_path / "devices", count, scenes)
     assert rows(tmp_path / "hosts") == rows(tmp_path / "devices")
     assert len(rows(tmp_path / "hosts")) == 20
     with opened(tmp_path / "hosts") as (checkpoints, step):
         assert step == 20 and not checkpoints.damage(20)
-    # The batch of one device is summed in another order: equal but for rounding.
-    devices(tmp_path / "one", 1)
+    devices(tmp_path / "one", 1, scenes)
     one, many = (json.loads(rows(tmp_path / name)[0])["loss"] for name in ("one", "hosts"))
     assert many == pytest.approx(one, rel=1e-5)
 
 
 def test_a_host_that_is_killed_ends_all_which_then_go_on(tmp_path):
-    slow = {"pause": 0.2}
-    processes = start_hosts(tmp_path / "hosts", 2, slow)
-    wait_for_rows(tmp_path / "hosts", 8, processes)
+    scenes = {"batch_size": 2}
+    processes = start_hosts(tmp_path / "hosts", 2, {"pause": 0.2, **scenes})
+    wait_for_rows(tmp_path / "hosts", 14, processes)
     processes[1].kill()
     begun = time.monotonic()
     code, said = ends(processes[:1])[0]
     assert code != 0 and time.monotonic() - begun < 60
     assert "Start all hosts again" in said or "distributed service" in said, said[-3000:]
     # A checkpoint that was damaged besides is put aside, once.
-    with opened(tmp_path / "hosts") as (_, newest):
-        pass
+    with opened(tmp_path / "hosts") as (checkpoints, newest):
+        assert len(checkpoints.steps()) > 1
     shutil.rmtree(tmp_path / f"hosts/checkpoints/{newest}/optimizer")
-    (tmp_path / "hosts/checkpoints/3").mkdir()
-    for code, said in ends(start_hosts(tmp_path / "hosts", 2)):
+    for code, said in ends(start_hosts(tmp_path / "hosts", 2, scenes)):
         assert code == 0, said[-3000:]
     assert (tmp_path / f"hosts/damaged/{newest}").is_dir()
-    devices(tmp_path / "devices", 2)
+    devices(tmp_path / "devices", 2, scenes)
     assert rows(tmp_path / "hosts") == rows(tmp_path / "devices")
 
 
