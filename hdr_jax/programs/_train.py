@@ -112,8 +112,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
     kept = batch_kept(workdir, source, config, batches_from)
     with hosts.ending_together(), checkpoints, log, asked_to_stop() as stop, kept:
-        if first == 0 and primary:
-            last_scores = validate(0)
+        # Also of a run that was killed between a checkpoint and its validation.
+        due = first % config.eval_every == 0 or first == config.steps
+        if primary and due and not log.holds("validation.jsonl", first):
+            last_scores = validate(first)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
             done, last = step + 1, step + 1 == config.steps
             phase = 1 if step < config.refine_from else 2

@@ -139,6 +139,20 @@ class RunLog:
         if self._board:
             self._board.add(name.split(".")[0], step, values)
 
+    def holds(self, name: str, step: int) -> bool:
+        """Whether a file has the line of a step.
+
+        Args:
+          name: "metrics.jsonl" or "validation.jsonl".
+          step: number of steps done.
+
+        Returns:
+          True when it has.
+        """
+        path = self._workdir / name
+        lines = path.read_text().splitlines() if path.exists() else []
+        return any(json.loads(line)["step"] == step for line in lines)
+
     def say(self, text: str) -> None:
         """Prints a line above the progress bar.
 

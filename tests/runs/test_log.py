@@ -54,3 +54,10 @@ def test_a_quiet_log_writes_nothing(tmp_path):
     with RunLog(tmp_path, 0, 6, 1, quiet=True) as log:
         log.put(1, {"loss": 0.25}, write=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_lines_of_a_step_are_known(tmp_path):
+    with RunLog(tmp_path, 0, 6, 1) as log:
+        log.write("validation.jsonl", 0, {"q": 1.0})
+        assert log.holds("validation.jsonl", 0) and not log.holds("validation.jsonl", 6)
+        assert not log.holds("metrics.jsonl", 0)
