@@ -66,6 +66,11 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     assert lines(tmp_path / "killed", "validation.jsonl") == lines(
         tmp_path / "whole", "validation.jsonl"
     )
+    # Killed after a checkpoint, before its validation: that is made up for, and no other twice.
+    validations = lines(tmp_path / "whole", "validation.jsonl")
+    (tmp_path / "killed/validation.jsonl").write_text(validations[0] + "\n")
+    train(config, tmp_path / "killed")
+    assert lines(tmp_path / "killed", "validation.jsonl") == validations
 
     import eval as evaluation_program
 

@@ -83,6 +83,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
     score = jax.jit(scores.scores)
 
+    def due(done: int) -> bool:
+        """Whether a validation belongs to a step."""
+        return done % config.eval_every == 0 or done == config.steps
+
     def validate(done: int) -> dict[str, float]:
         """Scores and pictures of the first validation scenes."""
         count = min(config.eval_scenes, len(held_out))
@@ -94,15 +98,15 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         generate = functools.partial(evaluate, params, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
         mean = scores.means(results)
-        log.write("validation.jsonl", done, mean)
-        log.say(
-            f"step {done}: stack PSNR {mean['stack_psnr']:.2f} dB, radiance map PSNR-mu "
-            f"{mean['psnr_mu']:.2f} dB (input as plain sRGB {mean['srgb_psnr_mu']:.2f} dB)"
-        )
         picture = figures.stack_grid(
             (result.outputs, result.true_stack) for result in results[:batch_size]
         )
         images.write(workdir / "validation" / f"step_{done:06d}.png", picture)
+        log.write("validation.jsonl", done, mean)  # last: it says that the validation is done
+        log.say(
+            f"step {done}: stack PSNR {mean['stack_psnr']:.2f} dB, radiance map PSNR-mu "
+            f"{mean['psnr_mu']:.2f} dB (input as plain sRGB {mean['srgb_psnr_mu']:.2f} dB)"
+        )
         return mean
 
     # ---- training
@@ -112,9 +116,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
     kept = batch_kept(workdir, source, config, batches_from)
     with hosts.ending_together(), checkpoints, log, asked_to_stop() as stop, kept:
-        # Also of a run that was killed between a checkpoint and its validation.
-        due = first % config.eval_every == 0 or first == config.steps
-        if primary and due and not log.holds("validation.jsonl", first):
+        # At the start; and where a run was ended between its checkpoint and the validation of it.
+        if primary and due(first) and not log.holds("validation.jsonl", first):
             last_scores = validate(first)
         for step, batch in zip(range(first, config.steps), batches, strict=False):
             done, last = step + 1, step + 1 == config.steps
@@ -131,7 +134,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
                 break
-            if primary and (done % config.eval_every == 0 or last):
+            if primary and due(done):
                 last_scores = validate(done)
                 log.restart_clock()
     batches.close()

@@ -56,8 +56,10 @@ def test_a_quiet_log_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_lines_of_a_step_are_known(tmp_path):
-    with RunLog(tmp_path, 0, 6, 1) as log:
-        log.write("validation.jsonl", 0, {"q": 1.0})
-        assert log.holds("validation.jsonl", 0) and not log.holds("validation.jsonl", 6)
-        assert not log.holds("metrics.jsonl", 0)
+def test_a_line_is_known_unless_it_was_cut_short(tmp_path):
+    path = tmp_path / "validation.jsonl"
+    path.write_text('{"step": 0, "psnr": 1.0}\n{"step": 4, "psnr": 2.0}\n{"step": 6, "ps')
+    with RunLog(tmp_path, 6, 8, 1) as log:
+        assert log.holds("validation.jsonl", 0) and log.holds("validation.jsonl", 4)
+        assert not log.holds("validation.jsonl", 6) and not log.holds("metrics.jsonl", 0)
+    assert len(path.read_text().splitlines()) == 2
