@@ -9,6 +9,7 @@ nobody disturbed. The network is tiny: it is the bookkeeping that is tried.
 """
 
 import argparse
+import contextlib
 import pathlib
 import random
 import subprocess
@@ -69,8 +70,12 @@ def steps_done(workdir: pathlib.Path) -> int:
 
 
 def half_written(workdir: pathlib.Path) -> set[str]:
-    """Checkpoints that are begun and not complete."""
-    return {path.name for path in (workdir / "checkpoints").glob("*.orbax-checkpoint-tmp*")}
+    """Checkpoints that are begun and not complete: name, and number of the folder."""
+    found = set()
+    for path in (workdir / "checkpoints").glob("*.orbax-checkpoint-tmp*"):
+        with contextlib.suppress(FileNotFoundError):  # it was completed meanwhile
+            found.add(f"{path.name} ({path.stat().st_ino})")
+    return found
 
 
 def wait_for(
@@ -108,6 +113,7 @@ def disturbed(workdir: pathlib.Path, steps: int, kills: int, seed: int, usual: f
     for number in range(kills):
         kind = KINDS[number % len(KINDS)]
         limit = max(1, (steps - steps_done(workdir)) // (kills - number))
+        before = half_written(workdir)
         process = start(workdir, steps)
         for _ in wait_for(kind, workdir, rng, limit, usual):
             if process.poll() is not None:
@@ -118,7 +124,7 @@ def disturbed(workdir: pathlib.Path, steps: int, kills: int, seed: int, usual: f
             time.sleep(0.002)
         process.kill()
         process.wait()
-        halves += bool(half_written(workdir))
+        halves += bool(half_written(workdir) - before)  # not those that an earlier kill left
         print(
             f"kill {number + 1} {kind}: {steps_done(workdir)} steps in the log, half-written: "
             f"{sorted(half_written(workdir)) or 'none'}",
