@@ -163,6 +163,8 @@ def test_the_wheel_with_its_extras_works_without_a_checkout(wheel, tmp_path):
     run(program, "merge", "brackets", "--ev", "-2", "0", "2", "-o", "scene.exr")
     run(program, "reconstruct", "brackets/1.png", "--checkpoint", "run", "-o", "out")
     run(program, "reconstruct", "brackets/1.png", "-o", "shipped")
+    run(program, "view", "scene.exr", "-o", "scene.html")
+    assert "</html>" in (folder / "scene.html").read_text()
     assert all((folder / name).is_file() for name in ("scene.exr", "out/1.exr", "shipped/1.exr"))
 
 
