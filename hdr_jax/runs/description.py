@@ -82,11 +82,12 @@ def check_same_run(
     """
     before = read_config(workdir) or ml_collections.ConfigDict()
     old, new = (dict(dotted(c.to_dict())) for c in (before, config))
+    free = FREE if _rate_falls(config) else (*FREE, "steps")
     # What only one of them knows was added or removed by another version of this program.
     differing = [
         f"{name} was {old[name]!r}, is {new[name]!r}"
         for name in sorted(old.keys() & new.keys())
-        if old[name] != new[name] and name.partition(".")[0] not in FREE
+        if old[name] != new[name] and name.partition(".")[0] not in free
     ]
     if differing and not config.force_resume:
         raise InputError(
@@ -94,6 +95,11 @@ def check_same_run(
             "those, or another --workdir; --config.force_resume=True goes on with the new ones"
         )
     return before.to_dict()
+
+
+def _rate_falls(config: ml_collections.ConfigDict) -> bool:
+    """Whether the learning rate falls towards the last step: with another one it is another run."""
+    return bool(config.get("cosine_decay")) or config.model.get("tone") == "highlights"
 
 
 def versions() -> dict[str, str]:
