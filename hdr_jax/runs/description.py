@@ -97,7 +97,7 @@ def check_same_run(
     return before.to_dict()
 
 
-def _rate_falls(config: ml_collections.ConfigDict) -> bool:
+def _rate_falls(config: Any) -> bool:
     """Whether the learning rate falls towards the last step: with another one it is another run."""
     return bool(config.get("cosine_decay")) or config.model.get("tone") == "highlights"
 
