@@ -47,6 +47,19 @@ def brackets(folder):
     (folder / "my_brackets/exposures.csv").write_text("\n".join(rows))
 
 
+def brackets_and_map(folder):
+    """`my_brackets`, and `scene.exr` as the commands above the page's Python made it."""
+    brackets(folder)
+    images.write(folder / "scene.exr", synthetic.meter(synthetic.render_scene(2, 48, 64)))
+
+
+def two_maps(folder):
+    """`result.exr` and `truth.exr`."""
+    truth = synthetic.meter(synthetic.render_scene(2, 48, 64))
+    images.write(folder / "truth.exr", truth)
+    images.write(folder / "result.exr", 1.1 * truth)
+
+
 def views(folder):
     """`views`: radiance maps."""
     (folder / "views").symlink_to(ROOT / "tfds_builders/radiance_maps/dummy_data")
@@ -61,7 +74,8 @@ def pair(folder):
 # What a page takes for granted; the other pages make everything themselves.
 GIVEN = {
     "README.md": brackets,
-    "photographs.md": brackets,
+    "photographs.md": brackets_and_map,
+    "view.md": two_maps,
     "datasets.md": views,
     "hdrvdp2.md": pair,
 }
