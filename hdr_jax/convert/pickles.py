@@ -126,6 +126,7 @@ class Unpickler(pickle._Unpickler):
     def __init__(self, file, resolve: Callable | None = None):
         super().__init__(file)
         self._resolve = resolve
+        self._file_readline = lambda: _whole_line(file)  # Python's takes the half of a name
 
     def find_class(self, module: str, name: str):
         """Called for each name the pickle mentions, before it can be called."""
@@ -143,6 +144,14 @@ class Unpickler(pickle._Unpickler):
         if self._resolve is None:
             raise ValueError(f"damaged: reference {pid!r} where none belongs")
         return self._resolve(pid)
+
+
+def _whole_line(file) -> bytes:
+    """The next line with its end, as names in a pickle have it."""
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError("truncated within a name")
+    return line
 
 
 class Refused(ValueError):

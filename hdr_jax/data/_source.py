@@ -29,9 +29,11 @@ class Readable(Sequence[dict]):
         return len(self._source)
 
     def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, int) and not -len(self) <= i < len(self):  # TFDS has other errors for it
+            raise IndexError(f"scene {i} of {len(self)}")
         try:
             return self._source[i]
-        except IndexError:
+        except (IndexError, InputError):
             raise
         except Exception as error:  # TFDS passes on whatever the readers of its files raise
             raise InputError(
