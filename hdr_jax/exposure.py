@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
-from hdr_jax.levels import by_channel, clamp, invert
+from hdr_jax.levels import by_channel, clamp, invert, widened
 
 Response = Callable[[Array], Array]
 
@@ -37,7 +37,7 @@ def ev_to_log_times(ev_offset: ArrayLike) -> Array:
       >>> round(float(ev_to_log_times(3.0)), 4)
       2.0794
     """
-    return LN2 * _widened(ev_offset)
+    return LN2 * widened(ev_offset)
 
 
 def log_times_to_ev(log_times: Array) -> Array:
@@ -54,7 +54,7 @@ def log_times_to_ev(log_times: Array) -> Array:
       >>> float(log_times_to_ev(ev_to_log_times(2.0)))
       2.0
     """
-    return _widened(log_times) / LN2
+    return widened(log_times) / LN2
 
 
 def gamma(exponent: float = 2.2) -> Response:
@@ -204,11 +204,6 @@ def expose(
     if num_levels is not None:
         stack = jnp.round(stack * (num_levels - 1)) / (num_levels - 1)
     return stack
-
-
-def _widened(x: ArrayLike) -> Array:
-    """Floats of at least 32 bits."""
-    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:

@@ -27,6 +27,22 @@ RIM_LEVEL = 252
 Pixels = TypeVar("Pixels", np.ndarray, Array)
 
 
+def widened(x: ArrayLike) -> Array:
+    """Floats of at least 32 bits: half precision neither counts nor sums the pixels of a picture.
+
+    Args:
+      x: numbers of any shape.
+
+    Returns:
+      The same shape; float32, or float64 where x is.
+
+    Example:
+      >>> widened(jnp.ones(2, jnp.bfloat16)).dtype
+      dtype('float32')
+    """
+    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
+
+
 def as_unit_float(image: Pixels) -> Pixels:
     """Pixel values as floats in [0, 1]: integers are divided by the maximum of their type.
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from hdr_jax.errors import InputError, extra
+from hdr_jax.levels import widened
 
 with extra("train"):
     import optax
@@ -125,11 +126,8 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
     """
     _check_range("decay", decay, below=1)
 
-    def widened(x):
-        # Half precision would round most steps of an average away.
-        return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
-
     def init(params):
+        # Half precision would round most steps of an average away.
         return AverageState(jnp.zeros((), jnp.int32), jax.tree.map(widened, params))
 
     def update(updates, state, params=None):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color, metrics
+from hdr_jax.levels import widened
 
 SMALLEST_AREA = 0.008  # of the picture: an average over fewer clipped pixels is mostly noise
 
@@ -28,7 +29,7 @@ def masked_l1(error: Array, mask: Array) -> Array:
       >>> round(float(masked_l1(jnp.full((10, 10, 3), 2.016), jnp.ones((10, 10, 3)))), 4)
       2.0
     """
-    error, mask = _widened(error, mask)
+    error, mask = widened(error), widened(mask)
     magnitude = jnp.where(error == 0, 0, jnp.abs(error))
     return jnp.sum(mask * magnitude) / (jnp.sum(mask) + SMALLEST_AREA * mask.size)
 
@@ -48,7 +49,7 @@ def chroma_l1(error: Array, mask: Array) -> Array:
       >>> float(chroma_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
-    error, mask = _widened(error, mask)
+    error, mask = widened(error), widened(mask)
     all_clip = jnp.broadcast_to(mask.min(-1, keepdims=True), mask.shape)
     return masked_l1(error - error.mean(-1, keepdims=True), all_clip)
 
@@ -71,7 +72,7 @@ def partial_l1(error: Array, mask: Array) -> Array:
       >>> float(partial_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
-    error, mask = _widened(error, mask)
+    error, mask = widened(error), widened(mask)
     return masked_l1(error, mask - mask.min(-1, keepdims=True))
 
 
@@ -91,7 +92,7 @@ def gradient_l1(error: Array, mask: Array) -> Array:
       >>> round(float(gradient_l1(error, jnp.ones((8, 8, 1)))), 2)
       0.99
     """
-    error, mask = _widened(error, mask)
+    error, mask = widened(error), widened(mask)
     down = masked_l1(error[1:] - error[:-1], jnp.minimum(mask[1:], mask[:-1]))
     across = masked_l1(error[:, 1:] - error[:, :-1], jnp.minimum(mask[:, 1:], mask[:, :-1]))
     return down + across
@@ -159,9 +160,3 @@ def pu21_l2(prediction: Array, target: Array) -> Array:
     shown = metrics.calibrate(prediction, target, protocol="display")
     encoded, true = (color.pu21_encode(x) for x in shown)
     return jnp.log(jnp.mean(jnp.square(encoded - true)) + 1e-3)
-
-
-def _widened(error: Array, mask: Array) -> tuple[Array, Array]:
-    """Both of 32 bits at least: half precision has no number of as many pixels as a picture has."""
-    dtype = jnp.promote_types(jnp.result_type(error, mask), jnp.float32)
-    return jnp.asarray(error, dtype), jnp.asarray(mask, dtype)

@@ -15,7 +15,7 @@ from jax import Array
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
-from hdr_jax.levels import clamp
+from hdr_jax.levels import clamp, widened
 from hdr_jax.tonemap import mu_law
 
 
@@ -73,7 +73,7 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
             f"{num_levels}"
         )
     *leading, _, _, channels = image.shape
-    image = _widened(image)  # bfloat16 counts to 256
+    image = widened(image)  # bfloat16 counts to 256
     scaled = (num_levels - 1) * clamp(image, 0, 1)
     level = jnp.floor(jax.lax.stop_gradient(scaled)).astype(jnp.int32)
     level = jnp.clip(level, 0, num_levels - 1)  # a NaN must stay in bounds, and in the sum
@@ -147,7 +147,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       4.6151
     """
     _check_same_shape(prediction, target)
-    prediction, target = _widened(prediction), _widened(target)  # mu H is beyond float16
+    prediction, target = widened(prediction), widened(target)  # mu H is beyond float16
     return jnp.log1p(mu) * jnp.mean(_abs(mu_law(prediction, mu) - mu_law(target, mu)))
 
 
@@ -175,11 +175,6 @@ def align_scale(prediction: Array, target: Array) -> Array:
     """
     _check_same_shape(prediction, target)
     return color.median_scale(target, prediction) * target
-
-
-def _widened(x: Array) -> Array:
-    """Floats of at least 32 bits."""
-    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
 
 
 def _abs(x: Array) -> Array:
