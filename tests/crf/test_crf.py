@@ -7,7 +7,7 @@ import pytest
 import reference
 from jax.test_util import check_grads
 
-from hdr_jax import crf
+from hdr_jax import crf, sampling
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
 from hdr_jax.merge import synthesize
 from hdr_jax.sampling import grossberg_nayar, quantiles
@@ -171,6 +171,16 @@ def test_samples_are_unbiased_quantiles():
     biased = grossberg_nayar(stack, 64)[0].astype(jnp.float32)
     assert abs(jnp.mean(levels[:-1, 0] / 2 - levels[:-1, 1])) < 0.02
     assert abs(jnp.mean(biased[1:-1, 0] / 2 - biased[1:-1, 1])) > 0.1
+
+
+@pytest.mark.parametrize("last", [1 - 2**-24, 1 + 2**-23])
+def test_quantiles_do_not_depend_on_how_a_sum_is_rounded(last):
+    """Levels that no pixel has at both ends, and 256 pixels: the cdf is flat at simple ratios."""
+    levels = np.random.default_rng(0).integers(100, 150, (4, 256))
+    cdf = np.stack([np.bincount(x, minlength=256).cumsum() / 256 for x in levels])
+    exact = sampling._spread_quantiles(jnp.asarray(cdf, jnp.float32), 32, 0.2)
+    rounded = sampling._spread_quantiles(jnp.asarray(cdf * last, jnp.float32), 32, 0.2)
+    np.testing.assert_allclose(rounded, exact, atol=0.01)
 
 
 def test_gradient_through_the_solve():
