@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.levels import clamp
+from hdr_jax.levels import clamp, widened
 
 # Of the brightest pixel, far below anything visible: the logarithm must exist at 0.
 DARKEST = 1e-6
@@ -52,7 +52,8 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
       burn_fraction: fraction of the pixels that may become white.
 
     Returns:
-      Picture [h, w, c] float in [0, 1], sRGB-encoded; all black for a black scene.
+      Picture [h, w, c] float of at least 32 bits in [0, 1], sRGB-encoded; all black for a black
+      scene.
 
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 1 and 4.
@@ -61,7 +62,7 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
       >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
       True
     """
-    return _reinhard(jnp.asarray(radiance), key, burn_fraction)
+    return _reinhard(widened(radiance), key, burn_fraction)
 
 
 def adaptation(
@@ -88,8 +89,7 @@ def adaptation(
       >>> round(float(scale), 3), round(float(white), 2)
       (0.02, 0.18)
     """
-    radiance = jnp.asarray(radiance)
-    luminance, peak = _luminance(radiance)
+    luminance, peak = _luminance(widened(radiance))
     gain, white = _adaptation(luminance / peak, key, burn_fraction)
     return gain / peak, white
 

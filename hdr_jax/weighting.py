@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
+from hdr_jax.levels import widened
 
 Weighting = Callable[[Array, int], Array]
 
@@ -94,6 +95,7 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
       >>> round(float(w[200] / w[100]), 1), float(w[0]), float(w[255])
       (2.1, 0.0, 0.0)
     """
+    g = widened(g)
     num_levels = g.shape[-1]
     exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))
     slope: Any = jnp.gradient(g, axis=-1)

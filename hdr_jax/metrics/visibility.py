@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
+from hdr_jax.levels import widened
 
 # Colour at probabilities 0, 0.25, 0.5, 0.75, 1: none, blue, green, yellow, red.
 STOPS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -31,7 +32,7 @@ def visibility_picture(p_map: Array, luminance: Array) -> Array:
       >>> visibility_picture(jnp.zeros((2, 2)), jnp.ones((2, 2))).shape
       (2, 2, 3)
     """
-    p_map, luminance = jnp.asarray(p_map), jnp.asarray(luminance)
+    p_map, luminance = widened(p_map), widened(luminance)
     if p_map.ndim != 2 or p_map.shape != luminance.shape:
         raise InputError(
             f"visibility_picture got a map {p_map.shape} and a luminance {luminance.shape}; "
