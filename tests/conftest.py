@@ -20,14 +20,19 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
-import hypothesis
 import jax
 import pytest
 
-# The same examples in every run; --hypothesis-profile=search looks for others.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
-hypothesis.settings.register_profile("search", deadline=None, max_examples=500)
-hypothesis.settings.load_profile("repeatable")
+try:
+    import hypothesis
+except ImportError:  # the tests of the core do without
+    pass
+else:
+    # The same examples in every run; --hypothesis-profile=search looks for others.
+    repeatable = {"derandomize": True, "deadline": None, "database": None}
+    hypothesis.settings.register_profile("repeatable", **repeatable)
+    hypothesis.settings.register_profile("search", deadline=None, max_examples=500)
+    hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ import sys
 import warnings
 
 from damage import damaged
+from memory import peak_kib
 
 DATA_LIMIT = 2 * 2**30
 """Bytes of memory that a process may write to (RLIMIT_DATA), libraries included."""
@@ -135,8 +136,7 @@ def main(kind: str, good: str, work: str, first: int, count: int) -> None:
                 raise
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({**outcomes, "peak_mib": peak}))
+    print(json.dumps({**outcomes, "peak_mib": peak_kib() // 1024}))
 
 
 def refuse(file: str) -> None:
@@ -146,7 +146,7 @@ def refuse(file: str) -> None:
     path, messages = pathlib.Path(file), []
     found = readers({"npy": "curve"}.get(path.suffix[1:], path.suffix[1:]))
     limited()
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, started = peak_kib(), resource.getrusage(resource.RUSAGE_SELF)
     for reader in found:
         try:
             reader(path)
@@ -154,8 +154,8 @@ def refuse(file: str) -> None:
             messages.append(str(error))
     after = resource.getrusage(resource.RUSAGE_SELF)
     took = {
-        "mib": (after.ru_maxrss - before.ru_maxrss) / 1024,
-        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "mib": (peak_kib() - before) / 1024,
+        "seconds": after.ru_utime + after.ru_stime - started.ru_utime - started.ru_stime,
     }
     print(json.dumps({"messages": messages, "readers": len(found), **took}))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pickle
 import struct
 import subprocess
@@ -395,15 +396,16 @@ def test_import_command_writes_a_checkpoint(tiny_files, tmp_path, capsys):
 
 
 _MEASURE = """
-import resource, sys, time
+import sys, time
+from memory import peak_kib
 from hdr_jax.convert.released import _load_network
 import pathlib, jax
 jax.numpy.zeros(3).block_until_ready()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_kib()
 start = time.time()
 network, params = _load_network(pathlib.Path(sys.argv[1]), "global")
 jax.block_until_ready(params)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+after = peak_kib()
 print(sum(x.size for x in jax.tree.leaves(params)), time.time() - start, (after - before) * 1024)
 """
 
@@ -423,7 +425,11 @@ def test_a_hundred_million_parameters(tmp_path):
     written, size = time.time() - start, path.stat().st_size
     del tensors
     result = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(path)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", _MEASURE, str(path)],
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     count, seconds, memory = map(float, result.stdout.split())
     print(f"written {written:.1f} s, read {seconds:.1f} s, memory {memory / size:.2f} x the file")
