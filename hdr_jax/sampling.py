@@ -162,10 +162,12 @@ def _linear_histogram(levels: Array, weights: Array | None, num_levels: int) -> 
 def _spread_quantiles(cdf: Array, num_samples: int, level_spread: float) -> Array:
     """Samples [p, n] of one channel from its cdf [n, num_levels]."""
     # Where no pixel has a level the cdf is flat, at a multiple of 1 / pixels or at an end, and
-    # rounding would decide to which side of the gap that fraction belongs: the grid has none such.
+    # rounding would decide to which side of the gap that fraction belongs: none such is looked at.
     steps = 4 * cdf.shape[-1]
-    grid = (jnp.arange(steps, dtype=cdf.dtype) + GOLDEN_RATIO) / steps
-    mean_level = jax.vmap(_level_at, (0, None))(cdf, grid).mean(0) / (cdf.shape[-1] - 1)
+    inner = (jnp.arange(steps, dtype=cdf.dtype) + GOLDEN_RATIO) / steps
+    mean_level = jax.vmap(_level_at, (0, None))(cdf, inner).mean(0) / (cdf.shape[-1] - 1)
+    mean_level = jnp.pad(mean_level, 1, mode="edge")
+    grid = jnp.concatenate([jnp.zeros(1, cdf.dtype), inner, jnp.ones(1, cdf.dtype)])
     spread = (1 - level_spread) * grid + level_spread * mean_level
     centres = (jnp.arange(num_samples, dtype=cdf.dtype) + 0.5) / num_samples
     u = jnp.interp(spread[0] + centres * (spread[-1] - spread[0]), spread, grid)
