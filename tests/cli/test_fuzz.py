@@ -178,7 +178,13 @@ def whole(folder: pathlib.Path) -> None:
             readers.get(path.suffix, images.read_photo)(path)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.slow] * (command in ("reconstruct", "score")))
+        for command in COMMANDS
+    ],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_input(command, originals):
     codes = [run_damaged(command, originals, seed) for seed in range(70)]

@@ -196,6 +196,7 @@ def test_exposures_too_far_apart_are_said(gap, warned):
     assert any(f"{gap:.1f} stops apart" in message for message in said) == warned
 
 
+@pytest.mark.slow
 def test_gradient_of_the_robust_recovery():
     """Against finite differences, with a frame that is left out: its pixels have no gradient."""
     with jax.enable_x64(True):
@@ -226,6 +227,7 @@ def test_vmap_over_scenes():
         np.testing.assert_allclose(g, crf.recover(stack, LOG_TIMES), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_confidence_is_a_factor_on_the_weights():
     rng = np.random.default_rng(6)
     log_radiance = rng.uniform(-5, 1, 60)
@@ -240,6 +242,7 @@ def test_confidence_is_a_factor_on_the_weights():
     np.testing.assert_allclose(crf.debevec(levels, LOG_TIMES, confidence=twice), doubled, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_curve_of_many_levels_is_the_logarithm_for_a_linear_camera():
     rng = np.random.default_rng(7)
     exposure = np.exp(rng.uniform(-9, 0, (400, 1)) + np.log([1.0, 4.0, 16.0]))

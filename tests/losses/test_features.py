@@ -73,6 +73,7 @@ def test_one_image_and_a_batch_agree(state):
     np.testing.assert_allclose(batch[1], one, atol=1e-5 * np.max(batch))
 
 
+@pytest.mark.slow
 def test_loss_on_features_is_zero_and_flat_for_equal_images(state):
     params = losses.vgg19_params(state)
 

@@ -197,7 +197,8 @@ def test_gradient_fed_with_the_truth_or_without_refinement(params, scene, option
     assert largest(expected[0]["up"]["global"]) > 0.1
 
 
-@pytest.mark.parametrize("way", [pytest.param("own", marks=pytest.mark.slow), "routed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["own", "routed"])
 def test_own_losses_train_their_own_network(params, scene, way):
     weight = probe((2, 4, 4, 6, 3))
 
@@ -251,11 +252,13 @@ def test_losses_together_give_the_sum_of_their_gradients(params, scene):
     assert_gradients_equal(together(params), separately(params))
 
 
+@pytest.mark.slow
 def test_rematerialised_gradient_is_the_same(params, scene, full_gradient):
     got = linked_gradient("routed", params, scene, remat=True)
     assert_gradients_equal(got, full_gradient)
 
 
+@pytest.mark.slow
 def test_bfloat16(params, scene, full_gradient):
     exact, rough = (
         quick_jit(small(dtype=dtype).apply)({"params": params}, *scene[:2], reference_index=1)

@@ -196,6 +196,7 @@ def test_merging_the_written_stack_gives_the_written_map(model, tmp_path, monkey
     assert np.abs(ratio - np.median(ratio)).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_command_takes_imported_weights(shared, tmp_path):
     """The narrow checkpoints, as PyTorch wrote them, and the edges of the released program."""
     folder = tmp_path / "released"

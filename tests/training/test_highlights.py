@@ -57,6 +57,7 @@ def test_gain_term_against_numpy(state):
     np.testing.assert_allclose(terms["gain_l1"], per_picture.mean(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_phase_2_adds_the_metrics(state):
     setup, start = state
     terms = training.highlight_terms(setup, start.params, batch(), 2)
@@ -139,6 +140,7 @@ def test_micro_batches_are_one_batch():
     chex.assert_trees_all_close(whole, parts, rtol=1e-4, atol=1e-5 * largest)
 
 
+@pytest.mark.slow
 def test_the_photograph_stands_in_its_place(state):
     setup, start = state
     stack = np.random.default_rng(0).integers(0, 256, (1, 5, 32, 32, 3)).astype(np.uint8)

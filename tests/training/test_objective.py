@@ -7,6 +7,7 @@ from tiny_run import tiny_config, tiny_source
 from hdr_jax import training
 
 
+@pytest.mark.slow
 def test_hdr_loss_is_0_for_the_true_stack_and_does_not_see_the_scale_of_the_data_set():
     config, scenes = tiny_config(), tiny_source(2, 16)
     batch = {
