@@ -200,6 +200,7 @@ def test_half_precision_is_promoted():
     assert merge(stack, LOG_TIMES, g.astype(jnp.bfloat16)).dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_vmap_over_scenes():
     stacks = jnp.stack([expose(random_scene(s), LOG_TIMES, gamma()) for s in range(2)])
     radiance, g = jax.vmap(lambda s: synthesize(s, LOG_TIMES))(stacks)

@@ -108,6 +108,7 @@ def tile_shifts(reference, picture, g, side=128):
     return np.array(shifts)
 
 
+@pytest.mark.slow
 def test_real_hand_held_brackets(shared):
     paths = images.find_photos(shared / "data/stacks/hdrtoolbox_alignment")
     log_times = np.log(images.exposure_times(paths))

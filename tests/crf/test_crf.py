@@ -55,7 +55,8 @@ def test_debevec_on_the_released_samples(shared):
         assert np.max(np.abs(np.asarray(g)[1:255] - expected[1:255])) <= 2e-5
 
 
-@pytest.mark.parametrize("num_levels", [pytest.param(64, marks=pytest.mark.slow), 256])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_levels", [64, 256])
 def test_the_solvers_agree(num_levels):
     """Also in their gradients, and for exposures that are lost."""
     rng = np.random.default_rng(7)

@@ -218,6 +218,7 @@ def test_gradient_of_the_robust_recovery():
         check_grads(loss, (stack,), order=1, modes=["rev"], eps=1e-7, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_vmap_over_scenes():
     stacks = jnp.asarray(
         [DAMAGE["light square that moves"](photographed(srgb(), s)) for s in (0, 1)]

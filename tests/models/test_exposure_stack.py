@@ -188,9 +188,8 @@ def test_gradient_of_linked_stack_is_the_full_one(params, scene, full_gradient, 
             assert largest(full_gradient[0][direction][name]) > 0.1
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param(dict(truth=True), marks=pytest.mark.slow), dict(refine=False)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [dict(truth=True), dict(refine=False)])
 def test_gradient_fed_with_the_truth_or_without_refinement(params, scene, options):
     expected = unrolled_gradient(params, scene, **options)
     assert_gradients_equal(linked_gradient("routed", params, scene, **options), expected)

@@ -77,7 +77,8 @@ def test_the_layer_gives_the_map_back(params):
     assert np.std(ratio) < 0.03
 
 
-@pytest.mark.parametrize("value", [pytest.param(0.0, marks=pytest.mark.slow), 1.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [0.0, 1.0])
 def test_gradients_are_finite_for_black_and_white(params, value):
     image = jnp.full((1, 16, 16, 3), value)
 

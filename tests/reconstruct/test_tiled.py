@@ -44,7 +44,10 @@ def photograph(h, w, seed=0):
     return (smooth - smooth.min()) / np.ptp(smooth)
 
 
-@pytest.mark.parametrize(("size", "reference"), [((21, 18), 0), ((24, 20), 2), ((7, 1), 1)])
+@pytest.mark.parametrize(
+    ("size", "reference"),
+    [pytest.param((21, 18), 0, marks=pytest.mark.slow), ((24, 20), 2), ((7, 1), 1)],
+)
 def test_equals_the_model_on_the_padded_photograph(model, size, reference):
     net, params = model
     image = photograph(*size)
@@ -108,6 +111,7 @@ def test_a_large_photograph_is_near_to_the_same_done_whole(model):
     assert 0 < np.abs(tiled - whole).mean() < 0.3 * contrast
 
 
+@pytest.mark.slow
 def test_a_batch_gives_what_each_photograph_gives(model):
     net, params = model
     pictures = [photograph(16, 20, seed) for seed in (1, 2)]

@@ -69,6 +69,7 @@ def test_phase_2_adds_the_metrics(state):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 def test_the_metric_leaves_partly_clipped_pixels_alone(state):
     setup, start = state
     arrays = batch()
