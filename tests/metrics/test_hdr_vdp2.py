@@ -267,7 +267,8 @@ def stages(folder, name):
 def run_stages(test, reference):
     light = encoding.to_light(jnp.stack([test, reference]), "rgb-bt.709")
     mask = encoding.difference_mask(light[0], light[1])
-    retinal = metric.retinal_image(jnp.moveaxis(light, -1, 1), (1e-5,) * 3, PPD)
+    light = jnp.moveaxis(light, -1, 1)
+    retinal = optics.scatter(light, metric.surround_light((1e-5,) * 3, light[1]), PPD)
     receptors = spectral.absorb(retinal, "ccfl-lcd")
     j_cone, j_rod = photoreceptor.response_tables(2.4)
     responses = [
@@ -277,7 +278,7 @@ def run_stages(test, reference):
     response = photoreceptor.respond(*receptors, 2.4)
     unfiltered = steerable.analyse(response)
     adapting = receptors[0] + receptors[1]
-    bands = metric.pyramid(response, adapting, PPD)
+    bands = metric.filtered_base(unfiltered, adapting, unfiltered[-1][1].mean(), PPD)
     s = metric.band_sensitivity(adapting.mean(0), bands, PPD)
     pair = [band[0] for band in bands], [band[1] for band in bands]
     maskers = masking.mutual_masker(*pair)
@@ -589,12 +590,16 @@ def test_difference_mask_on_exact_values():
 def test_surround():
     flat = jnp.full((1, 3, 20, 30), 7.0)
     pair = jnp.concatenate([flat, flat])
+
+    def retinal(surround):
+        return optics.scatter(pair, metric.surround_light(surround, pair[1]), PPD)
+
     # With its own mean around it, a uniform field stays uniform; in the dark its rim loses light.
-    same = metric.retinal_image(pair, "geometric-mean", PPD)
+    same = retinal("geometric-mean")
     np.testing.assert_allclose(same, 7, rtol=1e-5)
-    dark = metric.retinal_image(pair, (1e-5,) * 3, PPD)
+    dark = retinal((1e-5,) * 3)
     assert float(dark[0, 0, 0, 0]) < float(dark[0, 0, 10, 15]) < 7
-    lit = metric.retinal_image(pair, (7.0, 7.0, 70.0), PPD)
+    lit = retinal((7.0, 7.0, 70.0))
     np.testing.assert_allclose(lit[:, :2], 7, rtol=1e-5)
     assert float(lit[0, 2, 0, 0]) > 10
     image = picture()

@@ -184,19 +184,29 @@ def _hdrvdp2(
     spatial_pooling,
     peak_sensitivity,
 ):
-    """The stages in order, on [h, w, c] arrays; test and reference go side by side as [2, ...]."""
-    light = encoding.to_light(jnp.stack([test, reference]), color_encoding)
-    mask = encoding.difference_mask(light[0], light[1])
-    light = jnp.moveaxis(light, -1, 1)
-    retinal = retinal_image(light, surround, ppd) if mtf else optics.clip(light)
-    cone_l, cone_m, rod = spectral.absorb(retinal, display)
-    response = photoreceptor.respond(cone_l, cone_m, rod, peak_sensitivity)
-    bands = pyramid(response, cone_l + cone_m, ppd)
-    sensitivities = band_sensitivity((cone_l + cone_m).mean(0), bands, ppd)
-    difference = masking.differences(
-        [band[0] for band in bands], [band[1] for band in bands], sensitivities, masked
+    """The stages in order, on [h, w, c] arrays.
+
+    Up to masking the pictures go one by one: the slope of one then costs nothing of the other.
+    """
+    light = [encoding.to_light(image, color_encoding) for image in (test, reference)]
+    mask = encoding.difference_mask(*light)
+    light = [jnp.moveaxis(image, -1, 0) for image in light]
+    around = surround_light(surround, light[1])
+    bands, adapting = [], []
+    for image in light:
+        retinal = optics.scatter(image, around, ppd) if mtf else optics.clip(image)
+        cone_l, cone_m, rod = spectral.absorb(retinal, display)
+        response = photoreceptor.respond(cone_l, cone_m, rod, peak_sensitivity)
+        bands.append(steerable.analyse(response[None]))
+        adapting.append(cone_l + cone_m)
+    pad = bands[1][-1].mean()  # of the reference, for both
+    test_bands, reference_bands = (
+        [band[0] for band in filtered_base(of_one, luminance[None], pad, ppd)]
+        for of_one, luminance in zip(bands, adapting, strict=True)
     )
-    # The two halves of a batched transform may round differently: equal images get exactly 0.
+    sensitivities = band_sensitivity((adapting[0] + adapting[1]) / 2, test_bands, ppd)
+    difference = masking.differences(test_bands, reference_bands, sensitivities, masked)
+    # Two programs of the same stages may round differently: equal images get exactly 0.
     equal = (test == reference).all()
     difference = [jnp.where(equal, 0, d) for d in difference]
     q_221, q_220, q_mos = quality.pool(quality.plane_errors(difference, mask), ppd)
@@ -214,21 +224,18 @@ def _hdrvdp2(
     )
 
 
-def retinal_image(light: Array, surround: tuple[float, ...] | str, ppd: float) -> Array:
-    """Light [2, c, h, w] after the eye's optics; the reference is the second."""
+def surround_light(surround: tuple[float, ...] | str, reference: Array) -> Array:
+    """Light [c, 1, 1] around the pictures, by name the geometric mean of the reference [c, h, w]."""
     if surround == GEOMETRIC_MEAN:
         # Black pixels count as 1e-5 cd/m^2: the logarithm of 0 would make all of it 0.
-        logs = jnp.log(jnp.maximum(light[1], DARK_SURROUND))
-        around = jnp.exp(logs.mean((-2, -1), keepdims=True))
-    else:
-        around = jnp.asarray(surround, light.dtype)[:, None, None]
-    return optics.scatter(light, around, ppd)
+        logs = jnp.log(jnp.maximum(reference, DARK_SURROUND))
+        return jnp.exp(logs.mean((-2, -1), keepdims=True))
+    return jnp.asarray(surround, reference.dtype)[:, None, None]
 
 
-def pyramid(response: Array, adapting: Array, ppd: float) -> list[Array]:
-    """Bands of both responses [2, h, w], the base band filtered by the CSF at their luminances."""
-    *fine, base = steerable.analyse(response)
-    pad = base[1].mean()  # of the reference, for both
+def filtered_base(bands: list[Array], adapting: Array, pad: Array, ppd: float) -> list[Array]:
+    """Bands of n pictures, the base band filtered by the CSF at their luminances [n, h, w]."""
+    *fine, base = bands
     frequency = sensitivity.band_frequency(len(fine), ppd)
     return [*fine, sensitivity.filter_base(base, adapting.mean((-2, -1)), pad, frequency)]
 

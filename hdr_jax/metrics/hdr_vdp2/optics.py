@@ -50,8 +50,11 @@ def scatter(light: Array, surround: Array, pixels_per_degree: float) -> Array:
     transfer = modulation_transfer(frequency_grid(*size, pixels_per_degree))
     transfer = jnp.asarray(transfer, light.dtype).reshape((1,) * (light.ndim - 2) + transfer.shape)
     surround = surround.reshape((1,) * (light.ndim - surround.ndim) + surround.shape)
-    spectrum = jnp.fft.rfft2(light - surround, s=size) * transfer
-    retinal = jnp.fft.irfft2(spectrum, s=size)[..., :h, :w] + surround
+    # Axis by axis: the rows that are all padding are transformed neither here nor there.
+    rows = jnp.fft.rfft(light - surround, size[1])
+    spectrum = jnp.fft.fft(rows, size[0], axis=-2) * transfer
+    rows = jnp.fft.ifft(spectrum, axis=-2)[..., :h, :]
+    retinal = jnp.fft.irfft(rows, size[1])[..., :w] + surround
     return jnp.clip(retinal, MIN_LIGHT, MAX_LIGHT)
 
 
