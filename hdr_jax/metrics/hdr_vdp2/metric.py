@@ -225,7 +225,7 @@ def _hdrvdp2(
 
 
 def surround_light(surround: tuple[float, ...] | str, reference: Array) -> Array:
-    """Light [c, 1, 1] around the pictures, by name the geometric mean of the reference [c, h, w]."""
+    """Light [c, 1, 1] around pictures [c, h, w]; a name is the geometric mean of the reference."""
     if surround == GEOMETRIC_MEAN:
         # Black pixels count as 1e-5 cd/m^2: the logarithm of 0 would make all of it 0.
         logs = jnp.log(jnp.maximum(reference, DARK_SURROUND))
