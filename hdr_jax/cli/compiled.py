@@ -10,6 +10,8 @@ import sys
 
 import jax
 
+from hdr_jax import exported
+
 VARIABLE = "HDR_JAX_CACHE"
 OFF = ("off", "0", "no", "")
 
@@ -28,6 +30,7 @@ def keep_compiled() -> None:
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    exported.keep_in(path / "exported")
 
 
 def cache_folder() -> pathlib.Path:

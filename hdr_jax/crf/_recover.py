@@ -11,6 +11,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from hdr_jax import exported
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
@@ -107,7 +108,7 @@ def recover(
     return g
 
 
-@functools.partial(jax.jit, static_argnames=("weighting", "num_levels", "method", "options"))
+@exported.jit
 def _solved(levels, log_times, confidence, *, weighting, num_levels, method, options):
     """g of samples [c, p, n], and the share of the levels that are tied to others."""
     solve = functools.partial(

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
+from hdr_jax import exported
 from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
 from hdr_jax.crf._pixels import draw, windows
@@ -49,7 +50,7 @@ def take(
     if sampling != "auto":
         levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
         return levels, jnp.ones(levels.shape, stack.dtype)
-    levels, drawn, cut = _drawn(stack, log_times, num_samples, valid)
+    levels, drawn, cut = _drawn(stack, log_times, valid, num_samples=num_samples)
     # Windows that are white in part are judged like all others, as they tell how rough the pictures
     # are, but the response does not learn from them.
     fit = _agreements(levels, log_times, drawn)
@@ -64,16 +65,19 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 
 # Three programs and not one: what depends on the pictures' size is compiled for every size, the
 # robust fit, the largest of them, once for a number of samples and exposures.
-@functools.partial(jax.jit, static_argnums=2)
-def _drawn(stack, log_times, num_samples, valid):
+@exported.jit
+def _drawn(stack, log_times, valid, *, num_samples):
     """Samples that follow pixels, see `draw`."""
     return draw(windows(clamp(stack, 0, 1)), log_times, num_samples, **_given(valid))
 
 
-_agreements = jax.jit(jax.vmap(agreement, (0, None, 0)))
+@exported.jit
+def _agreements(levels, log_times, usable):
+    """`agreement` channel by channel."""
+    return jax.vmap(agreement, (0, None, 0))(levels, log_times, usable)
 
 
-@functools.partial(jax.jit, static_argnames="num_levels")
+@exported.jit
 def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
     """The drawn samples, or quantiles where the pictures cannot be followed; see `take`."""
     agrees, deviation, coarse = fit
