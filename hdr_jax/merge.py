@@ -6,7 +6,6 @@ relative: E t = 1 is the largest exposure that the camera records. The order of 
 not matter.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -16,7 +15,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from hdr_jax import crf
+from hdr_jax import crf, exported
 from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float, clamp, default_num_levels, entries
 from hdr_jax.weighting import NEARLY_WHITE, Weighting, each_extreme_once, noise
@@ -103,8 +102,16 @@ def merge(
         confidence = None if confidence is None else _row(np.asarray(confidence)[..., None])[..., 0]
     stack, log_times = crf.check_stack(stack, log_times, integers=True)
     g = _curve_per_channel(g, shape)
-    options = (weighting, rounding, weight_gradient, extremes_once)
-    merged = _merge(stack, log_times, g, confidence, *options)
+    merged = _merge(
+        stack,
+        log_times,
+        g,
+        confidence,
+        weighting=weighting,
+        rounding=rounding,
+        weight_gradient=weight_gradient,
+        extremes_once=extremes_once,
+    )
     return _of_row(merged, shape) if as_row else merged
 
 
@@ -179,8 +186,8 @@ def synthesize(
     return radiance, g
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))
-def _merge(stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once):
+@exported.jit
+def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels].
 
     Exposure by exposure, so that XLA makes one pass over the pixels of it; with arrays

@@ -4,6 +4,8 @@ More exposure never darkens a pixel, and no camera takes it from mid-grey to bla
 Notation: stack [n, h, w, c] uint8, uint16 or float in [0, 1], log_times ln t [n], valid [n, h, w].
 """
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -36,7 +38,8 @@ def contradicted(
       [True, True, True, True, False, False, False, False]
     """
     top = np.iinfo(stack.dtype).max if stack.dtype.kind == "u" else 1.0
-    peak = stack.max(-1)
+    # Not `stack.max(-1)`, which takes ten times as long over three channels.
+    peak = functools.reduce(np.maximum, np.moveaxis(stack, -1, 0))
     shown = peak if valid is None else np.where(valid, peak, 0)
     found = np.zeros(peak.shape, bool)
     for j, log_time in enumerate(log_times):

@@ -2,11 +2,10 @@
 
 import pathlib
 
-import jax
 import numpy as np
 from jax import Array
 
-from hdr_jax import images, tonemap
+from hdr_jax import exported, images, tonemap
 from hdr_jax.errors import InputError
 
 SUFFIXES = {
@@ -19,10 +18,8 @@ SUFFIXES = {
 EXPECTED = {name: " or ".join(suffixes) for name, suffixes in SUFFIXES.items()}
 EXPECTED["map"] = ".exr or .hdr, or .jpg or .avif for HDR screens"
 PREVIEW_PIXELS = 2048  # of the longer side
-MEASURED, CANVAS = (
-    2**16,
-    256,
-)  # pixels whose light decides the tones; the picture's sides are padded
+MEASURED = 2**16  # pixels whose light decides the tones
+CANVAS = 256  # the sides of the picture are padded to multiples of it
 
 
 def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
@@ -40,7 +37,7 @@ def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
     return height, width
 
 
-@jax.jit
+@exported.jit
 def _tone_mapped(measured: Array, radiance: Array) -> Array:
     """Reinhard's operator by what some of the pixels say."""
     return tonemap.with_adaptation(radiance, *tonemap.adaptation(measured))

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax import exported
 from hdr_jax.levels import by_channel, evaluate, invert, rows_of
 
 
@@ -59,7 +60,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
     return by_channel(invert, log_exposure, g)
 
 
-@jax.jit
+@exported.jit
 def monotone(g: Array) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 
