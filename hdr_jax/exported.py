@@ -80,16 +80,28 @@ def _shape(x: Any) -> jax.ShapeDtypeStruct:
 
 def _kept(path: pathlib.Path, function: Callable[..., Any], shapes: tuple) -> Callable[..., Any]:
     """The program of a file, which is written if it is not there or not whole."""
+    name = function.__name__
     try:
-        return jax.jit(export.deserialize(bytearray(path.read_bytes())).call)
+        return _called(name, export.deserialize(bytearray(path.read_bytes())))
     except Exception:  # whatever a damaged file leads to: it can be made again
         pass
     try:
         program = export.export(function)(*shapes)  # pyright: ignore[reportArgumentType]
         _write(path, bytes(program.serialize()))
-    except (OSError, ValueError, NotImplementedError):
-        return function  # a full disk, or what cannot be kept: everything works, only slower
-    return jax.jit(program.call)
+    except (OSError, ValueError, NotImplementedError, ImportError):
+        # A full disk, what cannot be kept, no flatbuffers: everything works, only slower.
+        return function
+    return _called(name, program)
+
+
+def _called(name: str, program: export.Exported) -> Callable[..., Any]:
+    """The program under the name of its function, for logs and profiles."""
+
+    def run(*arrays):
+        return program.call(*arrays)
+
+    run.__name__ = name
+    return jax.jit(run)
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:

@@ -62,12 +62,15 @@ def test_a_damaged_file_is_made_again(traced, tmp_path, damage):
     assert files(tmp_path) == [path] and len(path.read_bytes()) == len(whole)
 
 
-def test_what_cannot_be_kept_works(traced, tmp_path):
+def test_what_cannot_be_kept_works(traced, tmp_path, monkeypatch):
     power, _ = traced
     assert power(2.0, exponent=2, scale=jnp.sqrt) == pytest.approx(2)
     assert jax.grad(lambda x: power(x, exponent=3))(2.0) == 12
     assert jax.vmap(lambda x: power(x, exponent=2))(jnp.arange(3.0)).tolist() == [0, 1, 4]
     assert not files(tmp_path)
+    monkeypatch.setitem(sys.modules, "jax._src.export.serialization", None)
+    assert power(2.0, exponent=4) == 16 and not files(tmp_path)
+    monkeypatch.undo()
     (tmp_path / "file").touch()
     exported.keep_in(tmp_path / "file")
     assert power(3.0, exponent=2) == 9
