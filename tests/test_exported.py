@@ -76,6 +76,7 @@ def test_what_cannot_be_kept_works(traced, tmp_path, monkeypatch):
     assert power(3.0, exponent=2) == 9
 
 
+@pytest.mark.slow
 def test_a_response_is_the_same(tmp_path):
     """Of the program that another process kept."""
     radiance = np.exp(np.random.default_rng(0).uniform(-5, 1, (24, 20, 1)))

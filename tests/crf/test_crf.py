@@ -83,6 +83,7 @@ def test_the_solvers_agree(num_levels):
         curve(LOG_TIMES, "qr")
 
 
+@pytest.mark.slow
 def test_the_solver_reaches_the_layer():
     stack = expose(scene(8, (24, 32, 3)), LOG_TIMES, srgb(), num_levels=256)
     _, g = synthesize(stack, LOG_TIMES, solver="lstsq")

@@ -499,6 +499,7 @@ def test_gradient_against_finite_differences(folder):
             assert numeric == pytest.approx(exact, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_ascent_restores_a_blurred_picture():
     reference = jnp.asarray(picture())
     start = jnp.asarray(ndimage.gaussian_filter(picture(), (1.5, 1.5, 0)))

@@ -84,6 +84,7 @@ def test_the_metric_leaves_partly_clipped_pixels_alone(state):
     assert largest[0] == 0 < largest[1]
 
 
+@pytest.mark.slow
 def test_the_hdr_term_goes_through_the_layer():
     config = small_config()
     config.loss.hdr = 1.0
