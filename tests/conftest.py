@@ -1,6 +1,7 @@
 """What the tests share: where optional reference data."""
 
 import atexit
+import gc
 import os
 import pathlib
 import shutil
@@ -23,6 +24,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 import pytest
 
+MANY_MAPS = 15_000
+
 try:
     import hypothesis
 except ImportError:  # the tests of the core do without
@@ -33,6 +36,17 @@ else:
     hypothesis.settings.register_profile("repeatable", **repeatable)
     hypothesis.settings.register_profile("search", deadline=None, max_examples=500)
     hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """Forgets compiled programs when there are many: each is several pieces of mapped memory, of
+    which Linux gives a process 65,530, and beyond them XLA ends with a segmentation fault."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.is_file() and maps.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
