@@ -8,15 +8,15 @@ For the recovery of a response that takes longer than all the rest of a merge. A
 
 import functools
 import hashlib
-import os
 import pathlib
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax import export
 from jax.core import Tracer
+
+from hdr_jax.files import replacing
 
 _folder: pathlib.Path | None = None
 _programs: dict[tuple, Callable[..., Any]] = {}
@@ -57,12 +57,11 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*arrays, **constants):
-        leaves = jax.tree.leaves(arrays)
-        plain = all(isinstance(x, (str, int, float, tuple, type(None))) for x in constants.values())
-        if _folder is None or not plain or any(isinstance(x, Tracer) for x in leaves):
+        if _folder is None or not _can_be_kept(arrays, constants):
             return compiled(**constants)(*arrays)
         shapes = jax.tree.map(_shape, arrays)
-        key = (_folder, function, tuple(sorted(constants.items())), str(shapes))
+        widest = str(jax.dtypes.canonicalize_dtype(float))  # what constants within are
+        key = (_folder, function, tuple(sorted(constants.items())), str(shapes), widest)
         if key not in _programs:
             name = f"{function.__module__}.{function.__qualname__}{key[2:]}"
             path = _folder / hashlib.sha256((_surroundings() + name).encode()).hexdigest()
@@ -70,6 +69,13 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         return _programs[key](*arrays)
 
     return call
+
+
+def _can_be_kept(arrays: tuple, constants: dict[str, Any]) -> bool:
+    """Whether arrays have values, and constants names that mean the same in every process."""
+    plain = (str, int, float, tuple, type(None))
+    traced = any(isinstance(x, Tracer) for x in jax.tree.leaves(arrays))
+    return not traced and all(isinstance(x, plain) for x in constants.values())
 
 
 def _shape(x: Any) -> jax.ShapeDtypeStruct:
@@ -87,7 +93,9 @@ def _kept(path: pathlib.Path, function: Callable[..., Any], shapes: tuple) -> Ca
         pass
     try:
         program = export.export(function)(*shapes)  # pyright: ignore[reportArgumentType]
-        _write(path, bytes(program.serialize()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(program.serialize())
     except (OSError, ValueError, NotImplementedError, ImportError):
         # A full disk, what cannot be kept, no flatbuffers: everything works, only slower.
         return function
@@ -104,20 +112,11 @@ def _called(name: str, program: export.Exported) -> Callable[..., Any]:
     return jax.jit(run)
 
 
-def _write(path: pathlib.Path, data: bytes) -> None:
-    """Writes under another name first: processes that read meanwhile see all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
-
-
 @functools.cache
 def _surroundings() -> str:
-    """What else a program depends on: this library's code, JAX, its backend and its options."""
+    """What else a program depends on, a process long: this library's code, JAX and its backend."""
     root = pathlib.Path(__file__).parent
     sources = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         sources.update(path.read_bytes())
-    wide = jax.dtypes.canonicalize_dtype(float)
-    return f"{sources.hexdigest()} {jax.__version__} {jax.default_backend()} {wide} "
+    return f"{sources.hexdigest()} {jax.__version__} {jax.default_backend()} "
