@@ -162,7 +162,7 @@ def _linear_histogram(levels: Array, weights: Array | None, num_levels: int) -> 
 def _spread_quantiles(cdf: Array, num_samples: int, level_spread: float) -> Array:
     """Samples [p, n] of one channel from its cdf [n, num_levels]."""
     # Where no pixel has a level the cdf is flat, at a multiple of 1 / pixels or at an end, and
-    # rounding would decide to which side of the gap that fraction belongs: none such is looked at.
+    # rounding would decide to which side of the gap that fraction belongs: `inner` has none such.
     steps = 4 * cdf.shape[-1]
     inner = (jnp.arange(steps, dtype=cdf.dtype) + GOLDEN_RATIO) / steps
     mean_level = jax.vmap(_level_at, (0, None))(cdf, inner).mean(0) / (cdf.shape[-1] - 1)

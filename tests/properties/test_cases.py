@@ -17,6 +17,7 @@ import pytest
 from pixels import HALVES, KINDS, examples, pixels
 
 from hdr_jax import crf, exposure, losses, merge, metrics, optim, tonemap, weighting
+from hdr_jax.levels import widened
 
 EXAMPLES = 12
 PHOTO, MAP = (5, 7, 3), (24, 18, 3)
@@ -61,6 +62,9 @@ def with_curve(call, shape, **fields):
 CASES = {
     "weighting.hat": Case(lambda x: weighting.hat(63 * x, 64), (PHOTO,), widens=False),
     "weighting.noise": Case(lambda x: weighting.noise(-4 * x), ((64,),)),
+    "weighting.noise steep": Case(  # up to 70 nepers
+        lambda x: weighting.noise(jnp.cumsum(0.1 + widened(x)) - 3), ((64,),)
+    ),
     "exposure.gamma": Case(exposure.gamma(), (PHOTO,), widens=False),
     "exposure.srgb": Case(exposure.srgb(), (PHOTO,), widens=False),
     "exposure.sigmoid": Case(exposure.sigmoid(), (PHOTO,), widens=False),
