@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 from hdr_jax import crf, exported
 from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float, clamp, default_num_levels, entries
+from hdr_jax.rows import by_rows
 from hdr_jax.weighting import NEARLY_WHITE, Weighting, each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
 
@@ -26,8 +27,6 @@ from hdr_jax.weighting import get as weight_function
 NEGLIGIBLE_WEIGHT = 1e-6
 # From here on noise, not light, tells the levels of white apart.
 WHITE = 0.98
-# Pixels of the shortest row that pictures in NumPy's arrays are merged as: a millisecond's work.
-SHORTEST_ROW = 2**14
 
 
 def merge(
@@ -54,9 +53,8 @@ def merge(
     of one exposure, unless they are black or white there. (Where it is dark they keep their merged
     values: the longest exposure may be saturated in them, which would show as a seam.)
 
-    A NumPy stack, as photographs are read, is merged as one row of pixels whose length is one of
-    few: pictures of any size are then merged by few programs, of which JAX keeps every one. A stack
-    of JAX is merged as it is.
+    A NumPy stack, as photographs are read, is merged in rows of pixels of two lengths: two programs
+    then merge pictures of any size, see `hdr_jax.rows`. A stack of JAX is merged as it is.
 
     Args:
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; values outside [0, 1] are clipped.
@@ -90,29 +88,27 @@ def merge(
       (1, 1, 1)
     """
     shape = jnp.shape(stack)
-    as_row = (
-        isinstance(stack, np.ndarray) and stack.ndim == 4 and not isinstance(confidence, Tracer)
-    )
     if confidence is not None and jnp.shape(confidence) != shape[:3]:
         raise InputError(
             f"got confidence {jnp.shape(confidence)} for a stack {shape}: expected [n, h, w]"
         )
-    if as_row:
-        stack = _row(np.asarray(stack))
-        confidence = None if confidence is None else _row(np.asarray(confidence)[..., None])[..., 0]
-    stack, log_times = crf.check_stack(stack, log_times, integers=True)
+    options = {
+        "weighting": weighting,
+        "rounding": rounding,
+        "weight_gradient": weight_gradient,
+        "extremes_once": extremes_once,
+    }
     g = _curve_per_channel(g, shape)
-    merged = _merge(
-        stack,
-        log_times,
-        g,
-        confidence,
-        weighting=weighting,
-        rounding=rounding,
-        weight_gradient=weight_gradient,
-        extremes_once=extremes_once,
-    )
-    return _of_row(merged, shape) if as_row else merged
+
+    def merged(stack: ArrayLike, confidence: ArrayLike | None = None) -> Array:
+        return _merge(*crf.check_stack(stack, log_times, integers=True), g, confidence, **options)
+
+    if not isinstance(stack, np.ndarray) or stack.ndim != 4 or isinstance(confidence, Tracer):
+        return merged(stack, confidence)
+    if confidence is None:
+        return by_rows(merged, stack)
+    trust = np.asarray(confidence)[..., None]
+    return by_rows(lambda stack, trust: merged(stack, trust[..., 0]), stack, trust)
 
 
 def synthesize(
@@ -236,25 +232,6 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
             brightest,
         )
     return jnp.exp(merged - jnp.max(g))
-
-
-def _row(pictures: np.ndarray) -> np.ndarray:
-    """Pictures [n, h, w, c] as [n, 1, length, c], filled up to 2 or 3 times a power of two."""
-    n, height, width, channels = pictures.shape
-    count = height * width
-    power = max(1 << max(count - 1, 1).bit_length(), SHORTEST_ROW)
-    length = 3 * power // 4 if SHORTEST_ROW < count <= 3 * power // 4 else power
-    filled = ((0, 0), (0, 0), (0, length - count), (0, 0))
-    return np.pad(pictures.reshape(n, 1, count, channels), filled)
-
-
-def _of_row(merged: Array, shape: tuple[int, ...]) -> Array:
-    """The radiance map [h, w, c] of a row [1, length, c]."""
-    count = shape[1] * shape[2]
-    if isinstance(merged, Tracer):
-        return merged[0, :count].reshape(shape[1:])
-    # On the host, and not by `jnp.asarray`: either would compile a program for every size.
-    return jax.device_put(np.asarray(merged)[0, :count].reshape(shape[1:]))
 
 
 def _weighing(g, weighting):

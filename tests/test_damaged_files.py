@@ -80,6 +80,7 @@ def read_damaged(kind, good, work, first, count):
     root = WORKER.parents[1]
     done = subprocess.run(call, cwd=root, env={**ENVIRONMENT, "PYTHONPATH": str(root)}, **CAPTURED)
     assert done.returncode == 0, (kind, (work / "seed").read_text(), done.stderr[-3000:])
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]  # nor by a library's own thread
     return json.loads(done.stdout.splitlines()[-1])
 
 

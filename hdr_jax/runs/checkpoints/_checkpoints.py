@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from hdr_jax.errors import InputError, extra
-from hdr_jax.runs.checkpoints._errors import DamagedCheckpoint, first_line, told
+from hdr_jax.runs.checkpoints._errors import DamagedCheckpoint, first_line, stragglers_dropped, told
 from hdr_jax.runs.description import versions
 
 with extra("train"):
@@ -41,13 +41,18 @@ class Checkpoints:
         place = pathlib.Path(directory).resolve()
         with told(place):
             self._manager = ocp.CheckpointManager(place, options=options)
+        self._stragglers = stragglers_dropped()
 
     def __enter__(self) -> "Checkpoints":
+        self._stragglers.__enter__()
         return self
 
     def __exit__(self, *exception) -> None:
-        with told(self.folder):
-            self._manager.close()  # waits for what is being written
+        try:
+            with told(self.folder):
+                self._manager.close()  # waits for what is being written
+        finally:
+            self._stragglers.__exit__(None, None, None)
 
     @property
     def folder(self) -> pathlib.Path:
@@ -117,7 +122,7 @@ class Checkpoints:
             template["optimizer"] = optimizer
         items = {name: ocp.args.StandardRestore(tree) for name, tree in template.items()}
         try:
-            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+            restored = self._read(step, **items)
         except Exception as error:  # Orbax has no error of its own for what cannot be read
             reason = self.damage(step)
             if reason:
@@ -144,9 +149,8 @@ class Checkpoints:
         if missing:
             return missing
         for name in filter(lambda name: self._has(step, name), ("params", "optimizer")):
-            items = ocp.args.Composite(**{name: ocp.args.StandardRestore()})
             try:
-                self._manager.restore(step, args=items)
+                self._read(step, **{name: ocp.args.StandardRestore()})
             except Exception as error:
                 return f"{name}: {first_line(error)}"
         return ""
@@ -179,9 +183,8 @@ class Checkpoints:
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
             parameter_shapes(model),
         )
-        items = ocp.args.Composite(params=ocp.args.StandardRestore(template))
         with self._reading(step):
-            return model, self._manager.restore(step, args=items)["params"]
+            return model, self._read(step, params=ocp.args.StandardRestore(template))["params"]
 
     def model(self, step: int) -> Model:
         """The model of a step, without its parameters.
@@ -242,9 +245,12 @@ class Checkpoints:
 
     def _json(self, step: int, item: str) -> dict[str, Any]:
         """An item that is plain fields."""
-        restore = ocp.args.Composite(**{item: ocp.args.JsonRestore()})
         with self._reading(step):
-            return dict(self._manager.restore(step, args=restore)[item])
+            return dict(self._read(step, **{item: ocp.args.JsonRestore()})[item])
+
+    def _read(self, step: int, **items) -> Any:
+        """Items of a step by name, each as Orbax's arguments say."""
+        return self._manager.restore(step, args=ocp.args.Composite(**items))
 
     @contextlib.contextmanager
     def _reading(self, step: int) -> Iterator[None]:

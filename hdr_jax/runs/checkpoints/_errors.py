@@ -1,16 +1,24 @@
 """What goes wrong with checkpoints, in words."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import pathlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from hdr_jax.errors import InputError
 
-# Orbax prints what its threads raise, and raises it again where they are waited for.
-logging.getLogger("absl").addFilter(lambda record: "_SignalingThread" not in record.getMessage())
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Orbax prints what its threads raise, and raises it again where they are waited for."""
+    trace = record.exc_info and "orbax" in record.pathname
+    return not trace and "_SignalingThread" not in record.getMessage()
+
+
+logging.getLogger("absl").addFilter(_is_news)
 
 
 class DamagedCheckpoint(InputError):
@@ -39,6 +47,38 @@ def told(folder: pathlib.Path) -> Iterator[None]:
             f"a checkpoint cannot be written to {folder} ({reason}); those that are complete stay "
             "whole, and the same command goes on from the newest"
         ) from error
+
+
+@contextlib.contextmanager
+def stragglers_dropped() -> Iterator[None]:
+    """Reads and writes that end after Orbax has given up are let go without a word.
+
+    Where one array of many cannot be read or written, Orbax closes its event loop while others are
+    still under way; each of these then finds the loop closed and prints a trace, as does each that
+    fails too.
+    """
+    original = asyncio.new_event_loop
+
+    def new_event_loop():
+        loop = original()
+        call: Any = loop.call_soon_threadsafe
+
+        def unless_closed(*args, **options):
+            try:
+                return call(*args, **options)
+            except RuntimeError:
+                if not loop.is_closed():
+                    raise
+
+        loop.call_soon_threadsafe = unless_closed
+        loop.set_exception_handler(lambda *_: None)  # what is waited for is raised all the same
+        return loop
+
+    asyncio.new_event_loop = new_event_loop  # what Orbax asks for a loop
+    try:
+        yield
+    finally:
+        asyncio.new_event_loop = original
 
 
 def first_line(error: Exception) -> str:
