@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict(
         dict(
             tone="highlights",
-            widths=(24, 48, 96, 128, 160),
+            widths=(32, 64, 128, 192, 256),
             depths=(1, 1, 2, 2, 2),
             convolution="auto",
         )
@@ -40,15 +40,15 @@ def get_config() -> ConfigDict:
             aspect=4 / 3,
         )
     )
-    # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last five only in
+    # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last four only in
     # phase 2. `hdr` is Eq. (6) through the layer, on exposures of these stops.
     config.loss = ConfigDict(
         dict(
             gain_l1=1.0,
+            gradient_l1=0.5,
             hdr=0.0,
             chroma_l1=1.5,
             partial_l1=1.0,
-            gradient_l1=0.5,
             hdrvdp2=0.3,
             pu21=1.2,
         )

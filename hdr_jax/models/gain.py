@@ -3,8 +3,14 @@
 The trunk works on patches of PATCH x PATCH pixels, the head at full size: it spreads the trunk's
 channels over the pixels of a patch (sub-pixel convolution) and puts the features beside them, so
 that the gain follows the photograph's edges.
+
+Every block normalises what it is given, and so does every way up: the skips add up from level to
+level, and without the norms the coarse levels drown the fine ones, until the trunk's last swish is
+given numbers far below 0; then it says nothing any more, and learns nothing any more (see "A dead
+trunk" in docs/training_log.md).
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -21,7 +27,7 @@ LEAK = 0.05  # least slope of the limits, for the gradient
 BUMP = 0.6  # initial gain per ln(1 + rim distance) / 3: highlights rise towards their middle
 SPREAD, HEAD = 12, 16  # channels at full size: from the trunk, and before the last convolution
 CHROMA = 0.3  # chroma gains start smaller than the luminance's
-GROUPS = 8
+GROUPS = 8  # of channels that are normalised together, at most
 
 
 def _conv(features: int, size: int, convolution, name: str, zero: bool = False) -> nn.Conv:
@@ -37,17 +43,20 @@ def _conv(features: int, size: int, convolution, name: str, zero: bool = False) 
     )
 
 
+def _activated(x: jax.Array, norm: str) -> jax.Array:
+    """The swish of a map whose groups of channels are normalised, under that name."""
+    return nn.swish(nn.GroupNorm(math.gcd(GROUPS, x.shape[-1]), name=norm)(x))
+
+
 class Block(nn.Module):
     """Pre-activation residual block: x + conv(swish(conv(swish(norm(x)))))."""
 
-    norm: bool
     convolution: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         channels = x.shape[-1]
-        y = nn.GroupNorm(GROUPS, name="norm")(x) if self.norm else x
-        y = _conv(channels, 3, self.convolution, "conv1")(nn.swish(y))
+        y = _conv(channels, 3, self.convolution, "conv1")(_activated(x, "norm"))
         return x + _conv(channels, 3, self.convolution, "conv2", zero=True)(nn.swish(y))
 
 
@@ -71,7 +80,7 @@ class GainNetwork(nn.Module):
         ((1, 8, 16, 3), (1, 8, 16, 3))
     """
 
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    widths: tuple[int, ...] = (32, 64, 128, 192, 256)
     depths: tuple[int, ...] = (1, 1, 2, 2, 2)
     convolution: Any = None
 
@@ -99,25 +108,28 @@ class GainNetwork(nn.Module):
                 x = conv(width, 1, name=f"down{level}")(blocks.pool_mean(x))
             x = self._blocks(x, level, "encode")
             skips.append(x)
-        summary = jnp.concatenate([x.mean((1, 2)), x.max((1, 2))], -1)
+        y = _activated(x, "global_norm")
+        summary = jnp.concatenate([y.mean((1, 2)), y.max((1, 2))], -1)
         summary = nn.swish(nn.Dense(128, name="global1")(summary))
         x = x + _zero_dense(x.shape[-1], "global2")(summary)[:, None, None]
         bias, slope = jnp.split(_zero_dense(2, "global3")(summary)[:, None, None], 2, -1)
         for level in reversed(range(len(self.widths))):
             if level < len(self.widths) - 1:
+                x = _activated(x, f"up{level}_norm")
                 x = conv(self.widths[level], 1, name=f"up{level}")(x)
                 x = skips[level] + blocks.double_nearest(x)
             x = self._blocks(x, level, "decode")
-        spread = from_patches(conv(SPREAD * PATCH**2, 1, name="spread")(nn.swish(x)))
+        x = _activated(x, "spread_norm")
+        spread = from_patches(conv(SPREAD * PATCH**2, 1, name="spread")(x))
         head = conv(HEAD, 3, name="head1")(jnp.concatenate([spread, features], -1))
         head = conv(4, 3, name="head2")(nn.swish(head))
         luminance = head[..., :1] + bias + (slope + BUMP) * features[..., 9:]
         return luminance, CHROMA * head[..., 1:]
 
     def _blocks(self, x: jax.Array, level: int, side: str) -> jax.Array:
-        """The residual blocks of one level; the finest has no norm, which costs most there."""
+        """The residual blocks of one level."""
         for i in range(self.depths[level]):
-            x = Block(level > 0, self.convolution, name=f"{side}{level}_{i}")(x)
+            x = Block(self.convolution, name=f"{side}{level}_{i}")(x)
         return x
 
 

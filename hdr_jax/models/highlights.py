@@ -61,7 +61,7 @@ class HighlightModel(nn.Module):
         (1, 8, 16, 3)
     """
 
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    widths: tuple[int, ...] = (32, 64, 128, 192, 256)
     depths: tuple[int, ...] = (1, 1, 2, 2, 2)
     convolution: str = "auto"
 

@@ -30,9 +30,9 @@ def highlight_terms(
         gain_l1      masked L1 of the log gain; true gain = clip(ln E - g(255 Z), 0, 8 ln 2)
         hdr          Eq. (6): L1 after the mu law of the map that the HDR layer recovers and merges
                      from the exposures of the prediction, against the true radiance
+        gradient_l1  masked L1 of its error's differences down and across
         chroma_l1    masked L1 of the gain's chroma, where all channels clip    (phase 2)
         partial_l1   masked L1 where some channels clip                         (phase 2)
-        gradient_l1  masked L1 of its error's differences down and across       (phase 2)
         hdrvdp2      100 - Q of HDR-VDP-2, protocol "singlehdr"                 (phase 2)
         pu21         ln mean squared error of PU21 values                       (phase 2)
 
@@ -69,13 +69,13 @@ def highlight_terms(
     # Built when asked for: a term of weight 0 costs nothing.
     terms = {
         "gain_l1": lambda: jax.vmap(losses.masked_l1)(error, mask),
+        "gradient_l1": lambda: jax.vmap(losses.gradient_l1)(error, mask),
         "hdr": lambda: _through_layer(objective, output.log_radiance, true),
     }
     if phase == 2:
         terms |= {
             "chroma_l1": lambda: jax.vmap(losses.chroma_l1)(error, mask),
             "partial_l1": lambda: jax.vmap(losses.partial_l1)(error, mask),
-            "gradient_l1": lambda: jax.vmap(losses.gradient_l1)(error, mask),
             "hdrvdp2": lambda: jax.vmap(losses.hdrvdp2_loss)(guarded(), true),
             "pu21": lambda: jax.vmap(losses.pu21_l2)(jnp.exp(output.log_radiance), true),
         }

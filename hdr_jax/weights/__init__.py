@@ -21,7 +21,7 @@ with extra("photographs"):
     from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
-DEFAULT = "highlights-3"
+DEFAULT = "highlights-4"
 
 
 def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
@@ -39,7 +39,7 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
     Example:
       >>> model, params = load()
       >>> model.widths[0]
-      24
+      32
     """
     description = describe(name)
     data = (FOLDER / f"{name}.npz").read_bytes()

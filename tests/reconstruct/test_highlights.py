@@ -163,3 +163,18 @@ def test_shipped_weights_are_checked(tmp_path, monkeypatch):
         weights.load("copy-1")
     with pytest.raises(ValueError, match="copy-1"):
         weights.load("nothing")
+
+
+def test_the_trunk_of_the_shipped_weights_tells_places_apart():
+    """A dead one hands the same numbers to the head everywhere: docs/training_log.md."""
+    model, params = weights.load()
+    image = np.random.default_rng(0).random((1, 64, 96, 3), np.float32)
+    image[0, 16:40, 30:70] = 1
+    _, kept = model.apply(
+        {"params": params},
+        image,
+        images.rim_distance(image[0])[None],
+        capture_intermediates=lambda module, _: module.name == "spread",
+    )
+    (spread,) = kept["intermediates"]["spread"]["__call__"]
+    assert np.asarray(spread).std((0, 1, 2)).max() > 0.1
