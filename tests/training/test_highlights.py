@@ -43,7 +43,7 @@ def state():
     return setup, training.create_state(setup, jax.random.key(0))
 
 
-def test_gain_term_against_numpy(state):
+def test_gain_terms_against_numpy(state):
     setup, start = state
     arrays = batch()
     terms = training.highlight_terms(setup, start.params, arrays, 1)
@@ -51,10 +51,22 @@ def test_gain_term_against_numpy(state):
     known, mask = (np.asarray(f(jnp.asarray(image))) for f in (linearised, clip_mask))
     output = setup.model.apply({"params": start.params}, jnp.asarray(image), arrays["rim_distance"])
     true = np.clip(np.log(np.maximum(arrays["hdr"], 1e-6)) - known, 0, MAX_GAIN)
-    error = mask * np.abs(np.asarray(output.gain) - true)
-    per_picture = error.sum((1, 2, 3)) / (mask.sum((1, 2, 3)) + 0.008 * mask[0].size)
-    assert set(terms) == {"gain_l1"}
-    np.testing.assert_allclose(terms["gain_l1"], per_picture.mean(), rtol=1e-4)
+    error = np.asarray(output.gain) - true
+
+    def masked_l1(error, mask):
+        total = (mask * np.abs(error)).sum((1, 2, 3))
+        return (total / (mask.sum((1, 2, 3)) + 0.008 * mask[0].size)).mean()
+
+    assert set(terms) == {"gain_l1", "gradient_l1"}
+    np.testing.assert_allclose(terms["gain_l1"], masked_l1(error, mask), rtol=1e-4)
+    differences = sum(
+        masked_l1(
+            np.diff(error, axis=axis), np.minimum(*(np.delete(mask, end, axis) for end in (0, -1)))
+        )
+        for axis in (1, 2)
+    )
+    expected = setup.objective.weights["gradient_l1"] * differences
+    np.testing.assert_allclose(terms["gradient_l1"], expected, rtol=1e-4)
 
 
 @pytest.mark.slow
