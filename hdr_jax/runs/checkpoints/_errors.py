@@ -60,8 +60,8 @@ def stragglers_dropped() -> Iterator[None]:
     original = asyncio.new_event_loop
 
     def new_event_loop():
-        loop = original()
-        call: Any = loop.call_soon_threadsafe
+        loop: Any = original()
+        call = loop.call_soon_threadsafe
 
         def unless_closed(*args, **options):
             try:
