@@ -17,16 +17,12 @@ import torch
 import torch.nn.functional as F
 from merge import alternating
 from torch import nn
+from torch_twin import conv
 
 from hdr_jax import weights
 from hdr_jax.models import convolution
 from hdr_jax.models.gain import BUMP, CHROMA, GROUPS, PATCH, GainNetwork
 from hdr_jax.models.highlights import features_of
-
-
-def conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
-    """Keeps the size of the map."""
-    return nn.Conv2d(inputs, outputs, size, padding=size // 2)
 
 
 def norm(channels: int) -> nn.GroupNorm:

@@ -58,14 +58,8 @@ def test_every_public_module_is_in_the_reference():
     rooms = {path.stem for path in (ROOT / "hdr_jax").glob("*.py")}
     rooms |= {path.parent.name for path in (ROOT / "hdr_jax").glob("*/__init__.py")}
     programs = {"__init__", "__main__", "cli"}
-    own = {
-        "errors",
-        "exported",
-        "files",
-        "progress",
-        "rows",
-        "runs",
-    }  # what the program uses itself
+    # What the program uses itself.
+    own = {"errors", "exported", "files", "progress", "rows", "runs"}
     assert shown == rooms - programs - own
 
 
