@@ -159,7 +159,7 @@ def synthesize(
       ((16, 16, 3), (3, 256))
     """
     num_levels = num_levels or default_num_levels(stack)
-    stack, log_times = crf.check_stack(stack, log_times)
+    stack, log_times = crf.check_stack(stack, log_times, integers=True)
     constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient
     g = crf.recover(
         constant(stack),

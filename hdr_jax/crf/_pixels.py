@@ -95,8 +95,9 @@ def _smoothest(level, texture, *, usable, num_samples) -> tuple[Array, Array]:
     rise = (level - level[0]) / jnp.maximum(highest - level[0], jnp.finfo(level.dtype).tiny)
     stratum = jnp.floor(num_samples * ((1 - LEVEL_SPREAD) * rank + LEVEL_SPREAD * rise))
     stratum = jnp.where(usable, jnp.minimum(stratum, num_samples - 1), num_samples)
-    # Texture is below 1: a sort by the sum sorts by stratum first, then by texture.
-    smoothest = order[jnp.argsort(stratum + jnp.minimum(texture, 0.999))]
-    wanted = jnp.arange(num_samples)
-    first = jnp.minimum(jnp.searchsorted(stratum, wanted), level.size - 1)
-    return smoothest[first], stratum[first] == wanted
+    # The first place of least texture in each stratum, without a second sort of all places.
+    bins = stratum.astype(jnp.int32)
+    least = jnp.full(num_samples + 1, jnp.inf, level.dtype).at[bins].min(texture)
+    first = jnp.where(texture == least[bins], jnp.arange(level.size), level.size)
+    first = jnp.full(num_samples + 1, level.size).at[bins].min(first)[:num_samples]
+    return order[jnp.minimum(first, level.size - 1)], first < level.size
