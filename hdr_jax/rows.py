@@ -39,14 +39,15 @@ def by_rows(function: Callable[..., Array], *pictures: np.ndarray) -> Array:
         for start, stop, length in spans
     ]
     depth, dtype = parts[0].shape[-1], parts[0].dtype
-    filled = [(start, stop, part[0]) for part, (start, stop, _) in zip(parts, spans, strict=True)]
     if any(isinstance(part, Tracer) for part in parts):
-        whole = jnp.concatenate([part[: stop - start] for start, stop, part in filled])
-        return whole.reshape(height, width, depth)
+        filled = [
+            part[0, : stop - start] for part, (start, stop, _) in zip(parts, spans, strict=True)
+        ]
+        return jnp.concatenate(filled).reshape(height, width, depth)
     # On the host, and not by JAX's functions: they would compile a program for every size.
     whole = _aligned((height * width, depth), dtype)
-    for start, stop, part in filled:
-        whole[start:stop] = np.asarray(part)[: stop - start]
+    for part, (start, stop, _) in zip(parts, spans, strict=True):
+        whole[start:stop] = np.asarray(part)[0, : stop - start]
     return jax.device_put(whole.reshape(height, width, depth))
 
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -168,20 +169,29 @@ def check_stack(
         if np.ptp(values) == 0:
             raise InputError(f"all exposure times are equal ({values}): nothing to compare")
     _check_range(stack)
-    if integers and jnp.result_type(stack) in (jnp.uint8, jnp.uint16):
-        return jnp.asarray(stack), jnp.asarray(log_times, jnp.float32)
-    stack = as_unit_float(jnp.asarray(stack))
+    stack = _array(stack)
+    if integers and stack.dtype in (jnp.uint8, jnp.uint16):
+        return jax.device_put(stack), _array(log_times, jnp.float32)
+    stack = as_unit_float(stack)
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
-    stack = stack.astype(jnp.promote_types(stack.dtype, jnp.float32))
-    return stack, jnp.asarray(log_times, stack.dtype)
+    stack = _array(stack, jnp.promote_types(stack.dtype, jnp.float32))
+    return jax.device_put(stack), _array(log_times, stack.dtype)
+
+
+def _array(x: ArrayLike, dtype: Any = None) -> Any:
+    """An array of that type; of NumPy what is none of JAX, which would compile a program for it."""
+    return x.astype(dtype or x.dtype) if isinstance(x, Array) else np.asarray(x, dtype)
 
 
 def _check_range(stack: ArrayLike) -> None:
     """Raises InputError for floats that are plainly not in [0, 1]; traced values go unseen."""
     if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
         return
-    with jax.ensure_compile_time_eval():
-        brightest = float(jnp.max(jnp.asarray(stack), initial=0))
+    if isinstance(stack, Array):
+        with jax.ensure_compile_time_eval():
+            brightest = float(jnp.max(stack, initial=0))
+    else:
+        brightest = float(np.max(stack, initial=0))
     if brightest > BRIGHTEST:
         raise InputError(
             f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "

@@ -50,11 +50,11 @@ def take(
     if sampling != "auto":
         levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
         return levels, jnp.ones(levels.shape, stack.dtype)
-    levels, drawn, cut = _drawn(stack, log_times, valid, num_samples=num_samples)
+    levels, drawn, whole = _drawn(stack, log_times, valid, num_samples=num_samples)
     # Windows that are white in part are judged like all others, as they tell how rough the pictures
     # are, but the response does not learn from them.
     fit = _agreements(levels, log_times, drawn)
-    return _chosen(stack, log_times, valid, levels, drawn & ~cut, fit, num_levels=num_levels)
+    return _chosen(stack, log_times, valid, levels, whole, fit, num_levels=num_levels)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 4))
@@ -67,8 +67,10 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 # robust fit, the largest of them, once for a number of samples and exposures.
 @exported.jit
 def _drawn(stack, log_times, valid, *, num_samples):
-    """Samples that follow pixels, see `draw`."""
-    return draw(windows(clamp(stack, 0, 1)), log_times, num_samples, **_given(valid))
+    """Samples that follow pixels, see `draw`: levels, what is drawn, and what of it is not cut."""
+    parts = windows(clamp(stack, 0, 1))
+    levels, drawn, cut = draw(parts, log_times, num_samples, **_given(valid))
+    return levels, drawn, drawn & ~cut
 
 
 @exported.jit
@@ -122,7 +124,7 @@ def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
 
 def warn_of_gaps(tied: Array, log_times: Array) -> None:
     """Warns where too few levels are tied together; traced values go unseen."""
-    if isinstance(tied, Tracer) or isinstance(log_times, Tracer) or tied >= TIED:
+    if isinstance(tied, Tracer) or isinstance(log_times, Tracer) or float(tied) >= TIED:
         return
     gap = np.max(np.diff(np.sort(np.asarray(log_times)))) / np.log(2)
     warnings.warn(

@@ -15,10 +15,8 @@ from hdr_jax.files import replacing
 from hdr_jax.images import OWN_SOFTWARE
 
 with extra("photographs"):
-    import matplotlib
-
-    matplotlib.use("Agg")  # a file, never a window
-    import matplotlib.pyplot as plt
+    # Not pyplot, which is for windows, and takes as long to import as all of this.
+    from matplotlib import colormaps
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -94,9 +92,8 @@ def panel(
     n, height, width = true_stack.shape[:3]
     columns = max(n + 1, 5)  # the last row: three pictures, and the curves as wide as two
     side = 1.9
-    figure, axes = plt.subplots(
-        3, columns, figsize=(side * columns, side * 3 * height / width + 1.3), squeeze=False
-    )
+    figure = Figure(figsize=(side * columns, side * 3 * height / width + 1.3))
+    axes = figure.subplots(3, columns, squeeze=False)
     for axis in axes.ravel():
         axis.axis("off")
     _show(axes[0, 0], true_stack[np.argmin(np.abs(ev_offset))], "input")
@@ -128,13 +125,14 @@ def response_curves(path: str | pathlib.Path, curves: Mapping[str, np.ndarray]) 
       path: of the PNG.
       curves: {label: g [c, num_levels]}.
     """
-    figure, axis = plt.subplots(figsize=(6, 5))
+    figure = Figure(figsize=(6, 5))
+    axis = figure.subplots()
     if len(curves) <= len(LINE_STYLES):
         for style, (label, g) in zip(LINE_STYLES, curves.items(), strict=False):
             _draw_curves(axis, np.atleast_2d(g), style, label)
     else:  # too many line styles to tell apart: a colour for each camera instead
         for colour, (label, g) in zip(
-            plt.get_cmap("turbo")(np.linspace(0, 1, len(curves))), curves.items(), strict=True
+            colormaps["turbo"](np.linspace(0, 1, len(curves))), curves.items(), strict=True
         ):
             _draw_curves(axis, np.atleast_2d(g), "-", label, colour)
     axis.legend(fontsize=8)
@@ -162,7 +160,8 @@ def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
     stops = np.log2(np.maximum(luminance, positive.min()) / median)
     height, width = stops.shape
     size = 9 * np.array([width, height]) / max(width, height) + (1.5, 0.5)
-    figure, axis = plt.subplots(figsize=np.maximum(size, 2.5), layout="constrained")
+    figure = Figure(figsize=np.maximum(size, 2.5), layout="constrained")
+    axis = figure.subplots()
     # A ten-thousandth of the pixels, hot or dead ones, does not decide on the colours.
     low, high = np.quantile(stops, (1e-4, 1 - 1e-4))
     drawn = axis.imshow(stops, cmap="turbo", vmin=low, vmax=max(high, low + 1e-3))
@@ -173,7 +172,7 @@ def false_colour(path: str | pathlib.Path, radiance: np.ndarray) -> float:
 
 
 def save(figure: Figure, path: str | pathlib.Path) -> None:
-    """Writes a figure as PNG under a temporary name, renames it and closes the figure.
+    """Writes a figure as PNG under a temporary name and renames it.
 
     Args:
       figure: of matplotlib.
@@ -181,12 +180,9 @@ def save(figure: Figure, path: str | pathlib.Path) -> None:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with replacing(path) as temporary:
-            # So that nobody takes it for a photograph.
-            figure.savefig(temporary, format="png", dpi=100, metadata={"Software": OWN_SOFTWARE})
-    finally:
-        plt.close(figure)
+    with replacing(path) as temporary:
+        # So that nobody takes it for a photograph.
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": OWN_SOFTWARE})
 
 
 def _draw_curves(axis: Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:

@@ -19,7 +19,6 @@ def test_no_plot_of_a_panel_covers_another(num_exposures, monkeypatch, tmp_path)
     outputs = {"stack": stack, "radiance": radiance, "g": g, "true_radiance": radiance, "true_g": g}
     figures.panel(tmp_path / "x.png", "x", outputs, stack, np.arange(num_exposures) - 1.0, {"a": 1})
     axes = [axis for axis in drawn[0].axes if axis.has_data()]
-    figures.plt.close(drawn[0])
     # Pictures, two maps, the error with its scale, the curves.
     assert len(axes) == 2 * num_exposures + 1 + 5
     for one, other in itertools.combinations([axis.get_position() for axis in axes], 2):
