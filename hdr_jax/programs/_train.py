@@ -13,7 +13,7 @@ import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.convert import load_vgg19
 from hdr_jax.models import HighlightModel
-from hdr_jax.programs._starting import check_devices, first_state
+from hdr_jax.programs._starting import check_devices, first_state, give_back_memory
 from hdr_jax.runs import description, figures, hosts, scores
 from hdr_jax.runs.checkpoints import Checkpoints
 from hdr_jax.runs.inspection import batch_kept
@@ -68,6 +68,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     if primary:
         description.write_config(workdir, config)
     state = training.replicated(state)
+    give_back_memory()  # of the copy on the host
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
     # ---- the compiled steps, one for each phase
