@@ -75,7 +75,7 @@ class GainNetwork(nn.Module):
     Example:
         >>> network = GainNetwork((8, 8), (1, 1))
         >>> x = jnp.ones((1, 8, 16, 12))
-        >>> luminance, chroma = network.init_with_output(jax.random.key(0), x)[0]
+        >>> luminance, chroma = jax.jit(network.init_with_output)(jax.random.key(0), x)[0]
         >>> luminance.shape, chroma.shape
         ((1, 8, 16, 3), (1, 8, 16, 3))
     """

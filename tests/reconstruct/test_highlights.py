@@ -18,7 +18,7 @@ MODEL = HighlightModel((8, 16), (1, 1))
 @pytest.fixture(scope="module")
 def params():
     x = jnp.ones((1, 64, 64, 3))
-    made = MODEL.init(jax.random.key(0), x, x)["params"]
+    made = jax.jit(MODEL.init)(jax.random.key(0), x, x)["params"]
     leaves, tree = jax.tree.flatten(made)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
@@ -48,7 +48,7 @@ def test_any_size_keeps_unclipped_pixels(params, size):
 def test_at_its_own_size_it_is_the_model(params):
     image = photograph(64, 128)
     closed = images.closed_highlights(image)
-    expected = MODEL.apply(
+    expected = jax.jit(MODEL.apply)(
         {"params": params},
         jnp.asarray(closed[None] / 255, jnp.float32),
         jnp.asarray(images.rim_distance(closed))[None],

@@ -46,10 +46,12 @@ def state():
 def test_gain_terms_against_numpy(state):
     setup, start = state
     arrays = batch()
-    terms = training.highlight_terms(setup, start.params, arrays, 1)
+    terms = jax.jit(lambda p: training.highlight_terms(setup, p, arrays, 1))(start.params)
     image = np.asarray(arrays["image"]) / np.float32(255)
     known, mask = (np.asarray(f(jnp.asarray(image))) for f in (linearised, clip_mask))
-    output = setup.model.apply({"params": start.params}, jnp.asarray(image), arrays["rim_distance"])
+    output = jax.jit(setup.model.apply)(
+        {"params": start.params}, jnp.asarray(image), arrays["rim_distance"]
+    )
     true = np.clip(np.log(np.maximum(arrays["hdr"], 1e-6)) - known, 0, MAX_GAIN)
     error = np.asarray(output.gain) - true
 
@@ -72,12 +74,13 @@ def test_gain_terms_against_numpy(state):
 @pytest.mark.slow
 def test_phase_2_adds_the_metrics(state):
     setup, start = state
-    terms = training.highlight_terms(setup, start.params, batch(), 2)
+    terms = jax.jit(lambda p: training.highlight_terms(setup, p, batch(), 2))(start.params)
     names = {"gain_l1", "chroma_l1", "partial_l1", "gradient_l1", "hdrvdp2", "pu21"}
     assert set(terms) == names
-    gradient = jax.grad(lambda p: sum(training.highlight_terms(setup, p, batch(), 2).values()))(
-        start.params
+    total = jax.jit(
+        jax.grad(lambda p: sum(training.highlight_terms(setup, p, batch(), 2).values()))
     )
+    gradient = total(start.params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
@@ -91,7 +94,8 @@ def test_the_metric_leaves_partly_clipped_pixels_alone(state):
         terms = training.highlight_terms(setup, params, arrays | {"image": image}, 2)
         return terms["hdrvdp2"]
 
-    slopes = [jax.grad(term)(start.params, image) for image in (red_alone, arrays["image"])]
+    slope = jax.jit(jax.grad(term))
+    slopes = [slope(start.params, image) for image in (red_alone, arrays["image"])]
     largest = [max(float(jnp.abs(x).max()) for x in jax.tree.leaves(slope)) for slope in slopes]
     assert largest[0] == 0 < largest[1]
 
@@ -102,9 +106,10 @@ def test_the_hdr_term_goes_through_the_layer():
     config.loss.hdr = 1.0
     setup = training.Setup.from_config(config)
     params = training.create_state(setup, jax.random.key(0)).params
-    value, gradient = jax.value_and_grad(
-        lambda p: training.highlight_terms(setup, p, batch(), 1)["hdr"]
-    )(params)
+    term = jax.jit(
+        jax.value_and_grad(lambda p: training.highlight_terms(setup, p, batch(), 1)["hdr"])
+    )
+    value, gradient = term(params)
     assert 0 < value < 1
     assert max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient)) > 0
 
