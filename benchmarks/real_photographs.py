@@ -1,6 +1,7 @@
 """One exposure of a real bracket -> radiance map, beside the merge of the whole bracket.
 
   PYTHONPATH=. python benchmarks/real_photographs.py FOLDER [--pictures OUT] [--checkpoint RUN]
+      [--working-side PIXELS]
 
 FOLDER holds one sub-folder for each bracketed scene, with exposure times in exposures.csv or EXIF.
 The photograph is the exposure in the middle of the times; nothing of the others is told to the
@@ -18,7 +19,7 @@ from quality import jod_of, linearised, scored
 
 from hdr_jax import images, weights
 from hdr_jax.merge import synthesize
-from hdr_jax.reconstruct import exposure, highlights
+from hdr_jax.reconstruct import WORKING_SIDE, exposure, highlights
 from hdr_jax.runs.checkpoints import load_model
 
 DARKER = (-3, -5)  # stops
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--checkpoint", help="a run's work directory; default the shipped weights")
     parser.add_argument("--pictures", type=pathlib.Path)
+    parser.add_argument("--working-side", type=int, default=WORKING_SIDE)
     args = parser.parse_args()
     model, params = load_model(args.checkpoint)[:2] if args.checkpoint else weights.load()
     jod = jod_of()
@@ -44,7 +46,7 @@ def main() -> None:
     for folder in sorted(path for path in args.folder.iterdir() if path.is_dir()):
         stack, times = images.read_stack(folder)
         image = stack[np.argsort(times)[len(times) // 2]]
-        log_radiance = highlights(image, model, params)
+        log_radiance = highlights(image, model, params, working_side=args.working_side)
         srgb = linearised(image, images.named_response("srgb")[0])
         bracket = np.asarray(synthesize(stack, np.log(times))[0])
         maps = {"srgb": srgb, "model": np.exp(log_radiance)}

@@ -27,6 +27,7 @@ LEAK = 0.05  # least slope of the limits, for the gradient
 BUMP = 0.6  # initial gain per ln(1 + rim distance) / 3: highlights rise towards their middle
 SPREAD, HEAD = 12, 16  # channels at full size: from the trunk, and before the last convolution
 CHROMA = 0.3  # chroma gains start smaller than the luminance's
+RIM = 4  # pixels from the rim of a highlight, from where on the gain is smooth
 GROUPS = 8  # of channels that are normalised together, at most
 
 
@@ -151,6 +152,50 @@ def limited(raw: jax.Array) -> jax.Array:
     """
     gain = jnp.minimum(nn.softplus(raw), MAX_GAIN)
     return gain + LEAK * (raw - jax.lax.stop_gradient(raw))
+
+
+def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) -> jax.Array:
+    """Log gain of clipped pixels: `limited`, and inside of highlights smooth from pixel to pixel.
+
+    Smooth is blur(m gain) / blur(m) with the binomial kernel [1 2 1] / 4 down and across, which
+    passes nothing of a pattern of two pixels. HDR-VDP-2 as a loss rewards such a pattern in white
+    areas, where a person sees stripes (see "Stripes" in docs/training_log.md). Within RIM pixels
+    of the rim, where the photograph tells of detail, the gain is less and less smooth.
+
+    Args:
+        raw: [b, h, w, c] nepers, any: luminance and chroma of `GainNetwork`.
+        mask: [b, h, w, c] how much of a pixel's gain counts, in [0, 1].
+        rim_distance: [b, h, w, c] pixels, 0 outside of highlights.
+
+    Returns:
+        [b, h, w, c] nepers in [0, MAX_GAIN].
+
+    Differentiable in all three.
+    Source: normalised convolution, Knutsson and Westin 1993.
+
+    Example:
+        >>> stripes = jnp.broadcast_to(jnp.arange(8.0) % 2, (1, 4, 8))[..., None]
+        >>> inside = gain_of(stripes, jnp.ones(stripes.shape), 9.0)[0, 1:-1, 1:-1]
+        >>> float(jnp.ptp(inside)) < 1e-6
+        True
+    """
+    gain = limited(raw)
+    weight = _blurred(mask)
+    # Double where: far from highlights there is nothing to divide by.
+    known = mask > 0
+    smooth = jnp.where(known, _blurred(mask * gain) / jnp.where(known, weight, 1), gain)
+    return gain + jnp.clip((rim_distance - 1) / (RIM - 1), 0, 1) * (smooth - gain)
+
+
+def _blurred(x: jax.Array) -> jax.Array:
+    """[1 2 1] / 4 down and across [b, h, w, c], zeros outside."""
+    for axis in (1, 2):
+        padded = jnp.pad(x, [(int(i == axis),) * 2 for i in range(4)])
+        before, here, behind = (
+            jax.lax.slice_in_dim(padded, k, k + x.shape[axis], axis=axis) for k in range(3)
+        )
+        x = (before + 2 * here + behind) / 4
+    return x
 
 
 def _zero_dense(features: int, name: str) -> nn.Dense:

@@ -26,7 +26,7 @@ from hdr_jax import crf
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
 from hdr_jax.levels import CLIP_FROM
 from hdr_jax.models import convolution
-from hdr_jax.models.gain import GainNetwork, limited
+from hdr_jax.models.gain import GainNetwork, gain_of
 
 
 class HighlightOutput(NamedTuple):
@@ -35,7 +35,7 @@ class HighlightOutput(NamedTuple):
     Attributes:
         log_radiance: ln E, relative, 0 where the photograph clips.
         gain: of every pixel, in [0, 8 ln 2], before the mask.
-        luminance, chroma: the gain before its limits is their sum.
+        luminance, chroma: the gain before `hdr_jax.models.gain.gain_of` is their sum.
     """
 
     log_radiance: jax.Array
@@ -104,8 +104,9 @@ class HighlightModel(nn.Module):
         )
         nn.share_scope(self, network)
         luminance, chroma = network(features_of(image, jnp.exp(known), rim_distance))
-        gain = limited(luminance + chroma)
-        return HighlightOutput(known + clip_mask(image) * gain, gain, luminance, chroma)
+        mask = clip_mask(image)
+        gain = gain_of(luminance + chroma, mask, rim_distance)
+        return HighlightOutput(known + mask * gain, gain, luminance, chroma)
 
 
 def clip_mask(image: jax.Array) -> jax.Array:

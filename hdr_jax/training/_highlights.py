@@ -15,7 +15,7 @@ from jax import Array
 from hdr_jax import losses
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.merge import synthesize
-from hdr_jax.models.gain import MAX_GAIN, limited
+from hdr_jax.models.gain import MAX_GAIN, gain_of
 from hdr_jax.models.highlights import clip_mask, exposures, linearised
 from hdr_jax.training.setup import HighlightObjective, Setup
 
@@ -64,7 +64,7 @@ def highlight_terms(
         toned = output.luminance + losses.without_chroma_gradient(output.chroma)
         all_clip = mask.min(-1, keepdims=True) > 0
         toned = jnp.where(all_clip, toned, jax.lax.stop_gradient(toned))
-        return jnp.exp(known + mask * limited(toned))
+        return jnp.exp(known + mask * gain_of(toned, mask, batch["rim_distance"]))
 
     # Built when asked for: a term of weight 0 costs nothing.
     terms = {

@@ -9,7 +9,7 @@ from hdr_jax import crf
 from hdr_jax.exposure import log_inverse_sigmoid, sigmoid
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel, fields_of, model_from_fields
-from hdr_jax.models.gain import MAX_GAIN, from_patches, limited, to_patches
+from hdr_jax.models.gain import MAX_GAIN, from_patches, gain_of, limited, to_patches
 from hdr_jax.models.highlights import clip_mask, exposures, linearised
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -100,6 +100,38 @@ def test_the_limits_keep_a_slope_and_their_values():
     expected = np.minimum(np.logaddexp(0, np.asarray(raw, np.float64)), MAX_GAIN)
     np.testing.assert_allclose(limited(raw), expected, atol=1e-5)
     assert (jax.vmap(jax.grad(limited))(raw) >= 0.05).all()
+
+
+def test_the_gain_is_the_masked_mean_of_its_neighbours():
+    """Against loops; a pattern of two pixels is gone inside of what is clipped."""
+    rng, kernel = np.random.default_rng(0), np.outer([1, 2, 1], [1, 2, 1]) / 16
+    distance = rng.uniform(0, 6, (1, 7, 9, 2))
+    raw, mask = rng.normal(0, 3, (1, 7, 9, 2)), rng.choice([0, 0.4, 1], (1, 7, 9, 2))
+    gain = np.minimum(np.logaddexp(0, raw), MAX_GAIN)
+    expected = gain.copy()
+    for place in np.argwhere(mask > 0):
+        _, y, x, c = place
+        total = weight = 0.0
+        for dy in range(-1, 2):
+            for dx in range(-1, 2):
+                if 0 <= y + dy < 7 and 0 <= x + dx < 9:
+                    share = kernel[dy + 1, dx + 1] * mask[0, y + dy, x + dx, c]
+                    weight += share
+                    total += share * gain[0, y + dy, x + dx, c]
+        inside = min(max((distance[tuple(place)] - 1) / 3, 0), 1)
+        expected[tuple(place)] += inside * (total / weight - expected[tuple(place)])
+    found = gain_of(*(jnp.asarray(x) for x in (raw, mask, distance)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    stripes = jnp.broadcast_to(jnp.arange(10) % 2 * 2.0, (1, 6, 10))[..., None]
+    smooth = np.asarray(gain_of(stripes, jnp.ones_like(stripes), 4.0))[0, 1:-1, 1:-1]
+    assert np.ptp(smooth) < 1e-6 < 1 < np.ptp(np.asarray(limited(stripes)))
+
+
+def test_the_slope_of_the_gain_is_finite_and_reaches_what_counts():
+    mask = jnp.zeros((1, 5, 5, 1)).at[0, 1:3, 1:4].set(0.5)
+    slope = jax.grad(lambda raw: (mask * gain_of(raw, mask, 2.0)).sum())(jnp.zeros_like(mask))
+    assert np.isfinite(slope).all()
+    np.testing.assert_array_equal(np.asarray(slope) != 0, np.asarray(mask) > 0)
 
 
 def test_patches_and_back():
