@@ -169,13 +169,13 @@ def check_stack(
         if np.ptp(values) == 0:
             raise InputError(f"all exposure times are equal ({values}): nothing to compare")
     _check_range(stack)
-    stack = _array(stack)
-    if integers and stack.dtype in (jnp.uint8, jnp.uint16):
-        return jax.device_put(stack), _array(log_times, jnp.float32)
-    stack = as_unit_float(stack)
-    # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
-    stack = _array(stack, jnp.promote_types(stack.dtype, jnp.float32))
-    return jax.device_put(stack), _array(log_times, stack.dtype)
+    pixels = _array(stack)
+    if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):
+        pixels = as_unit_float(pixels)
+        # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
+        pixels = _array(pixels, jnp.promote_types(pixels.dtype, jnp.float32))
+    dtype = pixels.dtype if jnp.issubdtype(pixels.dtype, jnp.floating) else jnp.float32
+    return jax.device_put((pixels, _array(log_times, dtype)))
 
 
 def _array(x: ArrayLike, dtype: Any = None) -> Any:
