@@ -169,18 +169,14 @@ def check_stack(
         if np.ptp(values) == 0:
             raise InputError(f"all exposure times are equal ({values}): nothing to compare")
     _check_range(stack)
-    pixels = _array(stack)
+    # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
+    pixels: Any = stack if isinstance(stack, Array) else np.asarray(stack)
+    times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
+    # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
+    dtype = jnp.promote_types(pixels.dtype, jnp.float32)
     if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):
-        pixels = as_unit_float(pixels)
-        # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
-        pixels = _array(pixels, jnp.promote_types(pixels.dtype, jnp.float32))
-    dtype = pixels.dtype if jnp.issubdtype(pixels.dtype, jnp.floating) else jnp.float32
-    return jax.device_put((pixels, _array(log_times, dtype)))
-
-
-def _array(x: ArrayLike, dtype: Any = None) -> Any:
-    """An array of that type; of NumPy what is none of JAX, which would compile a program for it."""
-    return x.astype(dtype or x.dtype) if isinstance(x, Array) else np.asarray(x, dtype)
+        pixels = as_unit_float(pixels).astype(dtype, copy=False)
+    return jax.device_put((pixels, times.astype(dtype, copy=False)))
 
 
 def _check_range(stack: ArrayLike) -> None:

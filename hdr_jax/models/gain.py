@@ -179,11 +179,10 @@ def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) ->
         >>> float(jnp.ptp(inside)) < 1e-6
         True
     """
-    gain = limited(raw)
-    weight = _blurred(mask)
+    gain, known = limited(raw), mask > 0
     # Double where: far from highlights there is nothing to divide by.
-    known = mask > 0
-    smooth = jnp.where(known, _blurred(mask * gain) / jnp.where(known, weight, 1), gain)
+    weight = jnp.where(known, _blurred(mask), 1)
+    smooth = jnp.where(known, _blurred(mask * gain) / weight, gain)
     return gain + jnp.clip((rim_distance - 1) / (RIM - 1), 0, 1) * (smooth - gain)
 
 
