@@ -93,7 +93,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         count = min(config.eval_scenes, len(held_out))
         batch_size = min(config.batch_size, count)
         chosen = [held_out[i] for i in range(count)]
-        params = training.averaged(jax_utils.unreplicate(state)).params
+        params = jax_utils.unreplicate(training.averaged(state).params)
         refine = done > config.refine_from or bool(config.init_from)
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
         generate = functools.partial(evaluate, params, refine=refine)
@@ -109,6 +109,11 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             f"{mean['psnr_mu']:.2f} dB (input as plain sRGB {mean['srgb_psnr_mu']:.2f} dB)"
         )
         return mean
+
+    def save(done: int) -> None:
+        """A checkpoint. The copy on the host lives no longer than this call."""
+        host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
+        checkpoints.save(done, setup.model, host.params, host.opt_state, config.to_dict())
 
     # ---- training
     batches_from = functools.partial(training_batches, setup, config, source, edges)
@@ -129,9 +134,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             stopping = stop.after(done)
             if done % config.checkpoint_every == 0 or last or stopping:
                 log.flush()  # a loss that is not finite stops the run before it is saved
-                host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
-                fields = config.to_dict()
-                checkpoints.save(done, setup.model, host.params, host.opt_state, fields)
+                save(done)
             if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
                 break

@@ -111,12 +111,18 @@ def test_pointwise_convolution_commutes_with_doubling(double):
 
 @pytest.mark.parametrize(
     ("shape", "features", "size"),
-    [((2, 7, 5, 3), 4, 3), ((1, 6, 9, 20), 20, 3), ((2, 5, 8, 6), 3, 1), ((1, 1, 1, 2), 2, 3)],
+    [
+        ((2, 7, 5, 3), 4, (3, 3)),
+        ((1, 6, 9, 20), 20, (3, 3)),
+        ((2, 5, 8, 6), 3, (1, 1)),
+        ((1, 1, 1, 2), 2, (3, 3)),
+        ((2, 4, 7, 3), 2, (5, 3)),
+    ],
 )
 def test_matmul_gradient_is_xlas(shape, features, size):
-    x, kernel = random(*shape), random(size, size, shape[-1], features, seed=1)
+    x, kernel = random(*shape), random(*size, shape[-1], features, seed=1)
     weight = random(*shape[:-1], features, seed=2)
-    pad = ((size // 2, size // 2),) * 2
+    pad = tuple((side // 2, side // 2) for side in size)
 
     def value_and_gradients(convolve):
         def loss(x, kernel):
