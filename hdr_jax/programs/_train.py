@@ -13,7 +13,12 @@ import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.convert import load_vgg19
 from hdr_jax.models import HighlightModel
-from hdr_jax.programs._starting import check_devices, first_state, give_back_memory
+from hdr_jax.programs._starting import (
+    check_devices,
+    compiled,
+    first_state,
+    give_back_memory,
+)
 from hdr_jax.runs import description, figures, hosts, scores
 from hdr_jax.runs.checkpoints import Checkpoints
 from hdr_jax.runs.inspection import batch_kept
@@ -71,7 +76,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     give_back_memory()  # of the copy on the host
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
-    # ---- the compiled steps, one for each phase
+    # ---- the steps, one for each phase, compiled when the phase begins
+    programs: dict[int, Any] = {}
     step_of_phase = {
         phase: jax.pmap(
             functools.partial(training.train_step, setup, phase),
@@ -129,7 +135,12 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             done, last = step + 1, step + 1 == config.steps
             phase = 1 if step < config.refine_from else 2
             references = training.draw_references(setup, step)
-            state, terms = step_of_phase[phase](state, batch, references, vgg_params)
+            arguments = state, batch, references, vgg_params
+            if phase not in programs:
+                programs[phase], seconds = compiled(step_of_phase[phase], *arguments)
+                log.say(f"the step of phase {phase}: {seconds}")
+                log.restart_clock()
+            state, terms = programs[phase](*arguments)
             log.put(done, terms, write=done % config.log_every == 0 or last)
             stopping = stop.after(done)
             if done % config.checkpoint_every == 0 or last or stopping:

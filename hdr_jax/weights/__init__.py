@@ -21,7 +21,7 @@ with extra("photographs"):
     from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
-DEFAULT = "highlights-5"
+DEFAULT = "highlights-6"
 
 
 def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
@@ -88,7 +88,7 @@ def save(
       made: how they were made, in words.
       folder: where to.
 
-    Example: `save("highlights-5", *load_model("runs/shipped")[:2], "configs/shipped.py")`
+    Example: `save("highlights-6", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
     leaves = flatten_dict(params).items()
     flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}
