@@ -81,7 +81,7 @@ def test_the_shipped_models_configuration_is_accepted():
     config = shipped.get_config()
     setup = training.Setup.from_config(config)
     assert setup.model == weights.load()[0]
-    assert (config.refine_from, config.steps - config.refine_from) == (4314, 1474)
+    assert (config.refine_from, config.steps - config.refine_from) == (8021, 473)
     assert config.batch_size == 8
     assert set(config.loss) == set(highlights.get_config().loss)
 
