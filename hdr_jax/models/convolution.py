@@ -135,12 +135,8 @@ def _kernel_gradient(inputs, kernel, gradient):
     inputs moved across by x: kh + kw maps are written, side by side along the channels, not kh kw.
     """
     kh, kw, i, o = kernel.shape
-    # Without the barriers XLA computes what made the maps (a swish, say) anew for every move.
-    inputs, gradient = lax.optimization_barrier((inputs, gradient))
-    across = [_moved(inputs, 2, kw // 2 - x) for x in range(kw)]
-    down = [_moved(gradient, 1, y - kh // 2) for y in range(kh)]
-    across, down = (jnp.concatenate(maps, -1) for maps in (across, down))
-    across, down = lax.optimization_barrier((across, down))
+    across = jnp.concatenate([_moved(inputs, 2, kw // 2 - x) for x in range(kw)], -1)
+    down = jnp.concatenate([_moved(gradient, 1, y - kh // 2) for y in range(kh)], -1)
     left, right = across.reshape(-1, kw * i), down.reshape(-1, kh * o)
     taps = jnp.matmul(left.T, right, preferred_element_type=jnp.float32)
     return taps.reshape(kw, i, kh, o).transpose(2, 0, 1, 3).astype(kernel.dtype)

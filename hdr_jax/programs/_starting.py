@@ -1,4 +1,4 @@
-"""Where a run starts: its devices, and the state that it goes on from."""
+"""Where a run starts: its devices, the state that it goes on from, its compiled programs."""
 
 import ctypes
 import functools

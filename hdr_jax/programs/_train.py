@@ -76,19 +76,23 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     give_back_memory()  # of the copy on the host
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
 
-    # ---- the steps, one for each phase, compiled when the phase begins
-    programs: dict[int, Any] = {}
-    step_of_phase = {
-        phase: jax.pmap(
+    # ---- what is compiled: the steps, one for each phase, when it begins; and the validation
+    step_of_phase: dict[int, Any] = {}
+    evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
+    score = jax.jit(scores.scores)
+
+    def compiled_step(phase: int, *arguments: Any) -> Any:
+        """The step of a phase, for arguments like these."""
+        step = jax.pmap(
             functools.partial(training.train_step, setup, phase),
             axis_name=training.DEVICES,
             in_axes=(0, 0, None, None if vgg_params is None else 0),
             donate_argnums=0,
         )
-        for phase in (1, 2)
-    }
-    evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
-    score = jax.jit(scores.scores)
+        program, seconds = compiled(step, *arguments)
+        log.say(f"the step of phase {phase}: {seconds}")
+        log.restart_clock()
+        return program
 
     def due(done: int) -> bool:
         """Whether a validation belongs to a step."""
@@ -136,11 +140,9 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             phase = 1 if step < config.refine_from else 2
             references = training.draw_references(setup, step)
             arguments = state, batch, references, vgg_params
-            if phase not in programs:
-                programs[phase], seconds = compiled(step_of_phase[phase], *arguments)
-                log.say(f"the step of phase {phase}: {seconds}")
-                log.restart_clock()
-            state, terms = programs[phase](*arguments)
+            if phase not in step_of_phase:
+                step_of_phase[phase] = compiled_step(phase, *arguments)
+            state, terms = step_of_phase[phase](*arguments)
             log.put(done, terms, write=done % config.log_every == 0 or last)
             stopping = stop.after(done)
             if done % config.checkpoint_every == 0 or last or stopping:
