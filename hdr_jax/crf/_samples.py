@@ -90,14 +90,28 @@ def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
     def by_quantiles():
         num_samples = levels.shape[1]
         taken = samplings.quantiles(stack, num_samples, num_levels=num_levels, **_given(valid))
-        return taken / (num_levels - 1), jnp.ones_like(levels)
+        return taken / (num_levels - 1)
 
-    levels, confidence = jax.lax.cond(
-        followed, lambda: (levels, (usable & agrees).astype(levels.dtype)), by_quantiles
-    )
+    # Under vmap a condition of its own for each stack would count the levels of all of them.
+    others = jax.lax.cond(_any_in_batch(~followed), by_quantiles, lambda: jnp.zeros_like(levels))
+    confidence = jnp.where(followed, usable & agrees, True).astype(levels.dtype)
+    levels = jnp.where(followed, levels, others)
     exposures_first = jax.lax.stop_gradient(jnp.moveaxis(levels, 2, 0))
     once = jnp.moveaxis(extremes_counted_once(exposures_first, log_times), 0, 2)
     return levels * (num_levels - 1), confidence * once
+
+
+@jax.custom_batching.custom_vmap
+def _any_in_batch(condition: Array) -> Array:
+    """A bool, the same for a whole batch under `vmap`: whether it holds for any member."""
+    return condition
+
+
+@_any_in_batch.def_vmap
+def _any_of_members(size, batched, conditions):
+    """Once more, for a batch around this one."""
+    del size, batched
+    return _any_in_batch(jnp.any(conditions)), False
 
 
 def _given(valid: Array | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from hdr_jax import crf
+from hdr_jax.crf._samples import _any_in_batch
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -220,12 +221,41 @@ def test_gradient_of_the_robust_recovery():
 
 @pytest.mark.slow
 def test_vmap_over_scenes():
-    stacks = jnp.asarray(
-        [DAMAGE["light square that moves"](photographed(srgb(), s)) for s in (0, 1)]
-    )
-    together = jax.vmap(lambda stack: crf.recover(stack, LOG_TIMES))(stacks)
-    for stack, g in zip(stacks, together, strict=True):
-        np.testing.assert_allclose(g, crf.recover(stack, LOG_TIMES), atol=1e-3)
+    """Of them one can be followed and one must be sampled by quantiles."""
+    followed = DAMAGE["light square that moves"](photographed(srgb(), 0))
+    apart = np.stack([np.roll(x, 6 * j, axis=1) for j, x in enumerate(photographed(srgb(), 1))])
+    stacks = jnp.asarray([followed, apart]).astype(jnp.float32) / 255
+
+    def bend(stack):
+        g = crf.recover(stack, LOG_TIMES)
+        return jnp.sum(g**2), g
+
+    slope = jax.value_and_grad(bend, has_aux=True)
+    (_, together), gradients = jax.jit(jax.vmap(slope))(stacks)
+    alone = jax.jit(slope)
+    for stack, g, gradient in zip(stacks, together, gradients, strict=True):
+        (_, g_alone), gradient_alone = alone(stack)
+        np.testing.assert_allclose(g, g_alone, atol=1e-3)
+        largest = float(jnp.abs(gradient_alone).max())
+        np.testing.assert_allclose(gradient, gradient_alone, atol=1e-2 * largest)
+
+
+def test_a_condition_of_a_batch_stays_one():
+    """Under `vmap`, twice too: a branch that no member needs is not computed."""
+    computed = []
+
+    def either(needed):
+        def costly():
+            jax.debug.callback(lambda: computed.append(True))
+            return 1
+
+        return jax.lax.cond(_any_in_batch(needed), costly, lambda: 0)
+
+    both = jax.jit(jax.vmap(jax.vmap(either)))
+    assert not both(jnp.zeros((2, 3), bool)).any() and not computed
+    assert both(jnp.zeros((2, 3), bool).at[1, 2].set(True)).all()
+    jax.effects_barrier()
+    assert computed
 
 
 @pytest.mark.slow
