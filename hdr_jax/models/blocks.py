@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jax import lax
 
 Convolution = Callable[..., jax.Array]
 
@@ -62,6 +63,17 @@ def initial_values(key: jax.Array, shapes: dict) -> dict:
     return unflatten_dict({path: value(path, leaf) for path, leaf in flat.items()})
 
 
+def parameter(module: nn.Module, name: str, init: Callable, *arguments: Any) -> Any:
+    """A module's parameter as it is given, or made by `init(key, *arguments)` where there is none.
+
+    `module.param` traces the initialiser at every reading to compare shapes, which takes half of
+    the time in which a training step is traced. What reads checkpoints compares them once.
+    """
+    if module.has_variable("params", name):
+        return module.get_variable("params", name)
+    return module.param(name, init, *arguments)
+
+
 class Conv(nn.Module):
     """A 3 x 3 (or `size` x `size`) convolution with zero padding that keeps the size.
 
@@ -79,17 +91,13 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        conv = nn.Conv(
-            self.features,
-            (self.size, self.size),
-            padding=self.size // 2,
-            dtype=self.dtype,
-            kernel_init=kernel_init,
-            bias_init=bias_init(self.size**2 * x.shape[-1]),
-            conv_general_dilated=self.convolution,
-        )
-        nn.share_scope(self, conv)  # parameters are <name>/kernel and <name>/bias
-        return conv(x)
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        kernel = parameter(self, "kernel", kernel_init, shape)
+        bias = parameter(self, "bias", bias_init(math.prod(shape[:-1])), shape[-1:])
+        x, kernel, bias = (value.astype(self.dtype) for value in (x, kernel, bias))
+        convolve = self.convolution or lax.conv_general_dilated
+        y = convolve(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return y + bias.reshape(1, 1, 1, -1)
 
 
 class InstanceNorm(nn.Module):
@@ -111,8 +119,8 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array, entry: jax.Array | int = 0) -> jax.Array:
         channels = x.shape[-1]
         shape = (channels,) if self.entries is None else (self.entries, channels)
-        scale = self.param("scale", nn.initializers.ones, shape)
-        bias = self.param("bias", nn.initializers.zeros, shape)
+        scale = parameter(self, "scale", nn.initializers.ones, shape)
+        bias = parameter(self, "bias", nn.initializers.zeros, shape)
         if self.entries is not None:
             scale, bias = scale[entry], bias[entry]
         exact = x.astype(jnp.float32)
