@@ -156,13 +156,27 @@ def _deviation(log_radiance: Array, unit: Array, usable: Array) -> Array:
     """Standard deviation of ln E by the median difference of neighbouring exposures [p, n]."""
     difference = jnp.minimum(unit[:, 1:], unit[:, :-1]) * jnp.diff(log_radiance, axis=1)
     both = usable[:, 1:] & usable[:, :-1]
-    median = jnp.nanmedian(jnp.where(both, jnp.abs(difference), jnp.nan))
-    return jnp.maximum(1.4826 / jnp.sqrt(2) * jnp.nan_to_num(median), LEAST_DEVIATION)
+    return jnp.maximum(1.4826 / jnp.sqrt(2) * _median(jnp.abs(difference), both), LEAST_DEVIATION)
+
+
+def _median(values: Array, chosen: Array) -> Array:
+    """Median of the chosen ones of values >= 0, 0 where there is none.
+
+    Such floats are in the order of their bits, and XLA's CPU backend sorts integers four times as
+    fast.
+    """
+    integer = jnp.dtype(f"int{8 * values.dtype.itemsize}")
+    bits = jax.lax.bitcast_convert_type(jnp.where(chosen, values, jnp.inf), integer)
+    ordered = jax.lax.bitcast_convert_type(jnp.sort(bits.ravel()), values.dtype)
+    count = jnp.sum(chosen)
+    middle = (ordered[jnp.maximum(count - 1, 0) // 2] + ordered[count // 2]) / 2
+    return jnp.where(count > 0, middle, 0)
 
 
 def _weighted_median(values: Array, weights: Array) -> Array:
     """Median [p, 1] of each row of values [p, n]."""
-    order = jnp.argsort(values, axis=1)
-    shares = jnp.cumsum(jnp.take_along_axis(weights, order, axis=1), axis=1)
-    middle = jnp.argmax(shares >= shares[:, -1:] / 2, axis=1)[:, None]
-    return jnp.take_along_axis(values, jnp.take_along_axis(order, middle, axis=1), axis=1)
+    # Few exposures are compared each with each faster than they are sorted.
+    up_to = values[:, None, :] <= values[:, :, None]
+    shares = jnp.sum(jnp.where(up_to, weights[:, None, :], 0), axis=2)
+    half = jnp.sum(weights, axis=1, keepdims=True) / 2
+    return jnp.min(jnp.where(shares >= half, values, jnp.inf), axis=1, keepdims=True)

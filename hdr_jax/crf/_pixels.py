@@ -65,27 +65,29 @@ def draw(
 
     Differentiable in `parts`; which places are drawn is piecewise constant.
     """
-    mean = _by_place(functools.reduce(jnp.add, parts) / len(parts))  # [c, n, places]
-    lowest, highest = (functools.reduce(f, parts) for f in (jnp.minimum, jnp.maximum))
-    spread = _by_place(highest - lowest)
-    texture = jnp.max(spread, axis=1)
-    cut = (_by_place(highest) >= WHITE) & (spread > WHITE_RANGE)
-    usable = jnp.ones(mean.shape[-1], bool)
+    mean = _by_place(functools.reduce(jnp.add, parts) / len(parts))
+    lowest, highest = (_by_place(functools.reduce(f, parts)) for f in (jnp.minimum, jnp.maximum))
+    spread = highest - lowest
+    usable = jnp.ones(mean.shape[1], bool)
     if valid is not None:
         whole = functools.reduce(jnp.logical_and, windows(valid[..., None]))
-        usable = jnp.all(_by_place(whole), axis=(0, 1))
+        usable = jnp.all(_by_place(whole), axis=(0, 2))
     # Summed by exposure, so that the order of the exposures does not decide between equals.
-    level = mean[:, jnp.argsort(log_times)].mean(1)
+    level, texture = mean[jnp.argsort(log_times)].mean(0), jnp.max(spread, axis=0)
     choose = functools.partial(_smoothest, usable=usable, num_samples=num_samples)
-    places, drawn = jax.vmap(choose)(*jax.lax.stop_gradient((level, texture)))
-    at = functools.partial(jnp.take_along_axis, indices=places[:, None], axis=2)
-    levels, cut = at(mean).swapaxes(1, 2), at(cut).swapaxes(1, 2)
+    places, drawn = jax.vmap(choose, in_axes=1)(*jax.lax.stop_gradient((level, texture)))
+
+    def at_places(values):  # [n, places, c] -> [c, p, n]
+        return jnp.take_along_axis(values, places.T[None], axis=1).transpose(2, 1, 0)
+
+    cut = (at_places(highest) >= WHITE) & (at_places(spread) > WHITE_RANGE)
+    levels = at_places(mean)
     return levels, jnp.broadcast_to(drawn[..., None], levels.shape), cut
 
 
 def _by_place(pictures: Array) -> Array:
-    """[n, h, w, c] -> [c, n, places]."""
-    return pictures.reshape(pictures.shape[0], -1, pictures.shape[-1]).transpose(2, 0, 1)
+    """[n, h, w, c] -> [n, places, c]."""
+    return pictures.reshape(pictures.shape[0], -1, pictures.shape[-1])
 
 
 def _smoothest(level, texture, *, usable, num_samples) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from hdr_jax import crf
+from hdr_jax.crf._agreement import _median, _weighted_median
 from hdr_jax.crf._samples import _any_in_batch
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
 
@@ -256,6 +257,22 @@ def test_a_condition_of_a_batch_stays_one():
     assert both(jnp.zeros((2, 3), bool).at[1, 2].set(True)).all()
     jax.effects_barrier()
     assert computed
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 300])
+def test_medians_against_numpy(count):
+    rng = np.random.default_rng(count)
+    values = rng.integers(0, 9, (100, 3)).astype(np.float32)
+    chosen = np.arange(values.size).reshape(values.shape) < count
+    expected = np.median(values[chosen]) if count else 0
+    assert _median(jnp.asarray(values), jnp.asarray(chosen)) == expected
+    # Of whole weights the weighted median is the lower median of repeated values.
+    weights = rng.integers(0, 4, values.shape)
+    weights[:, 0] += 1
+    rows = [np.sort(np.repeat(*row)) for row in zip(values, weights, strict=True)]
+    lower = [row[(len(row) - 1) // 2] for row in rows]
+    found = _weighted_median(jnp.asarray(values), jnp.asarray(weights, jnp.float32))
+    np.testing.assert_array_equal(found[:, 0], lower)
 
 
 @pytest.mark.slow
