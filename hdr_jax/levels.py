@@ -174,23 +174,30 @@ def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
 # Let z be a level, k and f its left segment, v = (1 - f) table[k] + f table[k + 1]. Then
 #   dv/dz = table[k + 1] - table[k],   dv/dtable[k] = 1 - f,   dv/dtable[k + 1] = f,
 # except that Eq. (3) of Kim et al. puts dv/dz = table[0] at z = 0. Outside the table v is constant.
+# Segments are found anew on the way back: a stack's would take several times its memory.
 def _evaluate_fwd(levels, table, rounding):
-    num_levels = table.shape[-1]
-    inside = (levels >= 0) & (levels <= num_levels - 1)
-    z = jnp.clip(levels, 0, num_levels - 1)
-    z = jnp.round(z) if rounding else z
-    k, fraction = left_segment(z, num_levels)
-    low, high = entries(table, k), entries(table, k + 1)
-    return (1 - fraction) * low + fraction * high, (k, fraction, low, high, inside, table)
+    k, fraction = _segment(levels, table, rounding)
+    value = (1 - fraction) * entries(table, k) + fraction * entries(table, k + 1)
+    return value, (levels, table)
 
 
 def _evaluate_bwd(rounding, residuals, cotangent):
-    k, fraction, low, high, inside, table = residuals
-    slope = jnp.where((k == 0) & (fraction == 0), low, high - low)
+    levels, table = residuals
+    k, fraction = _segment(levels, table, rounding)
+    slopes = jnp.concatenate([table[..., :1], jnp.diff(table)], axis=-1)  # of what ends there
+    slope = entries(slopes, jnp.where((k == 0) & (fraction == 0), 0, k + 1))
+    inside = (levels >= 0) & (levels <= table.shape[-1] - 1)
     place, table_bar = _place(table, k), jnp.zeros_like(table).reshape(-1)
     table_bar = table_bar.at[place].add((1 - fraction) * cotangent)
     table_bar = table_bar.at[place + 1].add(fraction * cotangent)
     return jnp.where(inside, slope, 0) * cotangent, table_bar.reshape(table.shape)
+
+
+def _segment(levels, table, rounding):
+    """`left_segment` of levels brought into the table."""
+    num_levels = table.shape[-1]
+    z = jnp.clip(levels, 0, num_levels - 1)
+    return left_segment(jnp.round(z) if rounding else z, num_levels)
 
 
 evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)

@@ -15,16 +15,12 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from hdr_jax import crf, exported
+from hdr_jax import crf, exported, log_mean
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float, clamp, default_num_levels, entries
+from hdr_jax.levels import default_num_levels
 from hdr_jax.rows import by_rows
-from hdr_jax.weighting import NEARLY_WHITE, Weighting, each_extreme_once, noise
-from hdr_jax.weighting import get as weight_function
+from hdr_jax.weighting import NEARLY_WHITE, Weighting
 
-# Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
-# passes from its merged value to its fallback.
-NEGLIGIBLE_WEIGHT = 1e-6
 # From here on noise, not light, tells the levels of white apart.
 WHITE = 0.98
 
@@ -184,63 +180,23 @@ def synthesize(
 
 @exported.jit
 def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradient, extremes_once):
-    """`merge` of a checked stack with g [c, num_levels].
-
-    Exposure by exposure, so that XLA makes one pass over the pixels of it; with arrays
-    [n, h, w, c] of levels, weights and the like memory would take ten times as long.
-    """
-    n, num_levels = len(stack), g.shape[-1]
-    exposures = [picture[0] for picture in jax.lax.split(stack, [1] * n)]
-    pictures = [clamp(as_unit_float(picture), 0, 1) for picture in exposures]
-    levels = [picture * (num_levels - 1) for picture in pictures]
-    weigh = _weighing(g, weighting)
-    weights = [weigh(z) for z in levels]
-    if not weight_gradient:
-        weights = jax.lax.stop_gradient(weights)
-    if stack.dtype == jnp.uint8 and num_levels == 256:
-        read = [entries(g, picture) for picture in exposures]
+    """`merge` of a checked stack with g [c, num_levels]."""
+    given = stack, log_times, g, confidence
+    if weight_gradient or extremes_once:
+        mean = log_mean.log_mean(*given, weighting, rounding, weight_gradient, extremes_once)
     else:
-        read = [crf.lookup(z, g, rounding=rounding) for z in levels]
-    log_radiance = [x - log_times[j] for j, x in enumerate(read)]
-    believed = None
-    if confidence is not None:
-        believed = _believed(confidence)
-        factors = jnp.where(believed, confidence, 0)[..., None]
-        weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
+        mean = log_mean.with_constant_weights(*given, weighting, rounding)
+    log_radiance = mean.value
     if extremes_once:
-        trusted = [True] * n if believed is None else list(believed[..., None])
-        counts = each_extreme_once(pictures, log_times, trusted)
-        weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
-    total = sum(weights)
-    # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
-    lost = total < NEGLIGIBLE_WEIGHT
-    weighted = sum(w * x for w, x in zip(weights, log_radiance, strict=True))
-    mean = weighted / jnp.where(lost, 1, total)
-    shortest, middle, longest = _ends(log_times, believed)
-    white = lost & (_at(pictures, middle) > 0.5)
-    filled = jnp.where(lost, _at(log_radiance, longest), mean)
-    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
-    merged = jnp.where(white | usable, _at(log_radiance, shortest), filled)
-    if extremes_once:
-        brightest = _at(pictures, shortest)
         # Under a condition XLA merges first, once; else it would for every channel of the median.
-        merged = jax.lax.cond(
-            jnp.any(brightest > NEARLY_WHITE),
+        log_radiance = jax.lax.cond(
+            jnp.any(mean.brightest > NEARLY_WHITE),
             _neutral_where_clipped,
             lambda merged, _: merged,
-            merged,
-            brightest,
+            log_radiance,
+            mean.brightest,
         )
-    return jnp.exp(merged - jnp.max(g))
-
-
-def _weighing(g, weighting):
-    """w, a function of levels [h, w, c] from a camera of response g [c, num_levels]."""
-    if weighting == "noise":
-        table = noise(g)
-        return lambda levels: crf.lookup(levels, table)
-    weight = weight_function(weighting)
-    return lambda levels: weight(levels, g.shape[-1])
+    return jnp.exp(log_radiance - jnp.max(g))
 
 
 def _curve_per_channel(g: ArrayLike, shape: tuple[int, ...]) -> Array:
@@ -252,36 +208,6 @@ def _curve_per_channel(g: ArrayLike, shape: tuple[int, ...]) -> Array:
             "[1, num_levels] or [num_levels]"
         )
     return jnp.broadcast_to(g.reshape(-1, g.shape[-1]), (shape[-1], g.shape[-1]))
-
-
-def _believed(confidence):
-    """Which exposures count: those believed by one half at least, or all where there is none."""
-    half = confidence >= 0.5
-    return half | ~jnp.any(half, axis=0, keepdims=True)
-
-
-def _ends(log_times, believed):
-    """The shortest, the middle and the longest exposure, indices; of those that are believed.
-
-    With a bool [n, h, w] they are [h, w]; the longest stands for a middle that is not believed.
-    """
-    order = jnp.argsort(log_times)
-    shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
-    if believed is None:
-        return shortest, middle, longest
-    times = log_times[:, None, None]
-    first = jnp.argmin(jnp.where(believed, times, jnp.inf), axis=0)
-    last = jnp.argmax(jnp.where(believed, times, -jnp.inf), axis=0)
-    return first, jnp.where(believed[middle], middle, last), last
-
-
-def _at(values, exposure):
-    """Of n arrays [h, w, c] that of one exposure, or of another one [h, w] for each pixel."""
-    index = exposure if exposure.ndim == 0 else exposure[..., None]
-    chosen = values[0]
-    for j, value in enumerate(values[1:], start=1):
-        chosen = jnp.where(index == j, value, chosen)
-    return chosen
 
 
 def _neutral_where_clipped(merged, shortest):

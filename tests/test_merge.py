@@ -8,6 +8,7 @@ import reference
 
 from hdr_jax import crf
 from hdr_jax.exposure import expose, gamma, sigmoid
+from hdr_jax.log_mean import log_mean, with_constant_weights
 from hdr_jax.merge import merge, synthesize
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
@@ -146,6 +147,48 @@ def test_integers_are_read_by_their_type():
         assert g.shape[-1] == (256 if dtype == np.uint8 else 4096)
         unit = np.median(np.asarray(read) / radiance) if dtype == np.uint16 else 1
         np.testing.assert_allclose(np.asarray(read) / unit, radiance, rtol=5e-3)
+
+
+@pytest.mark.parametrize("confident", [False, True])
+@pytest.mark.parametrize(
+    "weighting, rounding", [("hat", False), ("hat", True), ("noise", False), ("uniform", False)]
+)
+def test_the_written_gradient_is_the_derived_one(confident, weighting, rounding):
+    """Of the stack, the times and g; with pixels black, white and clipped, in any order."""
+    rng = np.random.default_rng(3)
+    order = np.array([2, 0, 3, 1])
+    log_times = jnp.asarray(LOG_TIMES[:4][order], jnp.float32)
+    stack = np.array(expose(random_scene(1), log_times, gamma()))
+    stack[:, 0], stack[:, 1], stack[:, 2, ::2] = 0, 1, 1
+    stack[order[0], 3] = rng.uniform(-0.1, 1.1, stack[0, 3].shape)
+    trust = jnp.asarray(rng.random(stack.shape[:3]).round(1), jnp.float32) if confident else None
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    cotangent = jnp.asarray(rng.normal(size=stack.shape[1:]), jnp.float32)
+
+    def written(*given):
+        return jnp.sum(cotangent * with_constant_weights(*given, trust, weighting, rounding).value)
+
+    def derived(*given):
+        mean = log_mean(*given, trust, weighting, rounding, False, False)
+        return jnp.sum(cotangent * mean.value)
+
+    given = jnp.asarray(stack), log_times, g
+    results = [jax.jit(jax.grad(f, argnums=(0, 1, 2)))(*given) for f in (written, derived)]
+    for one, other in zip(*results, strict=True):
+        assert np.any(other)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+
+
+def test_an_integer_stack_has_the_gradient_of_its_floats():
+    log_times = jnp.asarray(LOG_TIMES[:3], jnp.float32)
+    floats = np.asarray(expose(random_scene(2), log_times, gamma()))
+    stack = np.rint(255 * floats).astype(np.uint8)
+    g = jnp.asarray(gamma_table(), jnp.float32)
+    slope = jax.grad(lambda g, stack: jnp.log(merge(stack, log_times, g)).sum())
+    expected = slope(g, jnp.asarray(stack / 255, jnp.float32))
+    np.testing.assert_allclose(
+        slope(g, jnp.asarray(stack)), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max()
+    )
 
 
 def test_the_gradient_is_eq_3_with_the_factor_of_the_level_unit():

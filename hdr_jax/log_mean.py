@@ -1,0 +1,190 @@
+"""Eq. (2) pixel by pixel: the weighted mean of ln E over the exposures, and its gradient.
+
+Notation as in `hdr_jax.merge`.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hdr_jax import crf
+from hdr_jax.levels import as_unit_float, clamp, entries
+from hdr_jax.weighting import each_extreme_once, noise
+from hdr_jax.weighting import get as weight_function
+
+# Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
+# passes from its merged value to its fallback.
+NEGLIGIBLE_WEIGHT = 1e-6
+
+
+class LogMean(NamedTuple):
+    """The weighted mean of ln E and what it came from, all [h, w, c].
+
+    Attributes:
+      value: ln E, up to its scale.
+      total: sum of the weights.
+      alone: int16, the exposure that a pixel is read from by itself; -1 where the mean counts.
+      brightest: the shortest exposure in [0, 1].
+    """
+
+    value: Array
+    total: Array
+    alone: Array
+    brightest: Array
+
+
+def log_mean(
+    stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once
+) -> LogMean:
+    """The mean of ln E, with its exceptions, as `hdr_jax.merge.merge` says.
+
+    Exposure by exposure, so that XLA makes one pass over the pixels of it; with arrays
+    [n, h, w, c] of levels, weights and the like memory would take ten times as long.
+
+    Args:
+      stack: [n, h, w, c] float, uint8 or uint16, checked.
+      log_times: [n].
+      g: log inverse response [c, num_levels].
+      confidence: [n, h, w] in [0, 1], or None.
+      weighting: name or function of `hdr_jax.weighting`.
+      rounding: read g at integer levels.
+      weight_gradient: let gradients flow through the weights too.
+      extremes_once: of exposures that are all nearly white, or black, only one counts.
+
+    Returns:
+      The mean, finite.
+
+    Differentiable in `stack`, `log_times` and `g`.
+    Source: Debevec and Malik 1997, Eq. 6.
+    """
+    n, num_levels = len(stack), g.shape[-1]
+    exposures = [picture[0] for picture in jax.lax.split(stack, [1] * n)]
+    pictures = [clamp(as_unit_float(picture), 0, 1) for picture in exposures]
+    levels = [picture * (num_levels - 1) for picture in pictures]
+    weigh = _weighing(g, weighting)
+    weights = [weigh(z) for z in levels]
+    if not weight_gradient:
+        weights = jax.lax.stop_gradient(weights)
+    if stack.dtype == jnp.uint8 and num_levels == 256:
+        read = [entries(g, picture) for picture in exposures]
+    else:
+        read = [crf.lookup(z, g, rounding=rounding) for z in levels]
+    log_radiance = [x - log_times[j] for j, x in enumerate(read)]
+    believed = None
+    if confidence is not None:
+        believed = _believed(confidence)
+        factors = jnp.where(believed, confidence, 0)[..., None]
+        weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
+    if extremes_once:
+        trusted = [True] * n if believed is None else list(believed[..., None])
+        counts = each_extreme_once(pictures, log_times, trusted)
+        weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
+    total = sum(weights)
+    # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
+    lost = total < NEGLIGIBLE_WEIGHT
+    weighted = sum(w * x for w, x in zip(weights, log_radiance, strict=True))
+    mean = weighted / jnp.where(lost, 1, total)
+    shortest, middle, longest = _ends(log_times, believed)
+    white = lost & (_at(pictures, middle) > 0.5)
+    filled = jnp.where(lost, _at(log_radiance, longest), mean)
+    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    from_shortest = white | usable
+    value = jnp.where(from_shortest, _at(log_radiance, shortest), filled)
+    first, last = (end if end.ndim == 0 else end[..., None] for end in (shortest, longest))
+    alone = jnp.where(from_shortest, first, jnp.where(lost, last, -1)).astype(jnp.int16)
+    return LogMean(value, total, alone, _at(pictures, shortest))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def with_constant_weights(stack, log_times, g, confidence, weighting, rounding) -> LogMean:
+    """`log_mean` whose gradient is one pass over the stack; only that of its value is known.
+
+    The value is sum_j a_j x_j of what each exposure says, x_j = g(Z_j) - ln t_j, with the shares
+    a_j = w_j / total, or 1 for the exposure that a pixel is read from by itself and 0 for others.
+    JAX's own gradient keeps 14 arrays of the stack's entries of g for seven exposures.
+
+    Args:
+      stack: [n, h, w, c] float, uint8 or uint16, checked.
+      log_times: [n].
+      g: log inverse response [c, num_levels].
+      confidence: [n, h, w] in [0, 1], or None.
+      weighting: name or function of `hdr_jax.weighting`, static.
+      rounding: read g at integer levels, static.
+
+    Returns:
+      The mean, finite.
+
+    Differentiable in `stack`, `log_times` and `g`, in reverse mode only.
+    Source: Kim, Lee, Kang 2020, Eq. 2 and 3.
+    """
+    return log_mean(stack, log_times, g, confidence, weighting, rounding, False, False)
+
+
+def _forward(stack, log_times, g, confidence, weighting, rounding):
+    mean = with_constant_weights(stack, log_times, g, confidence, weighting, rounding)
+    return mean, (stack, g, confidence, mean.total, mean.alone)
+
+
+def _backward(weighting, rounding, residuals, cotangent):
+    stack, g, confidence, total, alone = residuals
+
+    def read(stack, g):
+        levels = clamp(as_unit_float(stack), 0, 1) * (g.shape[-1] - 1)
+        return crf.lookup(levels, g, rounding=rounding), levels
+
+    _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
+    weights = _weighing(g, weighting)(levels)
+    if confidence is not None:
+        weights = weights * jnp.where(_believed(confidence), confidence, 0)[..., None]
+    # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.
+    per_weight = jax.lax.optimization_barrier(cotangent.value / jnp.where(alone < 0, total, 1))
+    exposure = jnp.arange(len(stack)).reshape(-1, 1, 1, 1)
+    alone = alone[None]
+    x_bar = per_weight[None] * jnp.where(alone < 0, weights, alone == exposure)
+    stack_bar, g_bar = pull(x_bar)
+    return stack_bar, -jnp.sum(x_bar, axis=(1, 2, 3)), g_bar, None
+
+
+with_constant_weights.defvjp(_forward, _backward)
+
+
+def _weighing(g, weighting):
+    """w, a function of levels [h, w, c] from a camera of response g [c, num_levels]."""
+    if weighting == "noise":
+        table = noise(g)
+        return lambda levels: crf.lookup(levels, table)
+    weight = weight_function(weighting)
+    return lambda levels: weight(levels, g.shape[-1])
+
+
+def _believed(confidence):
+    """Which exposures count: those believed by one half at least, or all where there is none."""
+    half = confidence >= 0.5
+    return half | ~jnp.any(half, axis=0, keepdims=True)
+
+
+def _ends(log_times, believed):
+    """The shortest, the middle and the longest exposure, indices; of those that are believed.
+
+    With a bool [n, h, w] they are [h, w]; the longest stands for a middle that is not believed.
+    """
+    order = jnp.argsort(log_times)
+    shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
+    if believed is None:
+        return shortest, middle, longest
+    times = log_times[:, None, None]
+    first = jnp.argmin(jnp.where(believed, times, jnp.inf), axis=0)
+    last = jnp.argmax(jnp.where(believed, times, -jnp.inf), axis=0)
+    return first, jnp.where(believed[middle], middle, last), last
+
+
+def _at(values, exposure):
+    """Of n arrays [h, w, c] that of one exposure, or of another one [h, w] for each pixel."""
+    index = exposure if exposure.ndim == 0 else exposure[..., None]
+    chosen = values[0]
+    for j, value in enumerate(values[1:], start=1):
+        chosen = jnp.where(index == j, value, chosen)
+    return chosen
