@@ -4,7 +4,7 @@ Notation as in `hdr_jax.merge`.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def log_mean(
         trusted = [True] * n if believed is None else list(believed[..., None])
         counts = each_extreme_once(pictures, log_times, trusted)
         weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
-    total = sum(weights)
+    total = functools.reduce(jnp.add, weights)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
     lost = total < NEGLIGIBLE_WEIGHT
     weighted = sum(w * x for w, x in zip(weights, log_radiance, strict=True))
@@ -124,7 +124,7 @@ def with_constant_weights(stack, log_times, g, confidence, weighting, rounding) 
 
 
 def _forward(stack, log_times, g, confidence, weighting, rounding):
-    mean = with_constant_weights(stack, log_times, g, confidence, weighting, rounding)
+    mean: Any = with_constant_weights(stack, log_times, g, confidence, weighting, rounding)
     return mean, (stack, g, confidence, mean.total, mean.alone)
 
 

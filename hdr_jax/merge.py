@@ -7,6 +7,7 @@ not matter.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -182,6 +183,7 @@ def synthesize(
 def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels]."""
     given = stack, log_times, g, confidence
+    mean: Any
     if weight_gradient or extremes_once:
         mean = log_mean.log_mean(*given, weighting, rounding, weight_gradient, extremes_once)
     else:
