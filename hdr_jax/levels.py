@@ -193,14 +193,14 @@ def _evaluate_bwd(rounding, residuals, cotangent):
     return jnp.where(inside, slope, 0) * cotangent, table_bar.reshape(table.shape)
 
 
+evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
+
+
 def _segment(levels, table, rounding):
     """`left_segment` of levels brought into the table."""
     num_levels = table.shape[-1]
     z = jnp.clip(levels, 0, num_levels - 1)
     return left_segment(jnp.round(z) if rounding else z, num_levels)
-
-
-evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
 
 
 def invert(values: Array, table: Array) -> Array:
