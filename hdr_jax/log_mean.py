@@ -76,7 +76,7 @@ def log_mean(
     believed = None
     if confidence is not None:
         believed = _believed(confidence)
-        factors = jnp.where(believed, confidence, 0)[..., None]
+        factors = _factors(confidence)
         weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
     if extremes_once:
         trusted = [True] * n if believed is None else list(believed[..., None])
@@ -138,7 +138,7 @@ def _backward(weighting, rounding, residuals, cotangent):
     _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
     weights = _weighing(g, weighting)(levels)
     if confidence is not None:
-        weights = weights * jnp.where(_believed(confidence), confidence, 0)[..., None]
+        weights = weights * _factors(confidence)
     # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.
     per_weight = jax.lax.optimization_barrier(cotangent.value / jnp.where(alone < 0, total, 1))
     exposure = jnp.arange(len(stack)).reshape(-1, 1, 1, 1)
@@ -164,6 +164,11 @@ def _believed(confidence):
     """Which exposures count: those believed by one half at least, or all where there is none."""
     half = confidence >= 0.5
     return half | ~jnp.any(half, axis=0, keepdims=True)
+
+
+def _factors(confidence):
+    """What the weights are multiplied by, [n, h, w, 1]."""
+    return jnp.where(_believed(confidence), confidence, 0)[..., None]
 
 
 def _ends(log_times, believed):

@@ -12,6 +12,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.errors import ScopeParamShapeError
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import lax
 
@@ -63,15 +64,19 @@ def initial_values(key: jax.Array, shapes: dict) -> dict:
     return unflatten_dict({path: value(path, leaf) for path, leaf in flat.items()})
 
 
-def parameter(module: nn.Module, name: str, init: Callable, *arguments: Any) -> Any:
-    """A module's parameter as it is given, or made by `init(key, *arguments)` where there is none.
+def parameter(module: nn.Module, name: str, init: Callable, shape: tuple[int, ...]) -> Any:
+    """A module's parameter of that shape, made by `init(key, shape)` where there is none.
 
-    `module.param` traces the initialiser at every reading to compare shapes, which takes half of
-    the time in which a training step is traced. What reads checkpoints compares them once.
+    `module.param` traces the initialiser at every reading to learn the shape, which takes a good
+    part of the time in which a training step is traced. A wrong shape is Flax's error here too.
     """
-    if module.has_variable("params", name):
-        return module.get_variable("params", name)
-    return module.param(name, init, *arguments)
+    if not module.has_variable("params", name):
+        return module.param(name, init, shape)
+    value = module.get_variable("params", name)
+    if jnp.shape(value) != shape:
+        path = "/" + "/".join(module.path)
+        raise ScopeParamShapeError(name, path, jnp.shape(value), shape)
+    return value
 
 
 class Conv(nn.Module):

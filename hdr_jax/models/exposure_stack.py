@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from hdr_jax.models import convolution, recursion
-from hdr_jax.models.blocks import initial_values, parameter
+from hdr_jax.models.blocks import initial_values
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
 from hdr_jax.models.recursion import StackOutput
 from hdr_jax.models.stack_inputs import check_inputs, check_options
@@ -118,7 +118,13 @@ class ExposureStackModel(nn.Module):
         r = self.middle if reference_index is None else reference_index
         check_inputs(self, image, edge_map, r, true_stack, true_edges)
         tone = TONES[self.tone]
-        params = {d: parameter(self, d, self._init_direction) for d in DIRECTIONS}
+        # Shapes are compared where the layers read them, see `blocks.parameter`.
+        params = {
+            d: self.get_variable("params", d)
+            if self.has_variable("params", d)
+            else self.param(d, self._init_direction)
+            for d in DIRECTIONS
+        }
         image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
         truth = None
         if true_stack is not None and true_edges is not None:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from flax.errors import ScopeParamShapeError
 from flax.traverse_util import flatten_dict
 
 from hdr_jax.models import ConvGRUCell, blocks
@@ -195,3 +196,14 @@ def test_initial_values_have_the_layers_own_distribution(kind):
             if drawn.size > 500:
                 assert float(drawn.std()) == pytest.approx(bound / np.sqrt(3), rel=0.1)
                 assert float(jnp.abs(drawn).max()) > 0.95 * bound
+
+
+def test_parameters_of_another_shape_are_refused():
+    """Else the norm would read its last entry for all that it does not have."""
+    x = random(1, 4, 4, 3)
+    params = blocks.InstanceNorm(6).init(jax.random.key(0), x)["params"]
+    with pytest.raises(ScopeParamShapeError, match="scale"):
+        blocks.InstanceNorm(8).apply({"params": params}, x, 7)
+    kernel = blocks.Conv(5).init(jax.random.key(0), x)["params"]
+    with pytest.raises(ScopeParamShapeError, match="kernel"):
+        blocks.Conv(5).apply({"params": kernel}, random(1, 4, 4, 2))
