@@ -78,8 +78,13 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
 
     # ---- what is compiled: the steps, one for each phase, when it begins; and the validation
     step_of_phase: dict[int, Any] = {}
-    evaluate = jax.jit(functools.partial(training.eval_step, setup), static_argnames="refine")
     score = jax.jit(scores.scores)
+
+    @functools.partial(jax.jit, static_argnames="refine")
+    def evaluate(replica: Any, batch: Any, refine: bool) -> dict[str, jax.Array]:
+        """`eval_step` of a replica; its axis goes here, where that costs no copy."""
+        params = jax.tree.map(lambda x: x[0], replica)
+        return training.eval_step(setup, params, batch, refine=refine)
 
     def compiled_step(phase: int, *arguments: Any) -> Any:
         """The step of a phase, for arguments like these."""
@@ -103,10 +108,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         count = min(config.eval_scenes, len(held_out))
         batch_size = min(config.batch_size, count)
         chosen = [held_out[i] for i in range(count)]
-        params = jax_utils.unreplicate(training.averaged(state).params)
+        replica = training.one_replica(training.averaged(state).params)
         refine = done > config.refine_from or bool(config.init_from)
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
-        generate = functools.partial(evaluate, params, refine=refine)
+        generate = functools.partial(evaluate, replica, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
         mean = scores.means(results)
         picture = figures.stack_grid(
@@ -121,9 +126,15 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         return mean
 
     def save(done: int) -> None:
-        """A checkpoint. The copy on the host lives no longer than this call."""
-        host = training.averaged(jax.device_get(jax_utils.unreplicate(state)))
+        """A checkpoint; alone on a CPU it is written from the state's own memory."""
+        replica = jax.device_get(training.one_replica(training.averaged(state)))  # a view of it
+        host = jax.tree.map(lambda x: x.reshape(x.shape[1:]), replica)
+        shared = jax.default_backend() == "cpu" and jax.process_count() == 1
+        if shared:  # Orbax copies NumPy's arrays, not JAX's
+            host = jax.device_put(host, may_alias=True)
         checkpoints.save(done, setup.model, host.params, host.opt_state, config.to_dict())
+        if shared:  # the next step could not donate what is being written
+            checkpoints.wait()
 
     # ---- training
     batches_from = functools.partial(training_batches, setup, config, source, edges)

@@ -6,7 +6,14 @@ with extra("train"):
     from hdr_jax.training._highlights import highlight_stack, highlight_terms
     from hdr_jax.training._objective import generated, hdr_loss, loss_terms, perceptual_loss
     from hdr_jax.training._state import TrainState, averaged, by_network, create_state, state_of
-    from hdr_jax.training._steps import DEVICES, draw_references, eval_step, replicated, train_step
+    from hdr_jax.training._steps import (
+        DEVICES,
+        draw_references,
+        eval_step,
+        one_replica,
+        replicated,
+        train_step,
+    )
     from hdr_jax.training.setup import NETWORKS, HighlightObjective, Objective, Setup
 
 __all__ = [
@@ -26,6 +33,7 @@ __all__ = [
     "highlight_stack",
     "highlight_terms",
     "loss_terms",
+    "one_replica",
     "perceptual_loss",
     "replicated",
     "state_of",

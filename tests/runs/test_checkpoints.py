@@ -41,6 +41,24 @@ def test_what_was_saved_comes_back(folder):
     assert checkpoints.load_config(folder) == {"edge_weights": "rgb"}
 
 
+def test_what_is_donated_while_it_is_written_is_written_whole(tmp_path):
+    moment = np.random.default_rng(0).normal(size=2_000_000)  # takes a while to write
+    place = jax.pmap(lambda x: x)
+    state = place(moment[None])
+    negated = jax.pmap(lambda x: -x, donate_argnums=0)
+    with checkpoints.Checkpoints(tmp_path / "checkpoints") as saved:
+        shared = jax.device_put(jax.device_get(state.addressable_data(0))[0], may_alias=True)
+        saved.save(3, MODEL, parameters(MODEL), {"moment": shared})
+        del shared
+        for _ in range(20):
+            state = negated(state)
+        saved.wait()
+        like = {"moment": np.zeros(moment.shape, np.float32)}
+        _, optimizer = saved.restore(3, MODEL, parameters(MODEL, 0.0), like)
+    np.testing.assert_array_equal(optimizer["moment"], moment.astype(np.float32))
+    np.testing.assert_array_equal(jax.device_get(state)[0], moment.astype(np.float32))
+
+
 def test_another_width_is_refused_by_name(folder):
     other = ExposureStackModel(2, 4, 1, 2, 1, 2, 1)
     with pytest.raises(InputError, match="global_width = 2 there, 4 in the configuration"):

@@ -1,6 +1,7 @@
 """The checkpoints of a run: saving, reading, reading through."""
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -38,9 +39,13 @@ class Checkpoints:
         # Made in the background, a folder that cannot be made is waited for until a time limit.
         writing = ocp.AsyncOptions(create_directories_asynchronously=False)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, async_options=writing)
+        # A large model is packed by the gigabyte, or what is packed takes as much as the model.
+        arrays = functools.partial(ocp.StandardCheckpointHandler, save_concurrent_gb=1)
+        handlers = {name: arrays() for name in ("params", "optimizer")}
+        handlers |= {name: ocp.JsonCheckpointHandler() for name in ("model", "run")}
         place = pathlib.Path(directory).resolve()
         with told(place):
-            self._manager = ocp.CheckpointManager(place, options=options)
+            self._manager = ocp.CheckpointManager(place, options=options, item_handlers=handlers)
         self._stragglers = stragglers_dropped()
 
     def __enter__(self) -> "Checkpoints":
@@ -74,6 +79,9 @@ class Checkpoints:
     ) -> None:
         """Saves a step in the background; does nothing if it is there already.
 
+        NumPy's arrays are copied first; JAX's are written from where they lie, and one that is
+        donated meanwhile is copied then.
+
         Args:
           step: number of training steps done.
           model: unbound.
@@ -95,6 +103,15 @@ class Checkpoints:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
         with told(self.folder):  # also of the step before, whose writing may have failed since
             self._manager.save(step, args=ocp.args.Composite(**items))
+
+    def wait(self) -> None:
+        """Until what is being written is whole.
+
+        Raises:
+          OSError: when it cannot be written.
+        """
+        with told(self.folder):
+            self._manager.wait_until_finished()
 
     def restore(self, step: int, model: Model, params: Any, optimizer: Any) -> tuple[Any, Any]:
         """Parameters and optimiser of a step.
