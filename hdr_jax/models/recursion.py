@@ -6,7 +6,7 @@ n - 1 - r steps go up (targets r + 1 .. n - 1), the others down (targets r - 1 .
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -170,9 +170,11 @@ def place(rows: jax.Array, reference: jax.Array, order: jax.Array) -> jax.Array:
     return jnp.moveaxis(jnp.concatenate([rows, reference[None]])[order], 0, 1)
 
 
+@lru_cache(maxsize=64)
 def function(network: Any) -> Callable:
-    """The network as a function of its parameters."""
+    """The network as a function of its parameters, traced once wherever it is called."""
 
+    @jax.jit
     def function(params, state, inputs, entries):
         return network.apply({"params": params}, state, inputs, entries)
 

@@ -81,8 +81,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     score = jax.jit(scores.scores)
 
     @functools.partial(jax.jit, static_argnames="refine")
-    def evaluate(replica: Any, batch: Any, refine: bool) -> dict[str, jax.Array]:
-        """`eval_step` of a replica; its axis goes here, where that costs no copy."""
+    def eval_step(replica: Any, batch: Any, refine: bool) -> dict[str, jax.Array]:
+        """`training.eval_step` of a replica; its axis goes here, where that costs no copy."""
         params = jax.tree.map(lambda x: x[0], replica)
         return training.eval_step(setup, params, batch, refine=refine)
 
@@ -111,7 +111,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         replica = training.one_replica(training.averaged(state).params)
         refine = done > config.refine_from or bool(config.init_from)
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
-        generate = functools.partial(evaluate, replica, refine=refine)
+        generate = functools.partial(eval_step, replica, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
         mean = scores.means(results)
         picture = figures.stack_grid(
