@@ -127,7 +127,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
 
     def save(done: int) -> None:
         """A checkpoint; alone on a CPU it is written from the state's own memory."""
-        replica = jax.device_get(training.one_replica(training.averaged(state)))  # a view of it
+        replica = jax.device_get(training.one_replica(training.averaged(state)))  # views on a CPU
         host = jax.tree.map(lambda x: x.reshape(x.shape[1:]), replica)
         shared = jax.default_backend() == "cpu" and jax.process_count() == 1
         if shared:  # Orbax copies NumPy's arrays, not JAX's
