@@ -130,7 +130,8 @@ class ExposureStackModel(nn.Module):
         if true_stack is not None and true_edges is not None:
             truth = tone.start(true_stack, g), true_edges
         states = self.initial_states(*image.shape[:3])
-        functions = {name: recursion.function(network) for name, network in self.networks().items()}
+        networks: dict[str, Any] = self.networks()  # for types: Flax gives a module its hash
+        functions = {name: recursion.function(network) for name, network in networks.items()}
         made = recursion.walk(
             functions, params, states, (tone.start(image, g), edge_map), r, truth,
             self.num_exposures, self.entries, refine=refine, way=gradients, remat=self.remat,

@@ -39,8 +39,8 @@ class Checkpoints:
         # Made in the background, a folder that cannot be made is waited for until a time limit.
         writing = ocp.AsyncOptions(create_directories_asynchronously=False)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, async_options=writing)
-        # A large model is packed by the gigabyte, or what is packed takes as much as the model. Orbax
-        # wants a handler for every item as soon as one is given.
+        # A large model is packed by the gigabyte, or what is packed takes as much as the model.
+        # Orbax wants a handler for every item as soon as one is given.
         arrays = functools.partial(ocp.StandardCheckpointHandler, save_concurrent_gb=1)
         handlers = {name: arrays() for name in ("params", "optimizer")}
         handlers |= {name: ocp.JsonCheckpointHandler() for name in ("model", "run")}
