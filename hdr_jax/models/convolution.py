@@ -1,23 +1,30 @@
-"""Convolutions whose kernel gradient is a matrix product, for CPUs.
+"""Convolutions as matrix products where those are the faster way, for CPUs.
 
-XLA's CPU backend runs the forward convolution and the gradient towards the input well, but not the
-gradient towards the kernel, itself a convolution with a window as large as the picture: slow when
-the channel counts are no multiple of 8, and inside a scan far slower still. `matmul_gradient`
-computes it as one matrix product for all taps, y and x counted from the kernel's middle:
+XLA's CPU backend runs most convolutions and their gradients towards the input well. The gradient
+towards the kernel is itself a convolution, with a window as large as the picture: slow when the
+channel counts are no multiple of 8, and inside a scan far slower still. `matmul_gradient` computes
+it as one matrix product for all taps, y and x counted from the kernel's middle:
 
     kernel_gradient[y, x] = inputs_moved_across_by[-x].T @ output_gradient_moved_down_by[y]
 
-Both gradients, ms, two cores of an Intel Xeon with AVX-512, JAX 0.10.2:
+And where there are fewer pixels than channels the kernel is the large operand, which XLA packs and,
+for the gradient towards the input, turns round. There all three are products with the kernel as it
+lies, of the pixels' neighbourhoods side by side.
+
+The convolution with both gradients, ms, two cores of an AMD EPYC with AVX-512, JAX 0.10.2:
 
     input, output channels      alone: XLA, here    three in a scan: XLA, here
-    [3, 112, 112, 20], 20             116,    8               1 311,   37
-    [2, 96, 128, 32], 32               15,   10               2 562,   32
-    [2, 48, 64, 128], 128              36,   17              12 051,   81
-    [1, 64, 64, 256], 256             101,   46              30 944,  173
+    [3, 112, 112, 20], 20             132,   14                626,   37
+    [2, 96, 128, 32], 32               15,   18              1 199,   49
+    [2, 48, 64, 128], 128              30,   34              3 484,  109
+    [1, 64, 64, 256], 256              80,   92              9 919,  282
+    [1, 256, 256, 64], 64             139,  103             17 624,  298
+    [1, 8, 8, 2048], 1024             268,   66
 
-On GPU and TPU XLA's own gradient is the fast one. `choose` is the one place where this is decided.
+On GPU and TPU XLA's own way is the fast one. `choose` is the one place where this is decided.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -27,6 +34,10 @@ from jax import lax
 from hdr_jax.errors import InputError
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+# Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more:
+# the strip's product still keeps two cores busy.
+_CACHE = 2**24
+_STRIP = 2048
 
 
 def choose(name: str = "auto") -> Callable:
@@ -55,7 +66,8 @@ def choose(name: str = "auto") -> Callable:
 def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.Array:
     """`lax.conv_general_dilated` with the kernel gradient written as a matrix product.
 
-    Same value as XLA's convolution; only what the networks use is served: NHWC inputs, HWIO kernels
+    Where pixels are fewer than channels, the value and the other gradient are products as well.
+    Same value as XLA's convolution, to rounding; only what the networks use is served: NHWC inputs, HWIO kernels
     of odd size, stride 1, no dilation, no groups, zero padding that keeps the size.
 
     Args:
@@ -118,14 +130,55 @@ def _plain(inputs, kernel, precision):
     )
 
 
+def _value(inputs, kernel, precision):
+    """The same, as one product with all taps where pixels are few."""
+    if not _few_pixels(inputs, kernel):
+        return _plain(inputs, kernel, precision)
+    taps = kernel.reshape(-1, kernel.shape[-1])
+    value = jnp.matmul(
+        _neighbours(inputs, kernel), taps, precision=precision, preferred_element_type=jnp.float32
+    )
+    return value.astype(inputs.dtype)
+
+
 def _forward(inputs, kernel, precision):
-    return _plain(inputs, kernel, precision), (inputs, kernel)
+    return _value(inputs, kernel, precision), (inputs, kernel)
 
 
 def _backward(precision, residuals, gradient):
     inputs, kernel = residuals
+    if _few_pixels(inputs, kernel):
+        return _gradients_of_few_pixels(inputs, kernel, gradient, precision)
     turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
     return _plain(gradient, turned, precision), _kernel_gradient(inputs, kernel, gradient)
+
+
+def _few_pixels(inputs, kernel) -> bool:
+    """Whether the kernel is the large operand: it is then read where it lies, and never turned."""
+    return math.prod(inputs.shape[:3]) < max(kernel.shape[2:])
+
+
+def _neighbours(inputs, kernel):
+    """[b, h, w, kh kw i]: beside each pixel the ones that its taps see."""
+    return jnp.concatenate([_moved(inputs, -y, -x) for y, x in _taps_of(kernel)], -1)
+
+
+def _taps_of(kernel):
+    """(y, x) of each tap, counted from the kernel's middle."""
+    kh, kw = kernel.shape[:2]
+    return [(y - kh // 2, x - kw // 2) for y in range(kh) for x in range(kw)]
+
+
+def _gradients_of_few_pixels(inputs, kernel, gradient, precision):
+    """The chain rule through the product with all taps; a batch of products is XLA's fast one."""
+    options = {"precision": precision, "preferred_element_type": jnp.float32}
+    towards_taps = jnp.einsum("bhwo,yxio->yxbhwi", gradient, kernel, **options)
+    towards_taps = towards_taps.reshape(-1, *inputs.shape)
+    moved = (_moved(t, y, x) for t, (y, x) in zip(towards_taps, _taps_of(kernel), strict=True))
+    neighbours = _neighbours(inputs, kernel)
+    towards_kernel = jnp.einsum("bhwi,bhwo->io", neighbours, gradient, **options)
+    towards_kernel = towards_kernel.reshape(kernel.shape).astype(kernel.dtype)
+    return sum(moved).astype(inputs.dtype), towards_kernel
 
 
 def _kernel_gradient(inputs, kernel, gradient):
@@ -135,18 +188,57 @@ def _kernel_gradient(inputs, kernel, gradient):
     inputs moved across by x: kh + kw maps are written, side by side along the channels, not kh kw.
     """
     kh, kw, i, o = kernel.shape
-    across = jnp.concatenate([_moved(inputs, 2, kw // 2 - x) for x in range(kw)], -1)
-    down = jnp.concatenate([_moved(gradient, 1, y - kh // 2) for y in range(kh)], -1)
-    left, right = across.reshape(-1, kw * i), down.reshape(-1, kh * o)
-    taps = jnp.matmul(left.T, right, preferred_element_type=jnp.float32)
+    moved = inputs.size * kw + gradient.size * kh
+    whole = kh == kw == 1 or moved * inputs.dtype.itemsize <= _CACHE
+    taps = (_taps if whole else _taps_by_strips)(inputs, gradient, kh, kw)
     return taps.reshape(kw, i, kh, o).transpose(2, 0, 1, 3).astype(kernel.dtype)
 
 
-def _moved(x, axis: int, by: int):
-    """[b, h, w, c] moved by so many pixels along an axis, zeros behind it."""
-    edges = [(by, -by, 0) if k == axis else (0, 0, 0) for k in range(4)]
+def _taps(inputs, gradient, kh, kw):
+    """[kw i, kh o] of inputs [b, h, w, i] and gradient [b, h, w, o]."""
+    across = [_moved(inputs, 0, kw // 2 - x) for x in range(kw)]
+    down = [_moved(gradient, y - kh // 2, 0) for y in range(kh)]
+    return _product(across, down)
+
+
+def _taps_by_strips(inputs, gradient, kh, kw):
+    """The same, some rows after the others, so that what is moved stays in the cache."""
+    (_, _, w, i), o = inputs.shape, gradient.shape[-1]
+    above, left = kh // 2, kw // 2
+    # The pictures on top of each other, zeros between them.
+    inputs = jnp.pad(inputs, ((0, 0), (0, above), (left, left), (0, 0))).reshape(-1, w + kw - 1, i)
+    gradient = jnp.pad(gradient, ((0, 0), (0, above), (0, 0), (0, 0))).reshape(-1, w, o)
+    rows = max(1, _STRIP // w)
+    strips = -(-len(inputs) // rows)
+    behind = strips * rows - len(inputs)
+    inputs = jnp.pad(inputs, ((0, behind), (0, 0), (0, 0)))
+    gradient = jnp.pad(gradient, ((above, above + behind), (0, 0), (0, 0)))
+
+    def add(taps, first):
+        strip, seen = (
+            lax.dynamic_slice(x, (first, 0, 0), (n, *x.shape[1:]), allow_negative_indices=False)
+            for x, n in ((inputs, rows), (gradient, rows + kh - 1))
+        )
+        across = [strip[:, x : x + w] for x in range(kw)]
+        down = [seen[kh - 1 - y :][:rows] for y in range(kh)]
+        return taps + _product(across, down), None
+
+    start = jnp.zeros((kw * i, kh * o), jnp.float32)
+    return lax.scan(add, start, jnp.arange(0, strips * rows, rows))[0]
+
+
+def _product(across, down):
+    """Sum over pixels of all pairs of channels."""
+    left, right = (jnp.concatenate(x, -1) for x in (across, down))
+    left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
+    return jnp.matmul(left.T, right, preferred_element_type=jnp.float32)
+
+
+def _moved(x, down: int, across: int):
+    """[b, h, w, c] moved by so many pixels, zeros behind it."""
+    edges = ((0, 0, 0), (down, -down, 0), (across, -across, 0), (0, 0, 0))
     return lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
-_convolve = jax.custom_vjp(_plain, nondiff_argnums=(2,))
+_convolve = jax.custom_vjp(_value, nondiff_argnums=(2,))
 _convolve.defvjp(_forward, _backward)

@@ -136,8 +136,8 @@ def exposure_entries(source, going_up, stops, middle: int, last: int) -> tuple:
 
 
 def _keep_convolutions(primitive, *_, **__) -> bool:
-    """Checkpoint policy: what is dear to compute again."""
-    return primitive is lax.conv_general_dilated_p
+    """Checkpoint policy: what is dear to compute again, as a convolution or as a product."""
+    return primitive in (lax.conv_general_dilated_p, lax.dot_general_p)
 
 
 def one_step(functions, params, refine, way, image, edges, states, entries) -> tuple[tuple, Made]:

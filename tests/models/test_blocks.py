@@ -8,7 +8,7 @@ from flax import linen as nn
 from flax.errors import ScopeParamShapeError
 from flax.traverse_util import flatten_dict
 
-from hdr_jax.models import ConvGRUCell, blocks
+from hdr_jax.models import ConvGRUCell, blocks, convolution
 from hdr_jax.models.convolution import choose, matmul_gradient
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork
 
@@ -118,9 +118,16 @@ def test_pointwise_convolution_commutes_with_doubling(double):
         ((2, 5, 8, 6), 3, (1, 1)),
         ((1, 1, 1, 2), 2, (3, 3)),
         ((2, 4, 7, 3), 2, (5, 3)),
+        ((2, 3, 2, 20), 5, (3, 3)),
+        ((1, 2, 3, 4), 30, (5, 3)),
+        ((1, 2, 3, 9), 2, (1, 1)),
     ],
 )
-def test_matmul_gradient_is_xlas(shape, features, size):
+@pytest.mark.parametrize("strip", [None, 1, 20])
+def test_matmul_gradient_is_xlas(shape, features, size, strip, monkeypatch):
+    if strip:  # as if no moved map fitted into the cache
+        monkeypatch.setattr(convolution, "_CACHE", 0)
+        monkeypatch.setattr(convolution, "_STRIP", strip)
     x, kernel = random(*shape), random(*size, shape[-1], features, seed=1)
     weight = random(*shape[:-1], features, seed=2)
     pad = tuple((side // 2, side // 2) for side in size)
@@ -137,8 +144,9 @@ def test_matmul_gradient_is_xlas(shape, features, size):
         np.testing.assert_allclose(a, b, rtol=0, atol=3e-6 * (1 + float(jnp.abs(b).max())))
 
 
-def test_matmul_gradient_in_bfloat16():
-    x, kernel = random(2, 6, 6, 8), random(3, 3, 8, 4, seed=1)
+@pytest.mark.parametrize("shape", [(2, 6, 6, 8), (1, 2, 3, 8)])
+def test_matmul_gradient_in_bfloat16(shape):
+    x, kernel = random(*shape), random(3, 3, 8, 4, seed=1)
 
     def gradients(x, kernel, convolve):
         def loss(x, kernel):
