@@ -34,9 +34,8 @@ from jax import lax
 from hdr_jax.errors import InputError
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-# Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more:
-# the strip's product still keeps two cores busy.
-_CACHE = 2**24
+# Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more.
+_CACHE = 2**25
 _STRIP = 2048
 
 
@@ -67,8 +66,8 @@ def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.A
     """`lax.conv_general_dilated` with the kernel gradient written as a matrix product.
 
     Where pixels are fewer than channels, the value and the other gradient are products as well.
-    Same value as XLA's convolution, to rounding; only what the networks use is served: NHWC inputs, HWIO kernels
-    of odd size, stride 1, no dilation, no groups, zero padding that keeps the size.
+    Same value as XLA's convolution, to rounding; only what the networks use is served: NHWC inputs,
+    HWIO kernels of odd size, stride 1, no dilation, no groups, zero padding that keeps the size.
 
     Args:
         inputs: [b, h, w, i].
@@ -198,17 +197,20 @@ def _taps(inputs, gradient, kh, kw):
     """[kw i, kh o] of inputs [b, h, w, i] and gradient [b, h, w, o]."""
     across = [_moved(inputs, 0, kw // 2 - x) for x in range(kw)]
     down = [_moved(gradient, y - kh // 2, 0) for y in range(kh)]
-    return _product(across, down)
+    return _products(across, down, 1)[0]
 
 
 def _taps_by_strips(inputs, gradient, kh, kw):
-    """The same, some rows after the others, so that what is moved stays in the cache."""
+    """The same, some rows after the others, so that what is moved stays in the cache.
+
+    Each strip makes two products: one alone may leave a core idle.
+    """
     (_, _, w, i), o = inputs.shape, gradient.shape[-1]
     above, left = kh // 2, kw // 2
     # The pictures on top of each other, zeros between them.
     inputs = jnp.pad(inputs, ((0, 0), (0, above), (left, left), (0, 0))).reshape(-1, w + kw - 1, i)
     gradient = jnp.pad(gradient, ((0, 0), (0, above), (0, 0), (0, 0))).reshape(-1, w, o)
-    rows = max(1, _STRIP // w)
+    rows = 2 * max(1, _STRIP // (2 * w))
     strips = -(-len(inputs) // rows)
     behind = strips * rows - len(inputs)
     inputs = jnp.pad(inputs, ((0, behind), (0, 0), (0, 0)))
@@ -221,17 +223,17 @@ def _taps_by_strips(inputs, gradient, kh, kw):
         )
         across = [strip[:, x : x + w] for x in range(kw)]
         down = [seen[kh - 1 - y :][:rows] for y in range(kh)]
-        return taps + _product(across, down), None
+        return taps + _products(across, down, 2), None
 
-    start = jnp.zeros((kw * i, kh * o), jnp.float32)
-    return lax.scan(add, start, jnp.arange(0, strips * rows, rows))[0]
+    start = jnp.zeros((2, kw * i, kh * o), jnp.float32)
+    return lax.scan(add, start, jnp.arange(0, strips * rows, rows))[0].sum(0)
 
 
-def _product(across, down):
-    """Sum over pixels of all pairs of channels."""
+def _products(across, down, parts: int):
+    """[parts, kw i, kh o]: sums over that many equal parts of the pixels."""
     left, right = (jnp.concatenate(x, -1) for x in (across, down))
-    left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
-    return jnp.matmul(left.T, right, preferred_element_type=jnp.float32)
+    left, right = (x.reshape(parts, -1, x.shape[-1]) for x in (left, right))
+    return jnp.einsum("pki,pko->pio", left, right, preferred_element_type=jnp.float32)
 
 
 def _moved(x, down: int, across: int):
