@@ -26,6 +26,7 @@ On GPU and TPU XLA's own way is the fast one. `choose` is the one place where th
 
 import math
 from collections.abc import Callable
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -177,7 +178,7 @@ def _gradients_of_few_pixels(inputs, kernel, gradient, precision):
     neighbours = _neighbours(inputs, kernel)
     towards_kernel = jnp.einsum("bhwi,bhwo->io", neighbours, gradient, **options)
     towards_kernel = towards_kernel.reshape(kernel.shape).astype(kernel.dtype)
-    return sum(moved).astype(inputs.dtype), towards_kernel
+    return reduce(jnp.add, moved).astype(inputs.dtype), towards_kernel
 
 
 def _kernel_gradient(inputs, kernel, gradient):
