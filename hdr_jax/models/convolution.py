@@ -2,8 +2,8 @@
 
 XLA's CPU backend runs most convolutions and their gradients towards the input well. The gradient
 towards the kernel is itself a convolution, with a window as large as the picture: slow when the
-channel counts are no multiple of 8, and inside a scan far slower still. `matmul_gradient` computes
-it as one matrix product for all taps, y and x counted from the kernel's middle:
+channel counts are no multiple of 8, and inside a scan far slower still. Here it is one matrix
+product for all taps, y and x counted from the kernel's middle:
 
     kernel_gradient[y, x] = inputs_moved_across_by[-x].T @ output_gradient_moved_down_by[y]
 
@@ -60,11 +60,11 @@ def choose(name: str = "auto") -> Callable:
         name = "matmul" if jax.default_backend() == "cpu" else "xla"
     if name not in ("xla", "matmul"):
         raise InputError(f"convolution {name!r} is unknown: use 'auto', 'xla' or 'matmul'")
-    return matmul_gradient if name == "matmul" else lax.conv_general_dilated
+    return matmul_convolution if name == "matmul" else lax.conv_general_dilated
 
 
-def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.Array:
-    """`lax.conv_general_dilated` with the kernel gradient written as a matrix product.
+def matmul_convolution(inputs, kernel, window_strides, padding, **options) -> jax.Array:
+    """`lax.conv_general_dilated` whose kernel gradient is a matrix product.
 
     Where pixels are fewer than channels, the value and the other gradient are products as well.
     Same value as XLA's convolution, to rounding; only what the networks use is served: NHWC inputs,
@@ -90,7 +90,7 @@ def matmul_gradient(inputs, kernel, window_strides, padding, **options) -> jax.A
     Example:
         >>> x, k = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 1))
         >>> layout = ("NHWC", "HWIO", "NHWC")
-        >>> matmul_gradient(x, k, (1, 1), "SAME", dimension_numbers=layout)[0, 1, :, 0].tolist()
+        >>> matmul_convolution(x, k, (1, 1), "SAME", dimension_numbers=layout)[0, 1, :, 0].tolist()
         [12.0, 18.0, 18.0, 12.0]
     """
     precision = options.pop("precision", None)

@@ -9,7 +9,7 @@ from flax.errors import ScopeParamShapeError
 from flax.traverse_util import flatten_dict
 
 from hdr_jax.models import ConvGRUCell, blocks, convolution
-from hdr_jax.models.convolution import choose, matmul_gradient
+from hdr_jax.models.convolution import choose, matmul_convolution
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork
 
 
@@ -124,7 +124,7 @@ def test_pointwise_convolution_commutes_with_doubling(double):
     ],
 )
 @pytest.mark.parametrize("strip", [None, 1, 20])
-def test_matmul_gradient_is_xlas(shape, features, size, strip, monkeypatch):
+def test_matmul_convolution_is_xlas(shape, features, size, strip, monkeypatch):
     if strip:  # as if no moved map fitted into the cache
         monkeypatch.setattr(convolution, "_CACHE", 0)
         monkeypatch.setattr(convolution, "_STRIP", strip)
@@ -145,7 +145,7 @@ def test_matmul_gradient_is_xlas(shape, features, size, strip, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 6, 8), (1, 2, 3, 8)])
-def test_matmul_gradient_in_bfloat16(shape):
+def test_matmul_convolution_in_bfloat16(shape):
     x, kernel = random(*shape), random(3, 3, 8, 4, seed=1)
 
     def gradients(x, kernel, convolve):
@@ -155,7 +155,7 @@ def test_matmul_gradient_in_bfloat16(shape):
 
         return jax.grad(loss, (0, 1))(x, kernel)
 
-    low = gradients(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), matmul_gradient)
+    low = gradients(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), matmul_convolution)
     exact = gradients(x, kernel, jax.lax.conv_general_dilated)
     for a, b in zip(low, exact, strict=True):
         assert a.dtype == jnp.bfloat16
@@ -175,11 +175,11 @@ def test_matmul_gradient_in_bfloat16(shape):
         dict(dimension_numbers=("NCHW", "OIHW", "NCHW")),
     ],
 )
-def test_matmul_gradient_refuses_other_convolutions(changed):
+def test_matmul_convolution_refuses_other_convolutions(changed):
     options = dict(lhs=jnp.ones((1, 4, 4, 4)), rhs=jnp.ones((3, 3, 4, 4)), window_strides=(1, 1))
     options |= dict(padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) | changed
     with pytest.raises(ValueError, match="convolution='xla'"):
-        matmul_gradient(options.pop("lhs"), options.pop("rhs"), **options)
+        matmul_convolution(options.pop("lhs"), options.pop("rhs"), **options)
 
 
 @pytest.mark.parametrize("kind", [GlobalNetwork, LocalNetwork, RefinementNetwork])
