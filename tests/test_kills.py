@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kills_leave_no_trace(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setenv("HDR_JAX_CACHE", str(tmp_path / "cache"))
@@ -28,10 +29,11 @@ def test_kills_leave_no_trace(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_disk_that_fills_in_mid_run_costs_nothing_but_time(tmp_path, monkeypatch, small_disk):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setenv("HDR_JAX_CACHE", str(tmp_path / "cache"))
-    kills, steps = pytest.importorskip("kills"), 400
+    kills, steps = pytest.importorskip("kills"), 100
     kills.finish(tmp_path / "whole", steps)
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
     (small_disk / "data").symlink_to(tmp_path / "data")
