@@ -126,18 +126,72 @@ class ExposureStackModel(nn.Module):
             for d in DIRECTIONS
         }
         image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
-        truth = None
-        if true_stack is not None and true_edges is not None:
-            truth = tone.start(true_stack, g), true_edges
-        states = self.initial_states(*image.shape[:3])
+        if true_stack is None or true_edges is None:
+            known = tone.start(image, g)[:, None], edge_map[:, None]
+        else:
+            known = tone.start(true_stack, g), true_edges
+        steps = recursion.schedule(self.num_exposures, r, forced=true_stack is not None)
+        made = self._made(params, known, steps, refine, gradients)
+        return self._placed(made, (image, edge_map), r, g)
+
+    def two_walks(
+        self,
+        stack: jax.Array,
+        edges: jax.Array,
+        references: tuple[int | jax.Array, int | jax.Array],
+        *,
+        refine: bool = True,
+        gradients: str = "full",
+        g: jax.Array | None = None,
+    ) -> tuple[StackOutput, StackOutput]:
+        """One walk that is fed with the truth, one with what it makes, as one scan.
+
+        What two calls would return, from one body to trace, compile and differentiate.
+
+        Args:
+            stack: [b, n, h, w, 3] the true exposures in [0, 1].
+            edges: [b, n, h, w, 1] their edges in [0, 1].
+            references: r of the walk that is fed with the truth, and of the other.
+            refine, gradients, g: as in a call.
+
+        Returns:
+            The outputs of both.
+
+        Raises:
+            InputError: as a call.
+
+        Example: `model.apply(variables, stack, edges, (0, 3), method="two_walks")`
+        """
+        check_options(self, gradients, g)
+        for r in references:
+            check_inputs(self, stack[:, 0], edges[:, 0], r, stack, edges)
+        stack, edges = stack.astype(jnp.float32), edges.astype(jnp.float32)
+        known, n = (TONES[self.tone].start(stack, g), edges), self.num_exposures
+        forced, free = references
+        both = recursion.schedule(n, forced, forced=True), recursion.schedule(n, free, forced=False)
+        steps = jax.tree.map(lambda *x: jnp.concatenate(x), *both)
+        made = self._made(self.variables["params"], known, steps, refine, gradients)
+        first = jax.tree.map(lambda x: x[: n - 1], made)
+        second = jax.tree.map(lambda x: x[n - 1 :], made)
+        return (
+            self._placed(first, (stack[:, forced], edges[:, forced]), forced, g),
+            self._placed(second, (stack[:, free], edges[:, free]), free, g),
+        )
+
+    def _made(self, params, known, steps, refine, gradients) -> recursion.Made:
+        """The walk of `hdr_jax.models.recursion` with this model's networks."""
+        batch, _, height, width, _ = known[0].shape
         networks: dict[str, Any] = self.networks()  # for types: Flax gives a module its hash
         functions = {name: recursion.function(network) for name, network in networks.items()}
-        made = recursion.walk(
-            functions, params, states, (tone.start(image, g), edge_map), r, truth,
-            self.num_exposures, self.entries, refine=refine, way=gradients, remat=self.remat,
-            memory=self.memory,
+        return recursion.walk(
+            functions, params, self.initial_states(batch, height, width), known, steps,
+            self.entries, refine=refine, way=gradients, remat=self.remat, memory=self.memory,
         )  # fmt: skip
-        order = recursion.order(self.num_exposures, r)
+
+    def _placed(self, made: recursion.Made, given: tuple, r, g) -> StackOutput:
+        """What was made, with the reference (image and edge map) in its place."""
+        image, edge_map = given
+        tone, order = TONES[self.tone], recursion.order(self.num_exposures, r)
         return StackOutput(
             stack=recursion.place(tone.picture(made.image, g), image, order),
             global_stack=recursion.place(tone.picture(made.tone, g), image, order),

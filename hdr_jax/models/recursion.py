@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hdr_jax.models import routing
+from hdr_jax.models import convolution, routing
 
 
 class StackOutput(NamedTuple):
@@ -42,14 +42,45 @@ class Made(NamedTuple):
     linked: jax.Array
 
 
+class Steps(NamedTuple):
+    """What is to be done, step by step: arrays along the steps of one walk or of several.
+
+    Attributes:
+        source: index of the exposure that the step starts from.
+        going_up: whether it makes the next longer exposure, or the next shorter one.
+        starts: whether it is the first of its direction: it sees the known exposure, states are
+            new.
+        forced: whether it sees the known exposure wherever it is; states carry no gradient to it.
+    """
+
+    source: jax.Array
+    going_up: jax.Array
+    starts: jax.Array
+    forced: jax.Array
+
+
+def schedule(num_exposures: int, reference_index: int | jax.Array, forced: bool) -> Steps:
+    """The n - 1 steps of a walk.
+
+    Args:
+        num_exposures: n.
+        reference_index: r, may be traced.
+        forced: whether every step is fed with the truth, or with what the step before it made.
+    """
+    index = jnp.arange(num_exposures - 1)
+    ups = num_exposures - 1 - reference_index
+    going_up = index < ups
+    source = jnp.where(going_up, reference_index + index, num_exposures - 1 - index)
+    starts = (index == 0) | (index == ups)
+    return Steps(source, going_up, starts, jnp.full_like(starts, forced))
+
+
 def walk(
     functions: Mapping[str, Callable],
     params: Mapping[str, Any],
     states: Mapping[str, Any],
-    given: tuple[jax.Array, jax.Array],
-    reference_index: int | jax.Array,
-    truth: tuple[jax.Array, jax.Array] | None,
-    num_exposures: int,
+    known: tuple[jax.Array, jax.Array],
+    steps: Steps,
     entries: Callable,
     *,
     refine: bool,
@@ -57,49 +88,52 @@ def walk(
     remat: bool,
     memory: bool,
 ) -> Made:
-    """All steps; the outputs along a leading axis of n - 1, in the order they were made.
+    """All steps; the outputs along a leading axis, in the order they were made.
 
     Args:
         functions: "global", "local" and "refinement" as `(params, state, inputs, entries)`.
         params: {"up": ..., "down": ...}, each with one entry per network.
         states: the recurrent networks' states before the first step.
-        given: the reference exposure and its edge map.
-        reference_index: r, may be traced.
-        truth: true exposures and edge maps to feed the steps with, or None: each is fed the last.
-        num_exposures: n.
+        known: exposures [b, m, h, w, c] and edge maps [b, m, h, w, 1]: all n, or the reference.
+        steps: one schedule, or several one behind the other: one compiled body serves them all.
         entries: (source, going up) -> what tells a step from the others.
         refine, way, remat, memory: as in `ExposureStackModel`.
     """
-    ups = num_exposures - 1 - reference_index
-    start = (*given, {name: routing.start(way, state) for name, state in states.items()})
+    single = known[0].shape[1] == 1
+    new_states = {name: routing.start(way, state) for name, state in states.items()}
 
     # One scan whose body picks the parameters of its direction. Measured on CPU against a body that
     # branches (`lax.cond`) at the released widths, 256 x 256: the pick costs 6 % of a forward pass,
     # but a differentiated branch keeps the residuals of both directions, parameters included
     # (12.2 GB; 3.6 GB here) and took 1.3 x the time at half the widths. Two masked scans would take
     # twice the steps, one program per reference n compilations.
-    def step(params, carry, going_up, entries):
+    def run(params, carry, going_up, entries):
         chosen = jax.tree.map(partial(jnp.where, going_up), params["up"], params["down"])
         image, edges, states = carry
         return one_step(functions, chosen, refine, way, image, edges, states, entries)
 
     # Kept for the backward pass: the convolutions' outputs, or nothing; all else is recomputed.
     # In a scan nothing merges a recomputation with its original: the guard against that can go.
-    policy = None if remat else _keep_convolutions
-    step = jax.checkpoint(step, prevent_cse=False, policy=policy)
+    policy = None if remat else convolution.keep
+    run = jax.checkpoint(run, prevent_cse=False, policy=policy)
 
-    def body(carry, index):
-        going_up = index < ups
-        carry = image, edges, state = jax.tree.map(partial(jnp.where, index == ups), start, carry)
-        if not memory:
-            carry = image, edges, state = image, edges, start[2]
-        source = jnp.where(going_up, reference_index + index, num_exposures - 1 - index)
-        if truth is not None:
-            image, edges = (lax.dynamic_index_in_dim(x, source, 1, False) for x in truth)
-            carry = image, edges, lax.stop_gradient(state)
-        return step(params, carry, going_up, entries(source, going_up))
+    def body(carry, step):
+        row = 0 if single else step.source
+        there = tuple(lax.dynamic_index_in_dim(x, row, 1, False) for x in known)
+        *seen, states = carry
+        seen = _either(step.starts | step.forced, there, tuple(seen))
+        states = _either(step.forced, lax.stop_gradient(states), states)
+        states = _either(step.starts, new_states, states) if memory else new_states
+        what = entries(step.source, step.going_up)
+        return run(params, (*seen, states), step.going_up, what)
 
-    return lax.scan(body, start, jnp.arange(num_exposures - 1))[1]
+    first = tuple(x[:, 0] for x in known)
+    return lax.scan(body, (*first, new_states), steps)[1]
+
+
+def _either(condition: jax.Array, this: Any, that: Any) -> Any:
+    """`jnp.where` for trees."""
+    return jax.tree.map(partial(jnp.where, condition), this, that)
 
 
 def norm_entries(
@@ -133,11 +167,6 @@ def exposure_entries(source, going_up, stops, middle: int, last: int) -> tuple:
     sign, stops = jnp.where(going_up, 1, -1), jnp.asarray(stops, jnp.float32)
     entry = jnp.clip(sign * (source - middle), 0, last)
     return entry, entry, stops[source + sign] - stops[source]
-
-
-def _keep_convolutions(primitive, *_, **__) -> bool:
-    """Checkpoint policy: what is dear to compute again, as a convolution or as a product."""
-    return primitive in (lax.conv_general_dilated_p, lax.dot_general_p)
 
 
 def one_step(functions, params, refine, way, image, edges, states, entries) -> tuple[tuple, Made]:

@@ -30,6 +30,8 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from hdr_jax.models import convolution
+
 WAYS = ("full", "own", "routed")
 
 
@@ -68,19 +70,33 @@ def _routed(network, params, states, inputs, entries):
 
 def _routed_forward(network, params, states, inputs, entries):
     """Evaluate once, at the values both evaluations share."""
-    (state, output), pull = jax.vjp(
-        lambda params, state, inputs: network(params, state, inputs, entries),
-        params, states[0], inputs,
-    )  # fmt: skip
+
+    def run(params, state, inputs):
+        return network(params, state, inputs, entries)
+
+    # The way back may go through it twice: from the convolutions' values each time, so that nothing
+    # else has to be kept in between.
+    run = jax.checkpoint(run, prevent_cse=False, policy=convolution.keep)
+    (state, output), pull = jax.vjp(run, params, states[0], inputs)
     return ((state, state), output, output), pull
 
 
 def _routed_backward(network, pull, gradients):
     """Own gradients to parameters and own state, linked ones also to inputs and flow state."""
     (own_state, flow_state), own, linked = gradients
-    params, own_state, _ = pull((own_state, jnp.add(own, linked)))
-    _, flow_state, inputs = pull((flow_state, linked))
+    params, own_state, inputs = pull((own_state, jnp.add(own, linked)))
+    flow = flow_state, linked
+    flow_state, inputs = jax.lax.cond(
+        _nothing(flow),
+        lambda: jax.tree.map(jnp.zeros_like, (own_state, inputs)),
+        lambda: pull(flow)[1:],
+    )
     return params, (own_state, flow_state), inputs, None
+
+
+def _nothing(tree) -> jax.Array:
+    """Whether all is zero."""
+    return ~jnp.stack([jnp.any(x != 0) for x in jax.tree.leaves(tree)]).any()
 
 
 _routed.defvjp(_routed_forward, _routed_backward)

@@ -54,19 +54,15 @@ def loss_terms(
     stack, edges = as_unit_float(batch["stack"]), batch["edges"].astype(jnp.float32)
     refine = phase == 2
 
-    def walk(reference, gradients, **truth) -> Any:
-        given = stack[:, reference], edges[:, reference]
-        options = {"reference_index": reference, "refine": refine, "gradients": gradients}
-        return model.apply({"params": params}, *given, **options, **truth)
-
-    a, b = references
-    teacher_forced = walk(a, "own", true_stack=stack, true_edges=edges)
-    recursive = walk(b, "routed" if refine and objective.end_to_end else "own")
+    teacher_forced, recursive = model.apply(
+        {"params": params}, stack, edges, references, method="two_walks", refine=refine,
+        gradients="routed" if refine and objective.end_to_end else "own",
+    )  # fmt: skip
     weights = objective.weights
     terms: dict[str, Any] = dict.fromkeys(("global_l1", "global_histogram", "local_l1"), 0.0)
     if refine:
         terms["refinement_l1"] = 0.0
-    for output, reference in ((teacher_forced, a), (recursive, b)):
+    for output, reference in zip((teacher_forced, recursive), references, strict=True):
         made = generated(model.num_exposures, reference)
         true, toned = stack[:, made], output.global_stack[:, made]
         terms["global_l1"] += weights["global_l1"] * losses.l1(2 * toned, 2 * true)

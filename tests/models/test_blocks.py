@@ -121,6 +121,8 @@ def test_pointwise_convolution_commutes_with_doubling(double):
         ((2, 3, 2, 20), 5, (3, 3)),
         ((1, 2, 3, 4), 30, (5, 3)),
         ((1, 2, 3, 9), 2, (1, 1)),
+        ((2, 7, 5, 8), 3, (3, 3)),
+        ((1, 6, 9, 2), 12, (5, 3)),
     ],
 )
 @pytest.mark.parametrize("strip", [None, 1, 20])
@@ -142,6 +144,15 @@ def test_matmul_convolution_is_xlas(shape, features, size, strip, monkeypatch):
     got, expected = (value_and_gradients(choose(name)) for name in ("matmul", "xla"))
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=3e-6 * (1 + float(jnp.abs(b).max())))
+
+
+def test_matmul_convolution_hides_no_nan():
+    x, kernel = random(1, 4, 4, 2), random(3, 3, 2, 3, seed=1)
+    options = dict(dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    value, pull = jax.vjp(lambda *a: matmul_convolution(*a, (1, 1), "SAME", **options), x, kernel)
+    for place in ((0, 0, 0, 0), (0, 2, 1, 2)):
+        for gradient in pull(jnp.ones_like(value).at[place].set(jnp.nan)):
+            assert jnp.isnan(gradient).any()
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 6, 8), (1, 2, 3, 8)])

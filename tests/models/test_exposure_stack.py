@@ -150,6 +150,38 @@ def test_every_reference_with_one_program(params, scene, truth, refine):
         assert refine or np.array_equal(got.stack, got.global_stack)
 
 
+@pytest.mark.parametrize("refine", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_two_walks_are_two_calls(params, scene, refine):
+    image, edge_map, true_stack, true_edges = scene
+    options = dict(refine=refine, gradients="routed" if refine else "own")
+
+    def at_once(params, forced, free):
+        given = {"params": params}, true_stack, true_edges, (forced, free)
+        return small().apply(*given, method="two_walks", **options)
+
+    def by_calls(params, forced, free):
+        call = partial(small().apply, {"params": params})
+        truth = dict(true_stack=true_stack, true_edges=true_edges)
+        given = ((true_stack[:, r], true_edges[:, r]) for r in (forced, free))
+        first = call(*next(given), reference_index=forced, gradients="own", refine=refine, **truth)
+        return first, call(*next(given), reference_index=free, **options)
+
+    def with_gradient(walks):
+        def loss(params, forced, free):
+            first, second = walks(params, forced, free)
+            parts = [*first[:3], *second[: 4 if refine else 3]]
+            return sum(jnp.sum((k + probe(x.shape)) * x**2) for k, x in enumerate(parts))
+
+        return quick_jit(lambda *arguments: (walks(*arguments), jax.grad(loss)(*arguments)))
+
+    ours, theirs = with_gradient(at_once), with_gradient(by_calls)
+    for references in ((0, 2), (3, 1)):
+        (got, slope), (expected, expected_slope) = (f(params, *references) for f in (ours, theirs))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+        assert_gradients_equal(slope, expected_slope)
+
+
 def linked_gradient(way, params, scene, *, truth=False, refine=True, **fields):
     """Gradient of a functional of `linked_stack` with respect to parameters, image and edges."""
 
