@@ -20,7 +20,8 @@ Its state is the pair (own_state, flow_state), equal in value as well. A gradien
 arrives in full at both: `own` passes it to the parameters and down the chain of own states, which
 again leads to parameters only; `flow` passes it to the inputs and down the chain of flow states,
 which again leads to inputs only. Parameters and inputs are each reached by one of the two, so every
-path from an early parameter to the loss is counted once.
+path from an early parameter to the loss is counted once. Where no gradient arrives on `linked`, as
+in a walk that is fed with the truth, the way back through `flow` is left out.
 """
 
 from collections.abc import Callable
