@@ -10,7 +10,7 @@ product for all taps, y and x counted from the kernel's middle:
 And where there are fewer pixels than channels the kernel is the large operand, which XLA packs and,
 for the gradient towards the input, turns round. There all three are products with the kernel as it
 lies, of the pixels' neighbourhoods side by side. Where the outputs are few channels, as a picture's
-three, the product comes first and its results are moved: a third of the time.
+three, the product comes first and its results are moved: up to four times as fast.
 
 The convolution with both gradients, ms, two cores of an AMD EPYC with AVX-512, JAX 0.10.2:
 
@@ -38,6 +38,7 @@ from hdr_jax.errors import InputError
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _NAME = "convolution"  # of a convolution's value, for `keep`
+_is_named = jax.checkpoint_policies.save_only_these_names(_NAME)
 _FEW_OUTPUTS = 8  # from here on XLA's way is as fast, or faster
 # Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more.
 _CACHE = 2**25
@@ -76,8 +77,7 @@ def keep(primitive, *arguments, **options) -> bool:
     Returns:
         Whether its value is kept for the way back.
     """
-    named = jax.checkpoint_policies.save_only_these_names(_NAME)
-    return primitive is lax.conv_general_dilated_p or named(primitive, *arguments, **options)
+    return primitive is lax.conv_general_dilated_p or _is_named(primitive, *arguments, **options)
 
 
 def matmul_convolution(inputs, kernel, window_strides, padding, **options) -> jax.Array:

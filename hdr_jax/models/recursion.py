@@ -66,6 +66,9 @@ def schedule(num_exposures: int, reference_index: int | jax.Array, forced: bool)
         num_exposures: n.
         reference_index: r, may be traced.
         forced: whether every step is fed with the truth, or with what the step before it made.
+
+    Returns:
+        Arrays [n - 1].
     """
     index = jnp.arange(num_exposures - 1)
     ups = num_exposures - 1 - reference_index

@@ -85,12 +85,11 @@ def _routed_forward(network, params, states, inputs, entries):
 def _routed_backward(network, pull, gradients):
     """Own gradients to parameters and own state, linked ones also to inputs and flow state."""
     (own_state, flow_state), own, linked = gradients
-    params, own_state, inputs = pull((own_state, jnp.add(own, linked)))
-    flow = flow_state, linked
+    params, own_state, own_inputs = pull((own_state, jnp.add(own, linked)))
     flow_state, inputs = jax.lax.cond(
-        _nothing(flow),
-        lambda: jax.tree.map(jnp.zeros_like, (own_state, inputs)),
-        lambda: pull(flow)[1:],
+        _nothing((flow_state, linked)),
+        lambda: jax.tree.map(jnp.zeros_like, (own_state, own_inputs)),
+        lambda: pull((flow_state, linked))[1:],
     )
     return params, (own_state, flow_state), inputs, None
 
