@@ -9,7 +9,12 @@ pair (test first) that `jax.vmap` batches and that follows the input's float typ
 from hdr_jax.metrics.fidelity import psnr, psnr_mu
 from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2, pixels_per_degree
 from hdr_jax.metrics.perceptual_uniform import pu21_psnr, pu21_ssim
-from hdr_jax.metrics.protocols import PROTOCOLS, calibrate, hdrvdp2_by_protocol
+from hdr_jax.metrics.protocols import (
+    PROTOCOLS,
+    calibrate,
+    hdrvdp2_by_protocol,
+    hdrvdp2_calibrated,
+)
 from hdr_jax.metrics.response_correction import correct_response
 from hdr_jax.metrics.structure import ms_ssim, ssim
 from hdr_jax.metrics.visibility import visibility_picture
@@ -21,6 +26,7 @@ __all__ = [
     "correct_response",
     "hdrvdp2",
     "hdrvdp2_by_protocol",
+    "hdrvdp2_calibrated",
     "ms_ssim",
     "pixels_per_degree",
     "psnr",

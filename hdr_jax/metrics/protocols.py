@@ -184,9 +184,41 @@ def hdrvdp2_by_protocol(
       >>> round(float(result.Q), 3), result.version, result.protocol.split(":")[0]
       (100.0, 'HDR-VDP-2.2.1', 'singlehdr')
     """
-    test, reference = calibrate(
-        jnp.asarray(test), jnp.asarray(reference), protocol=protocol, peak=peak
+    light = calibrate(jnp.asarray(test), jnp.asarray(reference), protocol=protocol, peak=peak)
+    return hdrvdp2_calibrated(
+        *light, protocol=protocol, peak=peak, pixels_per_degree=pixels_per_degree
     )
+
+
+def hdrvdp2_calibrated(
+    test: Array,
+    reference: Array,
+    *,
+    protocol: str,
+    peak: float = DEFAULT_PEAK,
+    pixels_per_degree: float = PIXELS_PER_DEGREE,
+) -> Result:
+    """`hdrvdp2_by_protocol` of what `calibrate` has made already, for other metrics too.
+
+    Args:
+      test: [h, w, 3], cd/m^2, both sides at least 17.
+      reference: the same shape.
+      protocol: by which `calibrate` made them.
+      peak: with which.
+      pixels_per_degree: 30 in both published protocols.
+
+    Returns:
+      `Result`; its `protocol` says all of the above.
+
+    Raises:
+      InputError: as `hdrvdp2`.
+
+    Differentiable in `test` and `reference`.
+    Example:
+      >>> image = jnp.full((32, 32, 3), 50.0)
+      >>> float(hdrvdp2_calibrated(image, image, protocol="absolute").Q)
+      100.0
+    """
     result = hdrvdp2(
         test, reference, color_encoding="rgb-bt.709", pixels_per_degree=pixels_per_degree
     )
