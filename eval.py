@@ -7,10 +7,10 @@ The program is hdr_jax/programs/_evaluate.py.
 
 import sys
 
-from hdr_jax.cli import main
+from hdr_jax.cli import program
 from hdr_jax.programs import evaluate
 
 __all__ = ["evaluate"]
 
 if __name__ == "__main__":
-    sys.exit(main(["eval", *sys.argv[1:]]))
+    sys.exit(program(["eval", *sys.argv[1:]]))

@@ -7,10 +7,10 @@ The loop is in hdr_jax/programs/_train.py, its steps in hdr_jax/training.
 
 import sys
 
-from hdr_jax.cli import main
+from hdr_jax.cli import program
 from hdr_jax.programs import train_and_evaluate
 
 __all__ = ["train_and_evaluate"]
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.exit(program(["train", *sys.argv[1:]]))

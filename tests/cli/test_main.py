@@ -1,5 +1,6 @@
 """The program: light to ask for help, and clear about whose fault an error is."""
 
+import gc
 import pathlib
 import subprocess
 import sys
@@ -45,6 +46,18 @@ def test_a_defect_shows_its_traceback(error, monkeypatch):
     monkeypatch.setattr(plot, "run", run)
     with pytest.raises(type(error)):
         cli.main(["plot", "a.csv"])
+
+
+def test_a_process_of_its_own_looks_for_garbage_while_it_works_only(monkeypatch):
+    seen = []
+    monkeypatch.setattr(plot, "run", lambda args: seen.append(gc.isenabled()) or 3)
+    frozen = gc.get_freeze_count()
+    try:
+        assert cli.program(["plot", "a.csv"]) == 3
+        assert seen == [True] and gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 @pytest.fixture
