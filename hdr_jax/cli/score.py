@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color, images, metrics, tonemap
+from hdr_jax.exported import QUICK, compiled
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
-# A pair is scored once, so that what compiling saves counts more than what running costs: loops by
-# XLA's older generator, and no optimisation of what does not look for percentiles.
-_QUICK = {"xla_cpu_use_fusion_emitters": False}
-_UNOPTIMISED = _QUICK | {"xla_backend_optimization_level": 0}
+# A pair is scored once, so that what compiling saves counts more than what running costs: no
+# optimisation either of what does not look for percentiles.
+UNOPTIMISED = QUICK | {"xla_backend_optimization_level": 0}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,13 +29,11 @@ def run(args: argparse.Namespace) -> int:
     shapes = preparing.out_info
     # The program of HDR-VDP-2 is compiled here while another thread does all the rest.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        prepared = pool.submit(lambda: _compiled(preparing, _QUICK)(test, reference))
-        comparing = pool.submit(
-            lambda: _compiled(_compare.lower(*shapes, given=given), _UNOPTIMISED)
-        )
+        prepared = pool.submit(lambda: compiled(preparing)(test, reference))
+        comparing = pool.submit(lambda: compiled(_compare.lower(*shapes, given=given), UNOPTIMISED))
         seeing = _see.lower(*shapes[0], given=given)
-        drawing = pool.submit(lambda: _compiled(_draw.lower(seeing.out_info.P_map, test), _QUICK))
-        result = _compiled(seeing, _UNOPTIMISED)(*prepared.result()[0])
+        drawing = pool.submit(lambda: compiled(_draw.lower(seeing.out_info.P_map, test)))
+        result = compiled(seeing, UNOPTIMISED)(*prepared.result()[0])
         others = comparing.result()(*prepared.result())
         picture = drawing.result()(result.P_map, test)
     numbers = {
@@ -70,14 +68,6 @@ class _Given(NamedTuple):
     peak: float
     pixels_per_degree: float
     crf_correction: bool
-
-
-def _compiled(lowered, options):
-    """A program compiled with options of XLA, or without them if its release does not know one."""
-    try:
-        return lowered.compile(options)
-    except jax.errors.JaxRuntimeError:
-        return lowered.compile()
 
 
 _of_given = functools.partial(jax.jit, static_argnames="given")

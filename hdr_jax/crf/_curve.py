@@ -1,5 +1,7 @@
 """Reading a response curve: lookup, its inverse, and the nearest curve that has an inverse."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -60,7 +62,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
     return by_channel(invert, log_exposure, g)
 
 
-@exported.jit
+@functools.partial(exported.jit, options=exported.QUICK)
 def monotone(g: Array) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 

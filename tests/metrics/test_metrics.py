@@ -338,11 +338,6 @@ def test_score_refuses_bad_input(tmp_path):
     assert not (tmp_path / "map.png").exists()
 
 
-def test_score_compiles_where_xla_does_not_know_an_option():
-    doubled = jax.jit(lambda x: 2 * x).lower(1.0)
-    assert float(score._compiled(doubled, {"xla_of_another_year": True})(3.0)) == 6
-
-
 @pytest.mark.parametrize(
     ("o", "c", "kernel", "stride", "block", "shape"),
     [
