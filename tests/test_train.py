@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import signal
@@ -247,3 +248,28 @@ def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_pat
     )
     assert result.returncode == 2 and expected in result.stderr, result.stderr[-500:]
     assert "Traceback" not in result.stderr
+
+
+HELD = """
+import sys
+import numpy as np
+from hdr_jax.programs import _starting
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+if sys.argv[1] == "keep":
+    _starting.keep_memory()
+before = resident()
+block = np.ones(2**25)
+del block
+print((resident() - before) / 2**28)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="of GNU's C library alone"
+)
+@pytest.mark.parametrize(("how", "held"), [("keep", 1), ("give", 0)])
+def test_memory_of_a_step_is_kept_for_the_next(how, held):
+    words = [sys.executable, "-c", HELD, how]
+    result = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert float(result.stdout) == pytest.approx(held, abs=0.1)

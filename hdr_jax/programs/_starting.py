@@ -99,6 +99,26 @@ def compiled(function: Any, *arguments: Any) -> tuple[Any, str]:
     return program, f"traced and lowered in {then - begin:.1f} s, compiled in {end - then:.1f} s"
 
 
+# Of <malloc.h>: the top of the heap is never given back, no block lies outside of it, one heap.
+_MALLOPT = {"M_TRIM_THRESHOLD": (-1, -1), "M_MMAP_MAX": (-4, 0), "M_ARENA_MAX": (-8, 1)}
+
+
+def keep_memory() -> None:
+    """Keeps the memory that a step's arrays leave for those of the next step.
+
+    The C library of Linux gives large blocks back to the system, which clears every page that is
+    touched anew: a fifth of the time of a step of the highlight model (2.2 and 2.8 steps a second,
+    and 0.5 GB more memory). A large model would keep twice what it needs, in pieces that fit
+    nothing else. To be called before JAX starts its threads.
+
+    Example: `keep_memory()`
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)  # musl has none
+        for option, value in _MALLOPT.values():
+            mallopt(option, value)
+
+
 def give_back_memory() -> None:
     """Gives memory that nobody uses any more back to the system.
 

@@ -18,6 +18,7 @@ from hdr_jax.programs._starting import (
     compiled,
     first_state,
     give_back_memory,
+    keep_memory,
 )
 from hdr_jax.runs import description, figures, hosts, scores
 from hdr_jax.runs.checkpoints import Checkpoints
@@ -42,9 +43,11 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
+    setup = training.Setup.from_config(config)
+    if isinstance(setup.model, HighlightModel):
+        keep_memory()  # before JAX has any threads
     hosts.join(config.hosts)
     primary = jax.process_index() == 0  # of several hosts, the one that writes
-    setup = training.Setup.from_config(config)
     hosts.check_equal(hosts.description_of(config))
     check_devices(config.batch_size, config.micro_batches)
     workdir = pathlib.Path(workdir)
