@@ -4,8 +4,9 @@
 
 Needs `torch` (pip install torch). The gradient of the masked L1 of the gain with respect to all
 parameters, for photographs of 256 x 192. Both sides have the same parameters, which is checked by
-their outputs, and take turns in one process; printed are medians in milliseconds. "bfloat16" is
-PyTorch's autocast: processors with matrix units for it (Intel's AMX) are several times as fast.
+their outputs, and take turns in one process, which keeps its memory as a training does; printed are
+medians in milliseconds. "bfloat16" is PyTorch's autocast: processors with matrix units for it
+(Intel's AMX) are several times as fast.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from hdr_jax import weights
 from hdr_jax.models import convolution
 from hdr_jax.models.gain import BUMP, CHROMA, GROUPS, PATCH, GainNetwork
 from hdr_jax.models.highlights import features_of
+from hdr_jax.programs._starting import keep_memory
 
 
 def norm(channels: int) -> nn.GroupNorm:
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(args.threads)
     model, params = weights.load()
     shape = tuple(model.widths), tuple(model.depths)

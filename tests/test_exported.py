@@ -1,5 +1,6 @@
 """Programs that are kept as files: what is traced, when, and what a damaged file does."""
 
+import gc
 import subprocess
 import sys
 
@@ -103,3 +104,16 @@ def test_a_response_is_the_same(tmp_path):
 def test_an_option_that_xla_does_not_know_is_left_out():
     doubled = jax.jit(lambda x: 2 * x).lower(1.0)
     assert float(exported.compiled(doubled, {"xla_of_another_year": True})(3.0)) == 6
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_is_left_alone_for_a_while(collecting):
+    was = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        with pytest.raises(ZeroDivisionError), exported.without_collection():
+            assert not gc.isenabled()
+            1 / 0  # noqa: B018
+        assert gc.isenabled() == collecting
+    finally:
+        (gc.enable if was else gc.disable)()

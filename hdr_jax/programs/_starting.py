@@ -12,6 +12,7 @@ import numpy as np
 
 from hdr_jax import training
 from hdr_jax.errors import InputError
+from hdr_jax.exported import without_collection
 from hdr_jax.models import check_same_architecture
 from hdr_jax.runs import description
 from hdr_jax.runs.checkpoints import Checkpoints, load_model, newest_whole
@@ -91,7 +92,8 @@ def compiled(function: Any, *arguments: Any) -> tuple[Any, str]:
       (2.0, 'traced')
     """
     begin = time.perf_counter()
-    lowered = function.lower(*arguments)
+    with without_collection():
+        lowered = function.lower(*arguments)
     then = time.perf_counter()
     program = lowered.compile()
     end = time.perf_counter()
