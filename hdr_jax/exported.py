@@ -3,7 +3,8 @@
 JAX keeps what XLA compiled between processes, but traces and lowers every function anew in each.
 For the recovery of a response that takes longer than all the rest of a merge. A function under
 `jit` of this module is traced once: what came of it is kept as a file, by `jax.export`, where
-`keep_in` was called, as `hdr-jax` does; elsewhere it is `jax.jit`.
+`keep_in` was called, as `hdr-jax` does; elsewhere it is `jax.jit`. Here is also what makes other
+programs start sooner: `compiled` with few optimisations, tracing `without_collection`.
 """
 
 import contextlib

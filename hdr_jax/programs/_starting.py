@@ -109,8 +109,8 @@ def keep_memory() -> None:
     """Keeps the memory that a step's arrays leave for those of the next step.
 
     The C library of Linux gives large blocks back to the system, which clears every page that is
-    touched anew: a fifth of the time of a step of the highlight model (2.2 and 2.8 steps a second,
-    and 0.5 GB more memory). A large model would keep twice what it needs, in pieces that fit
+    touched anew: a fifth of the time of a step of the highlight model (2.2 and 2.8 steps a second;
+    0.8 GB more memory). A large model would keep twice what it needs, in pieces that fit
     nothing else. To be called before JAX starts its threads.
 
     Example: `keep_memory()`

@@ -43,10 +43,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
+    hosts.join(config.hosts)
     setup = training.Setup.from_config(config)
     if isinstance(setup.model, HighlightModel):
         keep_memory()  # before JAX has any threads
-    hosts.join(config.hosts)
     primary = jax.process_index() == 0  # of several hosts, the one that writes
     hosts.check_equal(hosts.description_of(config))
     check_devices(config.batch_size, config.micro_batches)
