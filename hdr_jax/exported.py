@@ -4,7 +4,7 @@ JAX keeps what XLA compiled between processes, but traces and lowers every funct
 For the recovery of a response that takes longer than all the rest of a merge. A function under
 `jit` of this module is traced once: what came of it is kept as a file, by `jax.export`, where
 `keep_in` was called, as `hdr-jax` does; elsewhere it is `jax.jit`. Here is also what makes other
-programs start sooner: `compiled` with few optimisations, tracing `without_collection`.
+programs start sooner: `quickly_compiled`, and tracing `without_collection`.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def compiled(lowered: Lowered, options: dict[str, Any] = QUICK) -> Compiled:
+def quickly_compiled(lowered: Lowered, options: dict[str, Any] = QUICK) -> Compiled:
     """A program compiled with options of XLA, or without where its release does not know one.
 
     Args:
@@ -72,7 +72,7 @@ def compiled(lowered: Lowered, options: dict[str, Any] = QUICK) -> Compiled:
       The compiled program.
 
     Example:
-      >>> doubled = compiled(jax.jit(lambda x: 2 * x).lower(1.0))
+      >>> doubled = quickly_compiled(jax.jit(lambda x: 2 * x).lower(1.0))
       >>> float(doubled(3.0))
       6.0
     """
@@ -87,7 +87,7 @@ def jit(function: Callable[..., Any], *, options: dict[str, Any] | None = None) 
 
     Args:
       function: of trees of arrays, by position, and of hashable constants, by keyword.
-      options: of XLA, for a program that is kept: `QUICK` where it runs once, on little.
+      options: of XLA, for a program that is kept.
 
     Returns:
       The compiled function.
@@ -117,6 +117,10 @@ def jit(function: Callable[..., Any], *, options: dict[str, Any] | None = None) 
         return _programs[key](*arrays)
 
     return call
+
+
+# For a program that runs once in a process, on little.
+quick_jit = functools.partial(jit, options=QUICK)
 
 
 def _can_be_kept(arrays: tuple, constants: dict[str, Any]) -> bool:
@@ -167,7 +171,7 @@ def _called(
 
     run.__name__ = name
     called = jax.jit(run)
-    return compiled(called.lower(*shapes), options) if options else called
+    return quickly_compiled(called.lower(*shapes), options) if options else called
 
 
 @functools.cache

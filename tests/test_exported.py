@@ -103,7 +103,7 @@ def test_a_response_is_the_same(tmp_path):
 
 def test_an_option_that_xla_does_not_know_is_left_out():
     doubled = jax.jit(lambda x: 2 * x).lower(1.0)
-    assert float(exported.compiled(doubled, {"xla_of_another_year": True})(3.0)) == 6
+    assert float(exported.quickly_compiled(doubled, {"xla_of_another_year": True})(3.0)) == 6
 
 
 @pytest.mark.parametrize("collecting", [True, False])

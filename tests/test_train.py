@@ -251,11 +251,12 @@ def test_wrong_calls_are_explained_with_exit_code_2(arguments, expected, tmp_pat
 
 
 HELD = """
+import resource
 import sys
 import numpy as np
 from hdr_jax.programs import _starting
 def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 if sys.argv[1] == "keep":
     _starting.keep_memory()
 before = resident()

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color, images, metrics, tonemap
-from hdr_jax.exported import QUICK, compiled, without_collection
+from hdr_jax.exported import QUICK, quickly_compiled, without_collection
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
 # A pair is scored once, so that what compiling saves counts more than what running costs: no
@@ -29,12 +29,14 @@ def run(args: argparse.Namespace) -> int:
     shapes = preparing.out_info
     # The program of HDR-VDP-2 is compiled here while another thread does all the rest.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        prepared = pool.submit(lambda: compiled(preparing)(test, reference))
-        comparing = pool.submit(lambda: compiled(_compare.lower(*shapes, given=given), UNOPTIMISED))
+        prepared = pool.submit(lambda: quickly_compiled(preparing)(test, reference))
+        comparing = pool.submit(
+            lambda: quickly_compiled(_compare.lower(*shapes, given=given), UNOPTIMISED)
+        )
         with without_collection():
             seeing = _see.lower(*shapes[0], given=given)
-        drawing = pool.submit(lambda: compiled(_draw.lower(seeing.out_info.P_map, test)))
-        result = compiled(seeing, UNOPTIMISED)(*prepared.result()[0])
+        drawing = pool.submit(lambda: quickly_compiled(_draw.lower(seeing.out_info.P_map, test)))
+        result = quickly_compiled(seeing, UNOPTIMISED)(*prepared.result()[0])
         others = comparing.result()(*prepared.result())
         picture = drawing.result()(result.P_map, test)
     numbers = {

@@ -1,7 +1,5 @@
 """Reading a response curve: lookup, its inverse, and the nearest curve that has an inverse."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -62,7 +60,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
     return by_channel(invert, log_exposure, g)
 
 
-@functools.partial(exported.jit, options=exported.QUICK)
+@exported.quick_jit
 def monotone(g: Array) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 

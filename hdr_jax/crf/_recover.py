@@ -109,7 +109,7 @@ def recover(
     return g
 
 
-@functools.partial(exported.jit, options=exported.QUICK)
+@exported.quick_jit
 def _solved(levels, log_times, confidence, *, weighting, num_levels, method, options):
     """g of samples [c, p, n], and the share of the levels that are tied to others."""
     solve = functools.partial(

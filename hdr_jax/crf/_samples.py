@@ -65,7 +65,7 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 
 # Three programs and not one: what depends on the pictures' size is compiled for every size, the
 # robust fit, the largest of them, once for a number of samples and exposures.
-@functools.partial(exported.jit, options=exported.QUICK)
+@exported.quick_jit
 def _drawn(stack, log_times, valid, *, num_samples):
     """Samples that follow pixels, see `draw`: levels, what is drawn, and what of it is not cut."""
     parts = windows(clamp(stack, 0, 1))
@@ -73,13 +73,13 @@ def _drawn(stack, log_times, valid, *, num_samples):
     return levels, drawn, drawn & ~cut
 
 
-@functools.partial(exported.jit, options=exported.QUICK)
+@exported.quick_jit
 def _agreements(levels, log_times, usable):
     """`agreement` channel by channel."""
     return jax.vmap(agreement, (0, None, 0))(levels, log_times, usable)
 
 
-@functools.partial(exported.jit, options=exported.QUICK)
+@exported.quick_jit
 def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
     """The drawn samples, or quantiles where the pictures cannot be followed; see `take`."""
     agrees, deviation, coarse = fit

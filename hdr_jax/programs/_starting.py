@@ -115,10 +115,8 @@ def keep_memory() -> None:
 
     Example: `keep_memory()`
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)  # musl has none
-        for option, value in _MALLOPT.values():
-            mallopt(option, value)
+    for option, value in _MALLOPT.values():
+        _call_c("mallopt", option, value)
 
 
 def give_back_memory() -> None:
@@ -129,5 +127,10 @@ def give_back_memory() -> None:
 
     Example: `give_back_memory()`
     """
+    _call_c("malloc_trim", 0)
+
+
+def _call_c(name: str, *arguments: int) -> None:
+    """A function of Linux's C library, where that has it: musl has none of these."""
     if sys.platform == "linux":
-        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+        getattr(ctypes.CDLL(None), name, lambda *_: None)(*arguments)
