@@ -77,13 +77,16 @@ def readers(kind: str) -> list:
 
 
 def checkpoint_command(folder: pathlib.Path) -> None:
-    """`hdr-jax checkpoint`: it says what is damaged, and leaves with 0 or 2."""
+    """`hdr-jax checkpoint`: it says what is damaged, and leaves with 0 or 2 (a refusal)."""
     from hdr_jax import cli
+    from hdr_jax.errors import InputError
 
     errors = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
         code = cli.main(["checkpoint", str(folder)])
     assert code in (0, 2) and "Traceback" not in errors.getvalue(), errors.getvalue()
+    if code:
+        raise InputError(errors.getvalue())
 
 
 def spoil(good: pathlib.Path, work: pathlib.Path, rng: random.Random) -> pathlib.Path:
@@ -94,7 +97,9 @@ def spoil(good: pathlib.Path, work: pathlib.Path, rng: random.Random) -> pathlib
         return target
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(good, target)
-    files = sorted(path for path in target.rglob("*") if path.is_file())
+    # By size within a folder: the storage gives its data files random names.
+    order = lambda path: (path.parent, path.stat().st_size, path.name)  # noqa: E731
+    files = sorted((path for path in target.rglob("*") if path.is_file()), key=order)
     for victim in rng.sample(files, rng.choice((1, 1, 2))):
         if rng.random() < 0.15:
             victim.unlink()

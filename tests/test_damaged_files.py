@@ -165,7 +165,7 @@ CAPTURED = {"capture_output": True, "text": True}
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files(kind, good, tmp_path):
-    outcomes = read_damaged(kind, good, tmp_path, 0, 20 if kind == "checkpoint" else 50)
+    outcomes = read_damaged(kind, good, tmp_path, 0, 40 if kind == "checkpoint" else 50)
     assert outcomes["refused"] >= 5, "hardly anything was damaged"
 
 
