@@ -1,13 +1,16 @@
 """hdr-jax view MAP [MAP]: a page to look at one radiance map, or to compare two."""
 
 import argparse
+import functools
 import pathlib
 
+import jax
 import numpy as np
 
 from hdr_jax import images, metrics, page, progress
 from hdr_jax.cli.outputs import check
 from hdr_jax.errors import InputError
+from hdr_jax.exported import quickly_compiled
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     (height, width), shown = next(iter(sizes.values())), next(iter(maps.values())).shape[:2]
     seen, notes = None, []
     if args.visibility:
-        result = metrics.hdrvdp2_by_protocol(*maps.values(), protocol=args.protocol)
+        see = functools.partial(metrics.hdrvdp2_by_protocol, protocol=args.protocol)
+        result = quickly_compiled(jax.jit(see).lower(*maps.values()))(*maps.values())
         seen = np.asarray(result.P_map)
         notes = [f"Visible difference: {result.version}, Q {result.Q:.2f}; {result.protocol}."]
     reduced = None if shown == (height, width) else (height, width)
