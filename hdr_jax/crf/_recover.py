@@ -85,7 +85,7 @@ def recover(
       ((1, 256), True)
     """
     num_levels = num_levels or default_num_levels(stack)
-    stack, log_times = check_stack(stack, log_times)
+    stack, log_times = check_stack(stack, log_times, integers=True)
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
     if num_samples < 1:

@@ -15,7 +15,7 @@ from hdr_jax import exported
 from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
 from hdr_jax.crf._pixels import draw, windows
-from hdr_jax.levels import clamp
+from hdr_jax.levels import as_unit_float, clamp
 from hdr_jax.weighting import extremes_counted_once
 
 # Pixels are followed where at least this share of neighbouring exposures is in register, and ln E
@@ -42,6 +42,8 @@ def take(
 ) -> tuple[Array, Array]:
     """Samples by name or function of `hdr_jax.sampling`, or by "auto", see `hdr_jax.crf.recover`.
 
+    Integers become floats in the programs, which look at few of them.
+
     Returns:
       (levels [c, p, n] float in [0, num_levels - 1], confidence [c, p, n] in [0, 1]).
     """
@@ -49,7 +51,7 @@ def take(
         sampling = "quantiles"
     if sampling != "auto":
         levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
-        return levels, jnp.ones(levels.shape, stack.dtype)
+        return levels, jnp.ones(levels.shape, levels.dtype)
     levels, drawn, whole = _drawn(stack, log_times, valid, num_samples=num_samples)
     # Windows that are white in part are judged like all others, as they tell how rough the pictures
     # are, but the response does not learn from them.
@@ -60,6 +62,7 @@ def take(
 @functools.partial(jax.jit, static_argnums=(1, 2, 4))
 def _sampled(stack, num_samples, num_levels, valid, sampler):
     """Levels [c, p, n] by a function of `hdr_jax.sampling`."""
+    stack = as_unit_float(stack)
     return sampler(stack, num_samples, num_levels=num_levels, **_given(valid))
 
 
@@ -68,7 +71,7 @@ def _sampled(stack, num_samples, num_levels, valid, sampler):
 @exported.quick_jit
 def _drawn(stack, log_times, valid, *, num_samples):
     """Samples that follow pixels, see `draw`: levels, what is drawn, and what of it is not cut."""
-    parts = windows(clamp(stack, 0, 1))
+    parts = windows(clamp(as_unit_float(stack), 0, 1))
     levels, drawn, cut = draw(parts, log_times, num_samples, **_given(valid))
     return levels, drawn, drawn & ~cut
 
@@ -82,6 +85,7 @@ def _agreements(levels, log_times, usable):
 @exported.quick_jit
 def _chosen(stack, log_times, valid, levels, usable, fit, *, num_levels):
     """The drawn samples, or quantiles where the pictures cannot be followed; see `take`."""
+    stack = as_unit_float(stack)
     agrees, deviation, coarse = fit
     followed = (share_in_register(stack, log_times, coarse) >= IN_REGISTER) & (
         jnp.max(deviation) <= UNSTEADY
