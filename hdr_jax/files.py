@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 
 
@@ -57,6 +58,22 @@ def named(path: str | os.PathLike) -> Iterator[None]:
         if error.filename or not error.errno:
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+@contextlib.contextmanager
+def temporary_space() -> Iterator[None]:
+    """A context in which a temporary file is written; where its disk is full, the error says so.
+
+    Raises:
+      OSError: with the folder of temporary files, and how to choose another.
+    """
+    try:
+        yield
+    except OSError as error:  # NumPy's tells neither file nor reason
+        raise OSError(
+            f"{tempfile.gettempdir()} has no room for temporary files ({error}); set TMPDIR to a "
+            "folder that has more"
+        ) from error
 
 
 def write_text(path: str | pathlib.Path, text: str) -> None:

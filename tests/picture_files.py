@@ -79,6 +79,13 @@ def exif_block(**tags) -> bytes:
     )
 
 
+def adobe_exif() -> bytes:
+    """EXIF of a camera that took a picture in Adobe RGB: interoperability index R03."""
+    first = directory({0x8769: (LONG, [26])}, 8, "<")
+    second = directory({0xA001: (SHORT, [65535]), 0xA005: (LONG, [56])}, 26, "<")
+    return b"II*\0\x08\0\0\0" + first + second + directory({1: (ASCII, b"R03\0")}, 56, "<")
+
+
 def stored(picture, alpha, photometric: int, associated: bool, orientation: int) -> np.ndarray:
     """The samples [h', w', s] that a file holds of a picture."""
     top = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1

@@ -82,7 +82,8 @@ def shift(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
       picture: the other exposure, of the same shape.
 
     Returns:
-      float64 [2], pixels to the right and down, whole numbers.
+      float64 [2], pixels to the right and down, whole numbers; 0 for pictures of less than 8
+      pixels' height or width, whose bitmaps say nothing.
 
     Not differentiable.
     Source: Ward 2003, median threshold bitmaps; OpenCV's AlignMTB.
@@ -92,6 +93,8 @@ def shift(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
       >>> shift(picture, np.roll(picture, (2, 3), (0, 1))).tolist()
       [-3.0, -2.0]
     """
+    if min(reference.shape) < 8:
+        return np.zeros(2)
     # The coarsest level of its pyramid keeps 8 pixels and more; fewer say nothing.
     bits = int(np.clip(np.log2(min(reference.shape)) - 3, 1, 6))
     matcher = cv2.createAlignMTB(max_bits=bits)

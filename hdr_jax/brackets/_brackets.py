@@ -9,6 +9,7 @@ import numpy as np
 
 from hdr_jax import images
 from hdr_jax.errors import InputError
+from hdr_jax.files import temporary_space
 from hdr_jax.progress import Progress, silent
 
 
@@ -87,6 +88,7 @@ class Brackets(Exposures):
 
     Raises:
       InputError: if there is none.
+      OSError: if the disk of temporary files is full.
 
     Example:
       >>> with Brackets(np.full((4, 5, 3), z, np.uint8) for z in (10, 20)) as brackets:
@@ -99,7 +101,8 @@ class Brackets(Exposures):
         self._valid: list[np.ndarray | None] = []  # a bit for each pixel
         for picture in pictures:
             picture, valid = picture if isinstance(picture, tuple) else (picture, None)
-            np.ascontiguousarray(picture).tofile(self._file)
+            with temporary_space():
+                np.ascontiguousarray(picture).tofile(self._file)
             if valid is None or valid.all():
                 self._valid.append(None)
             else:

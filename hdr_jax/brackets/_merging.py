@@ -173,6 +173,8 @@ def merge_strips(
     """
     n, height, width, channels = brackets.shape
     log_times = np.asarray(log_times, np.float32)
+    if log_times.shape != (n,):
+        raise InputError(f"got times of shape {log_times.shape} for {n} exposures; expected ({n},)")
     g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
     radius = max(2, round(max(height, width) / 1000))
     margin = MARGIN + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))

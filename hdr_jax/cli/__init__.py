@@ -3,6 +3,7 @@
 import argparse
 import gc
 import importlib
+import io
 import os
 import re
 import sys
@@ -29,6 +30,8 @@ def program(arguments: list[str] | None = None) -> int:
       Its exit code.
     """
     gc.disable()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         return main(arguments, alone=True)
     finally:

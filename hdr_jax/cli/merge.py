@@ -1,6 +1,7 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
+import itertools
 import os
 import pathlib
 import unicodedata
@@ -38,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
             groups = [paths]
         # All are checked before one is merged: a mistake must not stop the work half-way.
         outputs = merge_files.planned(args, groups)
+        if len(groups) > 1:
+            with progress.bar("checking", len(paths)) as advance:
+                for _ in itertools.chain(*map(images.equal_photos, groups)):
+                    advance()
         for group, files in zip(groups, outputs, strict=True):
             merge(group, files, args, report)
     return 0
@@ -99,10 +104,12 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: 
             raise InputError(
                 f"--ev: {error}; expected stops such as -2 0 2, and the pictures before --ev"
             ) from error
-        if len(ev) != len(paths) or not (np.abs(ev) < 100).all():
+        if len(ev) != len(paths):
             raise InputError(
                 f"--ev has {len(ev)} values for {len(paths)} pictures; expected one each, in stops"
             )
+        if not (np.abs(ev) < 100).all():
+            raise InputError(f"--ev got {' '.join(_words(args.ev))}; expected stops such as -2 0 2")
         log_times = np.asarray(ev_to_log_times(ev))
     else:
         times = _words(args.times) if args.times else None
@@ -155,14 +162,19 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, repo
 
 
 def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
-    """Which of the pictures has that name."""
+    """Which of the pictures has that path, or that name."""
     if name is None:
         return None
+    places = [path.resolve() for path in paths]
+    if (place := pathlib.Path(name).resolve()) in places:
+        return places.index(place)
     wanted, *names = (
         unicodedata.normalize("NFC", pathlib.Path(path).name) for path in (name, *paths)
     )
     if wanted not in names:
         raise InputError(f"--reference {name} is none of the pictures {', '.join(names)}")
+    if names.count(wanted) > 1:
+        raise InputError(f"--reference {name} is the name of several pictures; give its folder too")
     return names.index(wanted)
 
 

@@ -30,10 +30,13 @@ def planned(
     args: argparse.Namespace, groups: list[list[pathlib.Path]]
 ) -> list[dict[str, pathlib.Path]]:
     """The files of every bracket, checked before anything is computed."""
+    for name in ("preview", "curve"):
+        if getattr(args, name) and getattr(args, f"no_{name}"):
+            raise InputError(f"got --{name} and --no-{name}; expected one of them")
     ending = "_response.csv" if args.crf_only else f".{args.format or 'exr'}"
     if args.split:
         folder = pathlib.Path(args.output or ".")
-        if folder.suffix or not (folder.is_dir() or folder.parent.is_dir()):
+        if not folder.is_dir() and (folder.suffix or not folder.parent.is_dir()):
             raise InputError(f"got -o {folder} with --split; expected a folder for all the maps")
         mains = [folder / f"{paths[0].stem}_merged{ending}" for paths in groups]
         if len(set(mains)) < len(mains):
@@ -102,7 +105,7 @@ def write_map(
         )
     found["outputs"] = {"map": str(path)}
     if "preview" in outputs:
-        height, width = write_preview(outputs["preview"], radiance)
+        height, width = write_preview(outputs["preview"], radiance, chromaticities)
         found["outputs"]["preview"] = str(outputs["preview"])
         report.say(f"{outputs['preview']}: tone-mapped, {width} x {height}")
     return found

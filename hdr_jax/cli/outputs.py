@@ -1,6 +1,7 @@
 """What a command is going to write, checked before anything is computed."""
 
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 from jax import Array
@@ -11,6 +12,7 @@ from hdr_jax.errors import InputError
 SUFFIXES = {
     "map": (".exr", ".hdr", ".jpg", ".jpeg", ".avif"),
     "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
+    "visibility map": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
     "curve": (".csv", ".npy"),
     "plot": (".png",),
     "page": (".html",),
@@ -22,13 +24,13 @@ MEASURED = 2**16  # pixels whose light decides the tones
 CANVAS = 256  # the sides of the picture are padded to multiples of it
 
 
-def write_preview(path: pathlib.Path, radiance) -> tuple[int, int]:
+def write_preview(path: pathlib.Path, radiance, chromaticities=None) -> tuple[int, int]:
     """A radiance map tone-mapped, to look at; returns the picture's (height, width).
 
     Measured at MEASURED pixels and tone-mapped on a canvas of one of few sizes: a picture of a new
-    size needs no new program.
+    size needs no new program. Chromaticities are those of the map, where they are not Rec.709's.
     """
-    small = images.reduced(radiance, PREVIEW_PIXELS)
+    small = images.in_rec709(images.reduced(radiance, PREVIEW_PIXELS), chromaticities).clip(0)
     height, width, channels = small.shape
     chosen = np.linspace(0, height * width - 1, MEASURED).astype(int)
     rest = [(0, -side % CANVAS) for side in (height, width)]
@@ -45,7 +47,6 @@ def _tone_mapped(measured: Array, radiance: Array) -> Array:
 
 def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
     """Raises InputError for a wrong suffix, a missing folder, or a file that is also an input."""
-    taken = [pathlib.Path(path).resolve() for path in inputs]
     for name, path in outputs.items():
         if path.suffix.lower() not in SUFFIXES[name]:
             raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
@@ -53,6 +54,24 @@ def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
             raise InputError(f"the folder of {path} does not exist; create it first")
         if path.is_dir():
             raise InputError(f"{path} is a folder; expected the name of a file")
+    check_distinct(outputs.values(), inputs)
+
+
+def _is_text(path: pathlib.Path) -> bool:
+    """Whether a name is UTF-8, as OpenEXR wants it."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def check_distinct(outputs: Iterable[pathlib.Path], inputs: list) -> None:
+    """Raises InputError for a file that is written twice, or is also an input."""
+    taken = [pathlib.Path(path).resolve() for path in inputs]
+    for path in outputs:
+        if not _is_text(path):
+            shown = str(path).encode(errors="replace").decode()
+            raise InputError(f"the name {shown} is not UTF-8; give another one by -o, or rename it")
         if path.resolve() in taken:
             raise InputError(f"{path} would be written twice or over an input; give another name")
         taken.append(path.resolve())

@@ -8,7 +8,7 @@ import tempfile
 import jax
 import numpy as np
 
-from hdr_jax import images, progress, weights
+from hdr_jax import files, images, progress, weights
 from hdr_jax.cli import reconstruct_files, screens
 from hdr_jax.cli.reconstruct_files import write_for_screens, write_map, write_stack
 from hdr_jax.cli.report import Report
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             )
         # All are decoded first: a damaged one must not stop the work half-way.
         pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
-        report.assume("primaries: sRGB, converted where an ICC profile tells of others")
+        report.assume("primaries: sRGB, converted where an ICC profile or EXIF tells of others")
         work = list(zip(paths, pictures, maps, strict=True))
         (_predict_all if predicts else _paint_all)(work, loaded, config, args, report)
     return 0
@@ -54,7 +54,9 @@ def _model(args: argparse.Namespace, report: Report):
 
 def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
     """A photograph in sRGB, kept on disk: any number of them fits."""
-    np.save(place, images.read_photo(path, to_srgb=True))
+    picture = images.read_photo(path, to_srgb=True)
+    with files.temporary_space():
+        np.save(place, picture)
     return np.load(place, mmap_mode="r")
 
 

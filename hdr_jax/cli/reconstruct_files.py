@@ -9,7 +9,7 @@ import numpy as np
 
 from hdr_jax import color, images
 from hdr_jax.cli import screens
-from hdr_jax.cli.outputs import SUFFIXES, check, write_preview
+from hdr_jax.cli.outputs import EXPECTED, SUFFIXES, check, check_distinct, write_preview
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
@@ -28,16 +28,25 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
         maps = [given]
         check({"map": given}, paths)
     else:
+        if given.suffix.lower() in images.PHOTO_SUFFIXES and not given.is_dir():
+            raise InputError(
+                f"got -o {given}; expected a folder, or a map ending in {EXPECTED['map']}"
+            )
+        if given.exists() and not given.is_dir():
+            raise InputError(f"got -o {given}, which is a file; expected a folder")
         suffix = f".{args.format or 'exr'}"
         # Not the name of the photograph, which probably ends in .jpg too.
         ending = f"_hdr{suffix}" if suffix in screens.SUFFIXES else suffix
         maps = [given / f"{path.stem}{ending}" for path in paths]
     screens.peak_of(args.peak, maps[0].suffix.lower())
-    inputs = [path.resolve() for path in paths]
-    for path in maps:
-        if path.resolve() in inputs:
-            raise InputError(f"{path} would be written over a photograph; give another folder")
+    previews = [] if maps[0].suffix.lower() in screens.SUFFIXES else map(preview_of, maps)
+    check_distinct([*maps, *previews], paths)
     return maps
+
+
+def preview_of(place: pathlib.Path) -> pathlib.Path:
+    """Where the picture of a map lies."""
+    return place.with_name(f"{place.stem}_preview.jpg")
 
 
 def write_map(
@@ -45,7 +54,7 @@ def write_map(
 ) -> None:
     """The radiance map and a picture of it."""
     images.write(place, radiance)
-    preview = place.with_suffix(".png")
+    preview = preview_of(place)
     write_preview(preview, radiance)
     stops = float(np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20)))
     report.say(f"{place}: linear, relative radiance (no unit), {stops:.1f} stops")

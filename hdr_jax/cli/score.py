@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color, images, metrics, tonemap
+from hdr_jax.cli.outputs import check
 from hdr_jax.exported import QUICK, quickly_compiled, without_collection
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
@@ -23,6 +24,9 @@ UNOPTIMISED = QUICK | {"xla_backend_optimization_level": 0}
 
 def run(args: argparse.Namespace) -> int:
     """Prints the metrics and writes the visibility map; returns the exit code."""
+    path = pathlib.Path(args.map or f"{pathlib.Path(args.test).stem}_visibility.png")
+    if not args.no_map:
+        check({"visibility map": path}, [args.test, args.reference])
     test, reference = (images.read_hdr(path) for path in (args.test, args.reference))
     given = _Given(args.protocol, args.peak, args.pixels_per_degree, args.crf_correction)
     preparing = _prepare.lower(test, reference, given=given)
@@ -54,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
         "crf_correction": "luminance curve fitted before PU21" if args.crf_correction else "none",
     }
     if not args.no_map:
-        path = pathlib.Path(args.map or f"{pathlib.Path(args.test).stem}_visibility.png")
-        images.write(path, np.asarray(picture))
+        images.write(path, np.asarray(picture), comment="visibility of differences")
         values["visibility_map"] = str(path)
     if args.json:
         print(json.dumps(values, indent=2))

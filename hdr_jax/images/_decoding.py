@@ -9,7 +9,8 @@ from PIL import Image, ImageCms
 
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet
-from hdr_jax.images._samples import Samples, unit_range
+from hdr_jax.images._primaries import SPACES, in_rec709, linear, srgb_encoded
+from hdr_jax.images._samples import Samples, in_8_bits, unit_range
 
 CMYK = "holds CMYK separations; expected gray or RGB. Convert it to RGB first"
 
@@ -21,8 +22,8 @@ def decode(
 
     Args:
       path: of the file.
-      to_srgb: convert by the file's ICC profile, where it has one, to sRGB with 8 bits; encode a
-        raw file by sRGB's curve.
+      to_srgb: convert to sRGB with 8 bits where the file's ICC profile, or EXIF, tells of another
+        space; encode a raw file by sRGB's curve.
       balance: white balance of a raw file, by default its own.
 
     Returns:
@@ -35,15 +36,17 @@ def decode(
     kind = _formats.photo_format(path)
     if kind == "raw":
         return Samples(_raw.develop(path, balance, to_srgb=to_srgb), None)
-    profile = _metadata.read(path).profile if to_srgb else None
+    told = _metadata.read(path) if to_srgb else _metadata.Metadata()
     if kind == "TIFF":
         colours, valid = _tiff.read(path)
     elif kind == "PNG":
         colours, valid = _of_png(path)
     else:
-        colours, valid = _of_others(path, profile)
-    if profile:
-        colours = _in_srgb(colours, profile)
+        colours, valid = _of_others(path, told.profile)
+    if told.profile:
+        colours = _by_profile(colours, told.profile)
+    elif told.space not in (None, "sRGB"):
+        colours = _by_name(colours, told.space)
     if colours.shape[2] == 1:
         colours = np.repeat(colours, 3, axis=2)
     return Samples(np.ascontiguousarray(colours), valid)
@@ -78,10 +81,17 @@ def _split(pixels: np.ndarray) -> Samples:
     return unit_range(pixels[..., :colours], alpha)
 
 
-def _in_srgb(colours: np.ndarray, profile: bytes) -> np.ndarray:
+def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
+    """Colours of a space of `SPACES` in sRGB, uint8 [h, w, 3] or, of gray, [h, w, 1]."""
+    light = linear(in_8_bits(colours), space)
+    if light.shape[2] == 3:
+        light = in_rec709(light, SPACES[space])
+    return np.rint(255 * srgb_encoded(np.clip(light, 0, 1))).astype(np.uint8)
+
+
+def _by_profile(colours: np.ndarray, profile: bytes) -> np.ndarray:
     """Colours of an ICC profile in sRGB, uint8 [h, w, 3]."""
-    top = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1
-    levels = colours if top == 255 else np.rint(colours * (255 / top)).astype(np.uint8)
+    levels = in_8_bits(colours)
     source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     space = source.profile.xcolor_space.strip()
     if space == "GRAY" or levels.shape[2] == 1:

@@ -85,6 +85,14 @@ def from_iso(blob: bytes) -> GainMap:
       >>> from_iso(to_iso(plain(0.0, 3.0, 3.0))).high
       (3.0, 3.0, 3.0)
     """
+    try:
+        return _from_iso(blob)
+    except struct.error as error:
+        raise ValueError("the metadata of its gain map are cut short") from error
+
+
+def _from_iso(blob: bytes) -> GainMap:
+    """As `from_iso`; struct.error where it is cut short."""
     version, _, flags = struct.unpack_from(">HHB", blob)
     if version:
         raise Unsupported(f"has a gain map of version {version} of ISO 21496-1; expected 0")

@@ -39,7 +39,11 @@ def from_xmp(xmp: bytes) -> GainMap | None:
     if b"<!DOCTYPE" in xmp or b"<!ENTITY" in xmp:  # nothing that expands
         raise ValueError("its XMP declares entities")
     found: dict[str, list[str]] = {}
-    for element in ElementTree.fromstring(xmp.strip(b"\0 \r\n\t")).iter(f"{{{RDF}}}Description"):
+    try:
+        tree = ElementTree.fromstring(xmp.strip(b"\0 \r\n\t"))
+    except ElementTree.ParseError as error:
+        raise ValueError(f"its XMP is damaged ({error})") from error
+    for element in tree.iter(f"{{{RDF}}}Description"):
         for name, value in element.attrib.items():
             found[name.removeprefix(f"{{{NAMESPACE}}}")] = [value]
         for child in element:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import OpenEXR
 
-from hdr_jax.images import _formats, _jpeg, _metadata, _pictures, _primaries, _ultra_hdr
+from hdr_jax.images import _formats, _jpeg, _metadata, _pictures, _primaries, _radiance, _ultra_hdr
 from hdr_jax.images._metadata import Metadata
 from hdr_jax.images._paths import PathLike, existing, named_errors
 
@@ -15,7 +15,6 @@ WHITE = "relative; 1 is white of the ordinary picture"
 PHOTOGRAPH = "display-encoded levels"
 LINEAR = "linear levels of the sensor"
 OWN = f"{_metadata.OWN_SOFTWARE}:".encode()
-LONGEST_HEADER = 2**16
 
 
 class Information(NamedTuple):
@@ -117,12 +116,10 @@ def _exr_header(path: pathlib.Path) -> tuple[str, Any]:
 def _radiance_header(path: pathlib.Path) -> tuple[str, Any]:
     """Comments and chromaticities of a Radiance picture."""
     with path.open("rb") as file:
-        head = file.read(LONGEST_HEADER).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    lines = head.decode("latin-1").splitlines()[1:]
+        head = file.read(_radiance.LONGEST_HEADER)
+    lines = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1").splitlines()[1:]
     comments = [line[1:].strip() for line in lines if line.startswith("#")]
-    primaries = [line.partition("=")[2] for line in lines if line.startswith("PRIMARIES=")]
-    numbers = tuple(float(word) for word in primaries[-1].split()) if primaries else None
-    return " ".join(comments), numbers
+    return " ".join(comments), _radiance.chromaticities(head)
 
 
 def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Information:

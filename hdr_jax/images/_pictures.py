@@ -67,13 +67,14 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
 
 
 def is_radiance_map(path: PathLike) -> bool:
-    """Whether `read_hdr` reads a file, by its content: a radiance map, or a JPEG with a gain map.
+    """Whether a file is for `read_hdr`: a radiance map, or a JPEG with a gain map.
 
     Args:
       path: of a file.
 
     Returns:
-      True or False; True also where the gain map is damaged, which `read_hdr` says.
+      True or False, by the ending of its name and by its content; True also where the gain map is
+      damaged, which `read_hdr` says.
 
     Raises:
       InputError: if there is no such file.
@@ -82,6 +83,8 @@ def is_radiance_map(path: PathLike) -> bool:
     Example: `is_radiance_map("PXL_20260101.jpg")`
     """
     path = existing(path)
+    if path.suffix.lower() not in HDR_SUFFIXES + JPEG_SUFFIXES:
+        return False
     with named_errors(path, "a radiance map"):
         kind = _formats.sniffed(path)
         if kind != "JPEG":
@@ -106,12 +109,14 @@ def write(
       image: [h, w, 3] RGB or [h, w]. Radiance maps: float, finite (for `.hdr` also not
           negative). Pictures: uint8, uint16 (`.png`, `.tif`; rounded to 8 bits for `.jpg`), or
           float in [0, 1], clipped and rounded to 8 bits.
-      comment: about the image, written into its header (`comments` of an EXR). A picture with a
-        comment is a result and no photograph: `find_photos` passes over it.
+      comment: about the image, written into its header (`comments` of an EXR). A picture of 8 bits
+        with a comment is a result and no photograph: `find_photos` passes over it (not .bmp, nor 16
+        bits, which hold none).
       chromaticities: of a radiance map: x and y of the red, green, blue primary and of white.
 
     Raises:
-      InputError: for another shape, dtype, suffix, non-finite values, or a missing folder.
+      InputError: for another shape, dtype, suffix, values that are not finite or too large for the
+        format, or a missing folder.
 
     Not differentiable.
     Example:
@@ -127,12 +132,17 @@ def write(
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if suffix in HDR_SUFFIXES:
-        image = np.ascontiguousarray(image, dtype=np.float32)
+        with np.errstate(over="ignore"):  # looked for next
+            image = np.ascontiguousarray(image, dtype=np.float32)
+        _writing.check_largest(path, image)
     else:
         image = _writing.to_levels(image, keep_16_bits=suffix in (".png", ".tif", ".tiff"))
     with replacing(path) as temporary:
         if suffix == ".exr":
-            _writing.write_exr(temporary, image, comment, chromaticities)
+            try:
+                _writing.write_exr(temporary, image, comment, chromaticities)
+            except RuntimeError as error:  # OpenEXR's, of a full disk
+                raise OSError(f"{path} cannot be written ({error})") from error
         elif suffix == ".hdr":
             _writing.write_radiance(temporary, image, comment, chromaticities)
         else:

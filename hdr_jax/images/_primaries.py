@@ -24,6 +24,8 @@ SPACES = {
     "Rec. 2020": (0.708, 0.292, 0.17, 0.797, 0.131, 0.046, *D65),
     "ProPhoto RGB": (0.734699, 0.265301, 0.159597, 0.840403, 0.036598, 0.000105, *D50),
 }
+# Whose curve is a power; that of the others is sRGB's.
+EXPONENTS = {"Adobe RGB (1998)": 563 / 256, "ProPhoto RGB": 1.8}
 # Files round chromaticities; profiles also their adaptation.
 SAME, SAME_PROFILE = 1e-3, 3e-3
 BRADFORD = np.array(
@@ -105,6 +107,44 @@ def converted(
         return radiance
     matrix = np.linalg.solve(to_xyz(target), to_xyz(source))
     return radiance @ matrix.T.astype(np.float32)
+
+
+def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
+    """Linear light of levels by the curve of their space.
+
+    Args:
+      levels: uint8, any shape.
+      space: a name of SPACES; None is sRGB.
+
+    Returns:
+      float32, the same shape, in [0, 1].
+
+    Example:
+      >>> linear(np.array([0, 188, 255], np.uint8), "sRGB").round(2).tolist()
+      [0.0, 0.5, 1.0]
+    """
+    encoded = np.arange(256) / 255
+    if space in EXPONENTS:
+        table = encoded ** EXPONENTS[space]
+    else:
+        table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return table.astype(np.float32)[levels]
+
+
+def srgb_encoded(light: np.ndarray) -> np.ndarray:
+    """Levels of linear light by sRGB's curve.
+
+    Args:
+      light: float32 in [0, 1], any shape.
+
+    Returns:
+      float32, the same shape, in [0, 1].
+
+    Example:
+      >>> round(float(srgb_encoded(np.float32(0.5))), 3)
+      0.735
+    """
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def named(chromaticities) -> str:

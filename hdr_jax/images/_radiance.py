@@ -15,7 +15,8 @@ import numpy as np
 from hdr_jax.images._paths import Unsupported, check_size, warn
 from hdr_jax.images._primaries import XYZ, in_rec709
 
-FORMATS = {"32-bit_rle_rgbe": None, "32-bit_rle_xyze": XYZ}  # and their primaries
+RGBE = "32-bit_rle_rgbe"
+FORMATS = {RGBE: None, "32-bit_rle_xyze": XYZ}  # and their primaries
 RESOLUTION = re.compile(rb"([-+])([XY]) (\d{1,9}) ([-+])([XY]) (\d{1,9})\s*")
 LONGEST_HEADER = 2**16
 # Scan lines of these lengths can be stored component by component.
@@ -40,7 +41,7 @@ def read(path: pathlib.Path) -> np.ndarray:
     if not data.startswith(b"#?"):
         raise ValueError("it does not begin with #?RADIANCE")
     variables, start = _header(data)
-    name = variables.get("FORMAT", ["32-bit_rle_rgbe"])[-1]
+    name = variables.get("FORMAT", [RGBE])[-1]
     if name not in FORMATS:
         raise Unsupported(f"has FORMAT={name}; expected {' or '.join(FORMATS)}")
     found = RESOLUTION.fullmatch(data[start : data.index(b"\n", start) + 1])
@@ -52,7 +53,20 @@ def read(path: pathlib.Path) -> np.ndarray:
     light = _light(_scan_lines(memoryview(data)[start:], lines, length))
     light /= _divisor(path, variables)
     light = _in_reading_order(light, *(text.decode() for text in found.group(1, 2, 4)))
-    return in_rec709(light, _primaries(variables, FORMATS[name]))
+    return in_rec709(light, _primaries(variables, name))
+
+
+def chromaticities(head: bytes) -> tuple[float, ...] | None:
+    """What a Radiance picture tells of its primaries.
+
+    Args:
+      head: the first bytes of the file, with the whole header.
+
+    Returns:
+      Eight numbers, or None where it tells nothing.
+    """
+    variables, _ = _header(head)
+    return _primaries(variables, variables.get("FORMAT", [RGBE])[-1])
 
 
 def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
@@ -97,10 +111,10 @@ def _divisor(path: pathlib.Path, variables: dict[str, list[str]]) -> np.ndarray:
     return factors.astype(np.float32)
 
 
-def _primaries(variables: dict[str, list[str]], default):
-    """The chromaticities that the header gives, or the default."""
+def _primaries(variables: dict[str, list[str]], name: str) -> tuple[float, ...] | None:
+    """The chromaticities of a format, or those that the header gives."""
     given = _numbers(variables, "PRIMARIES", 8)
-    return default if default is not None or not len(given) else tuple(given[-1])
+    return FORMATS[name] or (tuple(given[-1]) if len(given) else None)
 
 
 def _in_reading_order(image: np.ndarray, first_sign: str, first: str, second_sign: str):

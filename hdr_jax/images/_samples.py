@@ -69,6 +69,23 @@ def unit_range(colours: np.ndarray, alpha: np.ndarray | None, associated: bool =
     return Samples(colours, known if valid is not None or not finite.all() else None)
 
 
+def in_8_bits(levels: np.ndarray) -> np.ndarray:
+    """Levels of any depth as uint8.
+
+    Args:
+      levels: uint8, uint16 or float32 in [0, 1], any shape.
+
+    Returns:
+      uint8, the same shape.
+
+    Example:
+      >>> in_8_bits(np.array([0, 257, 65535], np.uint16)).tolist()
+      [0, 1, 255]
+    """
+    top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
+    return levels if top == 255 else np.rint(levels * np.float32(255 / top)).astype(np.uint8)
+
+
 def solid(alpha: np.ndarray) -> np.ndarray | None:
     """Where opacity [h, w] is enough for a pixel to count; None is everywhere.
 

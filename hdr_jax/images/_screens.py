@@ -17,8 +17,9 @@ from hdr_jax.images import _formats, _gain_map, _gain_map_xmp, _jpeg, _metadata,
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import PathLike, existing, named_errors
 from hdr_jax.images._photographs import read_photo
-from hdr_jax.images._samples import upright
-from hdr_jax.images._ultra_hdr import decoded, linear
+from hdr_jax.images._primaries import linear
+from hdr_jax.images._samples import in_8_bits, upright
+from hdr_jax.images._ultra_hdr import decoded
 from hdr_jax.images._writing import PEAK
 
 # The ordinary picture may be stored as it is if screens that show gain maps know its primaries.
@@ -108,25 +109,17 @@ def write_brightened(
     kept = jpeg is not None
     if jpeg is None:
         levels = read_photo(photo, to_srgb=True)
-        jpeg = _encoded(_in_8_bits(levels))
+        jpeg = _encoded(in_8_bits(levels))
     levels = decoded(jpeg)
-    stops = upright(stops, UNDOING.get(turn, turn))
-    if stops.shape != levels.shape:
+    expected = upright(levels, turn).shape
+    if stops.shape != expected:
         raise InputError(
-            f"write_brightened got stops of shape {stops.shape} for {photo}; expected "
-            f"{levels.shape}, as the photograph is stored."
+            f"write_brightened got stops of shape {stops.shape} for {photo}; expected {expected}."
         )
+    stops = upright(stops, UNDOING.get(turn, turn))
     light = linear(levels, "sRGB") * np.exp2(stops)
     _write(path, jpeg, light, peak, f"highlights of {photo.name} predicted")
     return kept
-
-
-def _in_8_bits(levels: np.ndarray) -> np.ndarray:
-    """A photograph's levels as uint8."""
-    if levels.dtype == np.uint8:
-        return levels
-    top = np.float32(np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1)
-    return np.rint(levels / top * 255).astype(np.uint8)
 
 
 def _own_jpeg(path: pathlib.Path) -> bytes | None:
@@ -199,7 +192,10 @@ def _container(base: _jpeg.Picture, gains: bytes, gain_map: GainMap, comment: st
     packet = _gain_map_xmp.directory_xmp(len(gains), packets[0] if packets else b"")
     told = [
         (_jpeg.APP1, _jpeg.XMP + packet),
-        (_jpeg.COMMENT, f"{_metadata.OWN_SOFTWARE}: {comment}".encode()[:LONGEST_COMMENT]),
+        (
+            _jpeg.COMMENT,
+            f"{_metadata.OWN_SOFTWARE}: {comment}".encode(errors="replace")[:LONGEST_COMMENT],
+        ),
         (_jpeg.APP2, _gain_map.ISO + bytes(4)),
     ]
     names = (_jpeg.XMP, _gain_map.ISO, _jpeg.MULTI_PICTURE)

@@ -80,7 +80,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
 
     Raises:
       InputError: if the table lacks the columns `file` and `exposure_time_s`, names a picture
-          twice, or a time is not a positive number.
+          twice or in another folder, or a time is not a positive number.
 
     Not differentiable.
     Example: `read_exposures("holiday/bridge")` gives e.g. `{"a.jpg": 0.1, "b.jpg": 0.4}`.
@@ -101,6 +101,10 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
         )
     names = [os.path.normpath(composed((row["file"] or "").strip())) for row in rows]
     _refuse_twice(names, f"{path} names")
+    if elsewhere := [name for name in names if os.path.dirname(name)]:
+        raise InputError(
+            f"{path} names {elsewhere[0]}, in another folder; expected names of pictures beside it."
+        )
     times = [row["exposure_time_s"] for row in rows]
     return {name: seconds(time, path, name) for name, time in zip(names, times, strict=True)}
 

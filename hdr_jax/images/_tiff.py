@@ -70,10 +70,11 @@ def read(path: pathlib.Path) -> Samples:
         masked = solid(_stored(masks[0])[..., 0]) if masks else None
     kind = page.tags.valueof(262, RGB if stored.shape[2] > 2 else BLACK_IS_ZERO)
     if kind == PALETTE:
-        colours = np.asarray(palette).T[stored[..., 0]]
-        if (np.asarray(palette) % 257 == 0).all():
-            colours = (colours // 257).astype(np.uint8)
-        return Samples(colours, masked)
+        # Entries of 16 bits are levels of 8 bits times 257, or, as some write them, times 256.
+        entries = np.asarray(palette)
+        if (entries % 257 == 0).all() or (entries % 256 == 0).all():
+            entries = (entries // 256).astype(np.uint8)
+        return Samples(entries.T[stored[..., 0]], masked)
     stored = _scaled(page, stored)
     count = 3 if kind in (RGB, YCBCR) else 1
     if stored.shape[2] < count:

@@ -15,12 +15,11 @@ from PIL import Image
 from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _metadata
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import Unsupported, check_size, warn
-from hdr_jax.images._primaries import SPACES, converted, space_of_profile
+from hdr_jax.images._primaries import SPACES, converted, linear, space_of_profile
 from hdr_jax.images._resizing import resized
 from hdr_jax.images._samples import upright
 
 # Where the profile's curve is not that of sRGB: the exponent of its power function.
-EXPONENTS = {"Adobe RGB (1998)": 563 / 256, "ProPhoto RGB": 1.8}
 ICC = b"ICC_PROFILE\0"
 
 
@@ -116,28 +115,6 @@ def described(found: Found) -> dict[str, Any]:
         "high_stops": [round(x, 4) for x in gain_map.high],
         "gamma": [round(x, 4) for x in gain_map.gamma],
     }
-
-
-def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
-    """Linear light of levels by the curve of their space.
-
-    Args:
-      levels: uint8, any shape.
-      space: a name of SPACES; None is sRGB.
-
-    Returns:
-      float32, the same shape, in [0, 1].
-
-    Example:
-      >>> linear(np.array([0, 188, 255], np.uint8), "sRGB").round(2).tolist()
-      [0.0, 0.5, 1.0]
-    """
-    encoded = np.arange(256) / 255
-    if space in EXPONENTS:
-        table = encoded ** EXPONENTS[space]
-    else:
-        table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return table.astype(np.float32)[levels]
 
 
 def decoded(jpeg: bytes) -> np.ndarray:

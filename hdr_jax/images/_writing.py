@@ -16,7 +16,8 @@ from hdr_jax.levels import as_unit_float
 DESCRIPTION = 0x010E  # the EXIF tag
 PEAK = 4.0  # stops above white; 3250 cd/m^2 where white is 203, more than screens of today show
 HIGHEST_PEAK = 12.0
-LONGEST_SIDE = 65535  # of a JPEG
+LONGEST_SIDE = 65500  # of a JPEG that libjpeg reads and writes
+LARGEST = {".exr": float(np.finfo(np.float32).max), ".hdr": 2.0**126}
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
 
@@ -93,6 +94,15 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
         raise InputError(
             f"write got negative radiance ({image.min():.3g}) for {path}, which the format cannot "
             "hold. Clip it with numpy.maximum(image, 0), or write .exr."
+        )
+
+
+def check_largest(path: pathlib.Path, radiance: np.ndarray) -> None:
+    """Raise for float32 radiance beyond what the format holds."""
+    largest = LARGEST[path.suffix.lower()]
+    if not (np.abs(radiance) <= largest).all():
+        raise InputError(
+            f"write got radiance beyond the {largest:.3g} that {path} can hold. Divide it first."
         )
 
 

@@ -84,6 +84,12 @@ def test_aligned_pictures_fill_the_common_area():
         _warps.common_area([far], radiance.shape)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (5, 5), (3, 100), (7, 1), (9, 300)])
+def test_pictures_too_small_to_be_registered_stay(size):
+    noise = np.random.default_rng(0).integers(20, 230, (2, *size, 3)).astype(np.uint8)
+    assert np.isfinite(brackets.register(*noise, G)).all()
+
+
 def test_unequal_sizes_are_refused():
     with pytest.raises(ValueError, match="equal sizes"):
         brackets.register(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), G)

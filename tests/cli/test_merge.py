@@ -107,7 +107,7 @@ def test_deghost_and_align_run_together(folder, capsys):
         (["scene", "--times", "1", "2"], "got 2 exposure times for 3"),
         (["scene", "--times", "1", "1", "1"], "all exposure times are equal"),
         (["scene", "--times", "1", "x", "3"], "positive number of seconds"),
-        (["scene", "--ev", "1", "nan", "3"], "expected one each"),
+        (["scene", "--ev", "1", "nan", "3"], "expected stops such as"),
         (["scene", "--ev", "1", "b.png", "3"], "the pictures before --ev"),
         (["scene", "--ev", "1", "2", "3", "--times", "1", "2", "3"], "expected one of them"),
         (["nowhere"], "does not exist"),

@@ -7,6 +7,7 @@ import picture_files
 import pytest
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import _primaries
 
 XYZ_OF_709 = np.array(
@@ -277,3 +278,26 @@ def test_the_content_of_a_map_decides_not_its_name(tmp_path, radiance):
     images.write(tmp_path / "a.exr", radiance)
     (tmp_path / "a.exr").rename(tmp_path / "b.hdr")
     np.testing.assert_array_equal(images.read_hdr(tmp_path / "b.hdr"), radiance)
+
+
+def test_what_a_format_cannot_hold_is_refused(tmp_path):
+    for name, largest in (("a.hdr", 8e37), ("a.exr", 3e38)):
+        images.write(tmp_path / name, np.full((2, 9, 3), largest))
+        np.testing.assert_allclose(images.read_hdr(tmp_path / name), largest, rtol=0.01)
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(InputError, match="beyond the"):
+            images.write(tmp_path / name, np.full((2, 9, 3), 1e39))
+        assert (tmp_path / name).read_bytes() == before
+
+
+def test_information_knows_the_primaries_that_the_reader_converts(tmp_path, pixels):
+    adobe = " ".join(map(str, _primaries.SPACES["Adobe RGB (1998)"]))
+    for line, name in (("FORMAT=32-bit_rle_xyze", "0.3333"), (f"primaries = {adobe}", "Adobe RGB")):
+        (tmp_path / "a.hdr").write_bytes(picture_files.radiance(pixels, lines=(line,)))
+        assert name in images.information(tmp_path / "a.hdr").primaries
+
+
+def test_other_names_are_no_radiance_maps_as_the_reader_refuses_them(tmp_path, radiance):
+    images.write(tmp_path / "a.hdr", np.abs(radiance))
+    (tmp_path / "a.hdr").rename(tmp_path / "a.pic")
+    assert not images.is_radiance_map(tmp_path / "a.pic")

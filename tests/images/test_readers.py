@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from hdr_jax import images
+from hdr_jax.errors import InputError
 from hdr_jax.images import _metadata
 
 SIZE = (13, 22)
@@ -112,7 +113,7 @@ def test_tiff_of_32_bits_becomes_floats(tmp_path):
 def test_tiff_palettes(tmp_path):
     rng = np.random.default_rng(0)
     index = rng.integers(0, 256, (*SIZE, 1)).astype(np.uint8)
-    for step, dtype in ((257, np.uint8), (1, np.uint16)):
+    for step, dtype in ((257, np.uint8), (256, np.uint8), (1, np.uint16)):
         palette = (rng.integers(0, 256, (3, 256)) * step).astype(np.uint16)
         tifffile.imwrite(tmp_path / "a.tif", index[..., 0], photometric="palette", colormap=palette)
         colours = images.read_photo(tmp_path / "a.tif")
@@ -451,6 +452,38 @@ def test_primaries_of_photographs(tmp_path):
     assert images.primaries([tmp_path / "c.jpg"])[0] == "sRGB"
     with pytest.warns(UserWarning, match="not known for sure"):
         assert images.primaries([tmp_path / "a.jpg", tmp_path / "c.jpg"])[1] is None
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_space_that_exif_alone_tells_is_converted_as_by_a_profile(tmp_path, gray):
+    """Adobe RGB, which cameras mark by the interoperability index R03."""
+    levels = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+    picture = Image.fromarray(levels[..., 0] if gray else levels)
+    picture.convert("RGB").save(tmp_path / "told.png", icc_profile=picture_files.adobe_profile())
+    picture.save(tmp_path / "marked.png", exif=picture_files.adobe_exif())
+    assert images.metadata(tmp_path / "marked.png").space == "Adobe RGB (1998)"
+    expected = images.read_photo(tmp_path / "told.png", to_srgb=True).astype(int)
+    found = images.read_photo(tmp_path / "marked.png", to_srgb=True).astype(int)
+    assert np.abs(found - expected).max() <= 2
+    stored = images.read_photo(tmp_path / "marked.png").astype(int)
+    assert (stored == (levels[..., :1] if gray else levels)).all()
+    assert np.abs(found - stored).max() > (1 if gray else 20)
+
+
+def with_coded_space(path, primaries, transfer):
+    """A PNG whose chunk cICP tells its space."""
+    data = picture_files.png(np.full((4, 4, 3), 99, np.uint8))
+    coded = picture_files._chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
+    path.write_bytes(data[:33] + coded + data[33:])
+    return path
+
+
+def test_coded_spaces_of_pngs(tmp_path):
+    assert images.metadata(with_coded_space(tmp_path / "a.png", 12, 13)).space == "Display P3"
+    assert images.metadata(with_coded_space(tmp_path / "a.png", 2, 2)).space is None
+    for transfer, name in ((16, "PQ"), (18, "HLG")):
+        with pytest.raises(InputError, match=f"HDR picture .{name}"):
+            images.read_photo(with_coded_space(tmp_path / "b.png", 9, transfer))
 
 
 def test_importing_the_readers_loads_no_decoder():

@@ -19,7 +19,7 @@ from hdr_jax import images
 from hdr_jax.errors import InputError
 from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _ultra_hdr
 from hdr_jax.images._gain_map import GainMap
-from hdr_jax.images._primaries import SPACES, converted
+from hdr_jax.images._primaries import SPACES, converted, linear
 
 SIDES = (48, 80)
 
@@ -148,7 +148,7 @@ def test_the_photograph_stays_itself(tmp_path, orientation, kind):
     assert [entry["Size"] for entry in listed] == [place, len(path.read_bytes()) - place]
     assert path.read_bytes()[place:].startswith(b"\xff\xd8\xff")
     space = SPACES["Display P3" if kind == "P3" else "sRGB"]
-    expected = converted(_ultra_hdr.linear(upright, "sRGB") * 2**stops, space, SPACES["sRGB"])
+    expected = converted(linear(upright, "sRGB") * 2**stops, space, SPACES["sRGB"])
     error = stops_apart(images.read_hdr(path), expected)
     assert np.median(error) < 1e-4 and np.quantile(error, 0.95) < 0.05
 
@@ -158,7 +158,7 @@ def test_no_gain_leaves_the_light_as_it_is(tmp_path):
     images.write_brightened(
         tmp_path / "a.jpg", tmp_path / "photo.jpg", np.zeros((*SIDES, 3), np.float32)
     )
-    expected = _ultra_hdr.linear(images.read_photo(tmp_path / "photo.jpg"), "sRGB")
+    expected = linear(images.read_photo(tmp_path / "photo.jpg"), "sRGB")
     np.testing.assert_allclose(images.read_hdr(tmp_path / "a.jpg"), expected, atol=1e-5)
 
 
@@ -169,7 +169,7 @@ def test_a_phones_gain_map_is_replaced(tmp_path):
     assert images.write_brightened(path, phone, stops)
     base, *others = _jpeg.pictures(path.read_bytes())
     assert len(others) == 1 and len(base.payloads(_jpeg.APP2, _jpeg.MULTI_PICTURE)) == 1
-    ratio = by_libultrahdr(path) / _ultra_hdr.linear(images.read_photo(phone), "sRGB")
+    ratio = by_libultrahdr(path) / linear(images.read_photo(phone), "sRGB")
     np.testing.assert_allclose(ratio[8:16, 8:26], 2, rtol=0.02)
 
 
@@ -216,7 +216,7 @@ def test_three_channels_by_xmp_and_by_iso(written):
     """Unequal numbers for the channels, against the formula written out."""
     base, gains = (picture.data for picture in _jpeg.pictures(written.read_bytes()))
     values = np.asarray(Image.open(io.BytesIO(gains), formats=["JPEG"])) / 255
-    sdr = _ultra_hdr.linear(np.asarray(Image.open(io.BytesIO(base))), "sRGB").astype(float)
+    sdr = linear(np.asarray(Image.open(io.BytesIO(base))), "sRGB").astype(float)
     stops = np.array([1, 2, 3]) * values ** (1 / np.array([1, 1.5, 0.5]))
     expected = (sdr + 0.02) * 2**stops - 0.01
     xmp = with_metadata(written, [(_jpeg.APP1, _jpeg.XMP + SEQUENCES.encode())])
@@ -280,6 +280,8 @@ def test_metadata_that_make_no_sense(written, case):
     message, blob = BAD[case]
     with pytest.raises(InputError, match=message):
         with_metadata(written, [(_jpeg.APP2, _gain_map.ISO + blob)])
+    if message != "leads to the ordinary one" and "version" not in message:
+        assert images.is_radiance_map(written)
 
 
 @pytest.mark.parametrize("text", ["<", "<!DOCTYPE a [<!ENTITY b 'c'>]>", '<a hdrgm="1"', "\xff"])
@@ -287,6 +289,7 @@ def test_damaged_xmp(written, text):
     packet = SEQUENCES.replace("<x:xmpmeta", text + "<x:xmpmeta", 1).encode()
     with pytest.raises(InputError, match="cannot be read"):
         with_metadata(written, [(_jpeg.APP1, _jpeg.XMP + packet)])
+    assert images.is_radiance_map(written)
 
 
 def test_what_has_no_gain_map_is_refused(tmp_path):
@@ -398,7 +401,7 @@ def test_gain_maps_of_the_other_primaries(written):
         written, [(_jpeg.APP2, _gain_map.ISO + bytes(blob)), (_jpeg.APP2, profile)]
     )
     sdr = converted(
-        _ultra_hdr.linear(_ultra_hdr.decoded(base.data), "sRGB"),
+        linear(_ultra_hdr.decoded(base.data), "sRGB"),
         SPACES["sRGB"], SPACES["Display P3"],
     )  # fmt: skip
     expected = sdr * 2 ** (2 * _ultra_hdr.decoded(gains.data).astype(np.float32) / 255)

@@ -171,7 +171,7 @@ def test_command_writes_map_preview_and_stack(checkpoint, tmp_path, model):
     written, times = images.read_stack(tmp_path / "out/two_stack")
     np.testing.assert_allclose(times, [0.5, 1, 2])
     np.testing.assert_array_equal(written[1], picture[::-1])
-    assert images.read_photo(tmp_path / "out/one.png").shape == (19, 22, 3)
+    assert images.read_photo(tmp_path / "out/one_preview.jpg").shape == (19, 22, 3)
 
 
 def exposing(params):

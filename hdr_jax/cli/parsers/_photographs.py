@@ -25,16 +25,16 @@ file,exposure_time_s), else from EXIF. Beside bridge.exr you find bridge_preview
 and the response as bridge_response.csv and bridge_response.png."""
 
 RECONSTRUCT = """examples:
-  hdr-jax reconstruct holiday.jpg                      writes holiday.exr and holiday.png here
+  hdr-jax reconstruct holiday.jpg                      writes holiday.exr and its preview here
   hdr-jax reconstruct *.jpg -o out --stack --ev-range -7 3
   hdr-jax reconstruct scan.png --response linear       the camera is known: srgb, linear or a file
   hdr-jax reconstruct holiday.jpg -o holiday_hdr.jpg   itself, brighter where a screen can
   hdr-jax reconstruct holiday.jpg --checkpoint runs/mine
 
 The model that comes with the program predicts what clipped pixels held; every other pixel stays the
-photograph's own. Photographs are turned upright (EXIF) and converted to sRGB (ICC profile).
-holiday.png is tone-mapped, to look at. With --stack the exposures lie in holiday_stack with an
-exposures.csv, as hdr-jax merge reads it."""
+photograph's own. Photographs are turned upright (EXIF) and converted to sRGB (ICC profile, EXIF).
+Beside holiday.exr you find holiday_preview.jpg, tone-mapped. With --stack the exposures lie in
+holiday_stack with an exposures.csv, as hdr-jax merge reads it."""
 
 
 def add_merge(subparsers) -> None:

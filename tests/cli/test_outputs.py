@@ -1,0 +1,154 @@
+"""What the commands write lies where it was said, and never over what was there before."""
+
+import os
+import pathlib
+
+import numpy as np
+import picture_files
+import pytest
+from PIL import Image
+
+from hdr_jax import brackets, cli, images, tonemap
+from hdr_jax.exposure import expose, srgb
+
+TIMES = (1 / 8, 0.5, 2.0)
+
+
+@pytest.fixture
+def light():
+    """Radiance [40, 48, 3] over ten stops."""
+    ramp = np.geomspace(2**-7, 2**3, 48)[None, :, None] * np.array([1, 0.7, 0.4])
+    return np.repeat(ramp, 40, axis=0).astype(np.float32)
+
+
+@pytest.fixture
+def here(tmp_path, light, monkeypatch):
+    """The working directory, with a photograph, the exposures 0.jpg to 2.jpg and two maps."""
+    monkeypatch.chdir(tmp_path)
+    for k, picture in enumerate(np.asarray(expose(light, np.log(TIMES), srgb()))):
+        exif = Image.Exif()
+        exif[33434] = TIMES[k]
+        levels = np.rint(255 * picture).astype(np.uint8)
+        Image.fromarray(levels).save(f"{k}.jpg", quality=100, subsampling=0, exif=exif)
+    images.write("holiday.png", np.linspace(0, 1, 48 * 40 * 3).reshape(40, 48, 3))
+    images.write("test.exr", light)
+    images.write("reference.exr", light * 1.1)
+    return tmp_path
+
+
+def contents() -> dict[str, bytes]:
+    """All files below the working directory."""
+    found = pathlib.Path(".").rglob("*")
+    return {str(path): path.read_bytes() for path in found if path.is_file()}
+
+
+def test_reconstruct_keeps_a_photograph_that_is_a_png(here):
+    before = contents()
+    assert cli.main(["reconstruct", "holiday.png"]) == 0
+    after = contents()
+    assert set(after) - set(before) == {"holiday.exr", "holiday_preview.jpg"}
+    assert {name: after[name] for name in before} == before
+    assert images.read_photo("holiday_preview.jpg").shape == (40, 48, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["reconstruct", "holiday.png", "holiday_preview.jpg"], "over an input"),
+        (["reconstruct", "holiday.png", "-o", "result.png"], "expected a folder, or a map"),
+        (["reconstruct", "holiday.png", "-o", "notes"], "is a file"),
+        (["score", "test.exr", "reference.exr", "--map", "reference.exr"], "visibility map"),
+        (["score", "test.exr", "reference.exr", "--map", "nowhere/x.png"], "does not exist"),
+        (["merge", "0.jpg", "1.jpg", "--no-curve", "--curve", "g.csv"], "expected one of them"),
+        (["merge", "0.jpg", "1.jpg", "--ev", "0", "nan"], "--ev got 0 nan"),
+        (["merge", "0.jpg", "far/0.jpg", "--reference", "x/0.jpg"], "several pictures"),
+        (["merge", "table"], "in another folder"),
+        (["merge", "--split", "*", "-o", "no.such"], "expected a folder"),
+    ],
+)
+def test_refused_before_anything_is_written(here, arguments, message, capsys):
+    images.write("holiday_preview.jpg", np.zeros((8, 8, 3)))
+    pathlib.Path("notes").touch()
+    for folder in ("far", "table"):
+        pathlib.Path(folder).mkdir()
+        pathlib.Path(folder, "0.jpg").write_bytes(pathlib.Path("1.jpg").read_bytes())
+    pathlib.Path("table/exposures.csv").write_text("file,exposure_time_s\n../0.jpg,1\n")
+    if "*" in arguments:
+        k = arguments.index("*")
+        arguments = [*arguments[:k], "0.jpg", "1.jpg", "2.jpg", *arguments[k + 1 :]]
+    before = contents()
+    assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert contents() == before
+
+
+def test_the_reference_may_be_named_by_its_folder(here, light):
+    """Of two exposures of one name, the one that is asked for decides what the scene was."""
+    pathlib.Path("far").mkdir()
+    moved = np.where(np.arange(40)[:, None, None] < 12, 0.25 * light, light)
+    picture = np.asarray(expose(moved, np.log(TIMES[:2]), srgb()))[1]
+    images.write("far/0.jpg", picture)
+    options = ["--deghost", "--response", "srgb", "--no-curve", "--no-preview"]
+    options += ["--times", "0.125", "0.5", "2", "-o", "out.exr"]
+    found = {}
+    for reference in ("0.jpg", "far/0.jpg"):
+        arguments = ["merge", "0.jpg", "far/0.jpg", "2.jpg", "--reference", reference]
+        assert cli.main([*arguments, *options]) == 0
+        found[reference] = np.median(images.read_hdr("out.exr")[:8, 20:30] / light[:8, 20:30])
+    assert found["0.jpg"] > 0.8 and found["far/0.jpg"] < 0.4
+
+
+def test_a_folder_with_a_dot_takes_several_brackets(here):
+    pathlib.Path("trip.2024").mkdir()
+    assert cli.main(["merge", "--split", "0.jpg", "1.jpg", "2.jpg", "-o", "trip.2024"]) == 0
+    assert pathlib.Path("trip.2024/0_merged.exr").is_file()
+
+
+def test_a_damaged_bracket_stops_the_others_before_they_are_written(here, monkeypatch):
+    for k in range(3):
+        pathlib.Path(f"z{k}.jpg").write_bytes(pathlib.Path(f"{k}.jpg").read_bytes())
+    pathlib.Path("z2.jpg").write_bytes(pathlib.Path("2.jpg").read_bytes()[:-900])
+    groups = [[pathlib.Path(f"{name}{k}.jpg") for k in range(3)] for name in ("", "z")]
+    monkeypatch.setattr(brackets, "split", lambda paths: groups)
+    before = contents()
+    assert cli.main(["merge", "--split", *map(str, groups[0] + groups[1])]) == 2
+    assert contents() == before
+
+
+def test_the_preview_shows_the_colours_of_the_map(here, light):
+    """Photographs in Adobe RGB: their map is in its primaries, a preview in sRGB."""
+    for k in range(3):
+        with Image.open(f"{k}.jpg") as picture:
+            profile = picture_files.adobe_profile()
+            picture.save(f"{k}.png", exif=picture.getexif(), icc_profile=profile)
+    arguments = ["merge", "0.png", "1.png", "2.png", "--response", "srgb", "--no-curve"]
+    assert cli.main([*arguments, "-o", "a.exr"]) == 0
+    seen = np.asarray(tonemap.reinhard(np.maximum(images.read_hdr("a.exr"), 0)))
+    preview = images.read_photo("a_preview.jpg") / 255
+    assert np.abs(preview - seen).mean() < 0.01
+
+
+def test_the_visibility_map_is_no_photograph(here):
+    assert cli.main(["score", "test.exr", "reference.exr"]) == 0
+    assert "test_visibility.png" not in [path.name for path in images.find_photos(".")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that are bytes")
+def test_names_that_are_no_text_are_refused_in_one_line(here, capfdbinary):
+    name = os.fsdecode(b"gr\xfc\xdfe.jpg")
+    pathlib.Path(name).write_bytes(pathlib.Path("1.jpg").read_bytes())
+    before = set(contents())
+    assert cli.program(["reconstruct", name]) == 2
+    assert b"is not UTF-8" in capfdbinary.readouterr().err
+    assert set(contents()) == before
+    assert cli.program(["reconstruct", name, "-o", "out.jpg"]) == 0
+
+
+def test_full_disks_are_told_of(here, light, small_disk, monkeypatch):
+    noise = np.random.default_rng(0).random((300, 400, 3)).astype(np.float32)
+    with pytest.raises(OSError, match="map.exr cannot be written"):
+        images.write(small_disk / "map.exr", noise)
+    assert not list(small_disk.iterdir())
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    with pytest.raises(OSError, match="set TMPDIR"):
+        brackets.Brackets([noise, noise])
