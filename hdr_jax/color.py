@@ -152,7 +152,9 @@ def pu21_encode(luminance: Array) -> Array:
     p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
     # The clip keeps the base of the power away from 0, where its slope is infinite.
     power = jnp.clip(luminance, PU21_MIN_LUMINANCE, PU21_MAX_LUMINANCE) ** p4
-    return jnp.maximum(p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6), 0)
+    encoded = jnp.maximum(p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6), 0)
+    # XLA's minimum and maximum on a CPU may make numbers of NaN.
+    return jnp.where(jnp.isnan(luminance), jnp.nan, encoded)
 
 
 def pu21_decode(encoded: Array) -> Array:

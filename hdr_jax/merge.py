@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import crf, exported, log_mean
 from hdr_jax.errors import InputError
-from hdr_jax.levels import default_num_levels
+from hdr_jax.levels import check_table, default_num_levels
 from hdr_jax.rows import by_rows
 from hdr_jax.weighting import NEARLY_WHITE, Weighting
 
@@ -77,7 +77,8 @@ def merge(
     Raises:
       InputError: when shapes do not fit.
 
-    Differentiable in `stack`, `log_times` and `g`; by default the weights are constants.
+    Differentiable in `stack`, `log_times` and `g`, in reverse mode; by default the weights are
+    constants.
     Source: Debevec and Malik 1997, Eq. 6; Kim, Lee, Kang 2020, Eq. 2.
     Example:
       >>> g = jnp.log((jnp.arange(256) + 0.5) / 255.5)
@@ -147,7 +148,7 @@ def synthesize(
     Raises:
       InputError: as `hdr_jax.crf.recover`.
 
-    Differentiable in `stack` and `log_times`.
+    Differentiable in `stack` and `log_times`, in reverse mode.
     Source: Kim, Lee, Kang 2020, Eq. 1 to 3.
     Example:
       >>> stack = jnp.linspace(0, 1, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
@@ -155,7 +156,7 @@ def synthesize(
       >>> radiance.shape, g.shape
       ((16, 16, 3), (3, 256))
     """
-    num_levels = num_levels or default_num_levels(stack)
+    num_levels = default_num_levels(stack) if num_levels is None else num_levels
     stack, log_times = crf.check_stack(stack, log_times, integers=True)
     constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient
     g = crf.recover(
@@ -203,6 +204,7 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
 
 def _curve_per_channel(g: ArrayLike, shape: tuple[int, ...]) -> Array:
     """g [c, num_levels], float of at least 32 bits, for a stack [n, h, w, c]."""
+    check_table(g)
     g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
     if g.ndim not in (1, 2) or (g.ndim == 2 and g.shape[0] not in (1, shape[-1])):
         raise InputError(

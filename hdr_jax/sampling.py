@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
-from hdr_jax.levels import as_unit_float, clamp, left_segment
+from hdr_jax.levels import as_unit_float, clamp, left_segment, widened
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
 
@@ -132,11 +132,13 @@ def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | Non
     With it the weights [pixels]: 1 where all exposures are valid; None if all pixels are.
     """
     stack = jnp.asarray(stack)
+    if stack.ndim != 4 or not stack.size:
+        raise InputError(f"got a stack {stack.shape}: expected [n, h, w, c] with pixels")
     n, h, w, c = stack.shape
     step = 1
     while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
         step += 1
-    thinned = as_unit_float(stack[:, ::step, ::step])
+    thinned = widened(as_unit_float(stack[:, ::step, ::step]))  # half precision cannot count
     pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
     if valid is None:
         return pixels, None

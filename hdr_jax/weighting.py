@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
-from hdr_jax.levels import widened
+from hdr_jax.levels import check_table, widened
 
 Weighting = Callable[[Array, int], Array]
 
@@ -86,6 +86,9 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     Returns:
       Weights [..., num_levels] in [0, 1], 1 where a level is known best.
 
+    Raises:
+      InputError: where g is not finite.
+
     Differentiable in `g`.
     Source: noise model of Hanji, Zhong and Mantiuk 2020, "Noise-aware merging of high dynamic range
       image stacks without camera calibration".
@@ -95,6 +98,7 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
       >>> round(float(w[200] / w[100]), 1), float(w[0]), float(w[255])
       (2.1, 0.0, 0.0)
     """
+    check_table(g)
     g = widened(g)
     num_levels = g.shape[-1]
     exposure = jnp.exp(g - jnp.max(g, axis=-1, keepdims=True))
@@ -180,7 +184,7 @@ def get(weighting: str | Weighting) -> Weighting:
     if callable(weighting):
         return weighting
     if weighting == "noise":
-        raise ValueError(
+        raise InputError(
             "weighting 'noise' is of a known response: it is for `merge` and `synthesize`, and "
             "`hdr_jax.weighting.noise(g)` gives its table"
         )

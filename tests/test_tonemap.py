@@ -37,3 +37,9 @@ def test_one_light_in_the_dark_is_seen():
     picture = tonemap.reinhard(jnp.zeros((20, 20, 3)).at[3, 4].set(1e-4))
     np.testing.assert_allclose(picture[3, 4], 1, atol=1e-6)
     assert float(picture.sum()) == float(picture[3, 4].sum())
+
+
+def test_mu_law_of_half_precision():
+    radiance = jnp.array([0.01, 1, 14, 100], jnp.float16)
+    expected = tonemap.mu_law(radiance.astype(jnp.float32))
+    np.testing.assert_allclose(tonemap.mu_law(radiance), expected, rtol=1e-6)

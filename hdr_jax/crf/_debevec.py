@@ -1,5 +1,8 @@
 """Recovery of the log inverse response by Debevec and Malik's least squares."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -73,6 +76,13 @@ def debevec(
     levels, log_times = check_samples(levels, log_times, smoothness)
     if solver not in SOLVERS:
         raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
+    smoothness = float(smoothness)
+    return _debevec(levels, log_times, confidence, smoothness, weighting, num_levels, solver)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def _debevec(levels, log_times, confidence, smoothness, weighting, num_levels, solver):
+    """`debevec` of checked samples."""
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
     w = w if confidence is None else w * confidence
@@ -115,7 +125,7 @@ def check_samples(
 
 def _prior_slope(num_levels: int) -> float:
     """Rise of g from level to level where nothing is known: ln(num_levels) over the whole scale."""
-    return np.log(num_levels) / (num_levels - 1)
+    return float(np.log(num_levels)) / (num_levels - 1)  # NumPy's number would widen float32
 
 
 def _knots(num_levels: int) -> np.ndarray:

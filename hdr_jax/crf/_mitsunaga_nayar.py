@@ -1,5 +1,8 @@
 """Recovery of the inverse response as a polynomial, after Mitsunaga and Nayar."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -53,6 +56,12 @@ def mitsunaga_nayar(
     levels, log_times = check_samples(levels, log_times, 1.0)
     if degree < 1:
         raise InputError(f"got degree {degree}: expected at least 1")
+    return _mitsunaga_nayar(levels, log_times, confidence, degree, weighting, num_levels)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+def _mitsunaga_nayar(levels, log_times, confidence, degree, weighting, num_levels):
+    """`mitsunaga_nayar` of checked samples."""
     weight = weight_function(weighting)(levels, num_levels)
     weight = weight if confidence is None else weight * confidence
     order = jnp.argsort(log_times)

@@ -84,7 +84,9 @@ def recover(
       >>> g.shape, bool(jnp.all(jnp.diff(g[0]) > 0))
       ((1, 256), True)
     """
-    num_levels = num_levels or default_num_levels(stack)
+    num_levels = default_num_levels(stack) if num_levels is None else num_levels
+    if num_levels < 2:
+        raise InputError(f"got num_levels {num_levels}: expected at least 2, such as 256")
     stack, log_times = check_stack(stack, log_times, integers=True)
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
@@ -146,16 +148,16 @@ def check_stack(
 
     Raises:
       InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
-        or floats that are plainly not in [0, 1].
+        no pixels, or floats that are plainly not in [0, 1], NaN among them.
 
     Example:
       >>> check_stack(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))[0].shape
       (2, 4, 4, 3)
     """
-    if jnp.ndim(stack) != 4 or jnp.ndim(log_times) != 1:
+    if jnp.ndim(stack) != 4 or jnp.ndim(log_times) != 1 or 0 in jnp.shape(stack)[1:]:
         raise InputError(
-            f"expected a stack [n, h, w, c] and log_times [n], got shapes {jnp.shape(stack)} and "
-            f"{jnp.shape(log_times)}; use jax.vmap for batches"
+            "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "
+            f"{jnp.shape(stack)} and {jnp.shape(log_times)}; use jax.vmap for batches"
         )
     if jnp.shape(stack)[0] != jnp.shape(log_times)[0] or jnp.shape(stack)[0] < 2:
         raise InputError(
@@ -180,7 +182,7 @@ def check_stack(
 
 
 def _check_range(stack: ArrayLike) -> None:
-    """Raises InputError for floats that are plainly not in [0, 1]; traced values go unseen."""
+    """Raises InputError for floats plainly not in [0, 1], or NaN; traced values go unseen."""
     if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
         return
     if isinstance(stack, Array):
@@ -188,7 +190,7 @@ def _check_range(stack: ArrayLike) -> None:
             brightest = float(jnp.max(stack, initial=0))
     else:
         brightest = float(np.max(stack, initial=0))
-    if brightest > BRIGHTEST:
+    if not brightest <= BRIGHTEST:  # nor NaN
         raise InputError(
             f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "
             "pass uint8 or uint16"

@@ -4,6 +4,7 @@ Notation: p_j feature j of the prediction [m, d], q_k feature k of the target [k
 a_j, b_k of both in [0, 1]^2. Import `contextual_bilateral` from `hdr_jax.losses`.
 """
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -84,6 +85,7 @@ def contextual_bilateral(
     return jnp.mean(appearance + spatial_weight * position)
 
 
+@functools.partial(jax.jit, static_argnums=5)
 def _nearest(u: Array, a: Array, v: Array, b: Array, spatial_weight: float, rows: int) -> Array:
     """Index of the best match in (v, b) for every (u, a), `rows` of them at a time."""
     # |u - v|^2 / 2 + w |a - b|^2 less what is the same for all k, as one product.

@@ -72,10 +72,13 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
             f"expected an image [..., h, w, c] and num_levels >= 2, got {image.shape} and "
             f"{num_levels}"
         )
+    _check_float(image)
     *leading, _, _, channels = image.shape
     image = widened(image)  # bfloat16 counts to 256
     scaled = (num_levels - 1) * clamp(image, 0, 1)
-    level = jnp.floor(jax.lax.stop_gradient(scaled)).astype(jnp.int32)
+    # A level that was divided by the largest may be a last digit less than itself.
+    rounded_up = jax.lax.stop_gradient(scaled) * (1 + 2 * float(jnp.finfo(scaled.dtype).eps))
+    level = jnp.floor(rounded_up).astype(jnp.int32)
     level = jnp.clip(level, 0, num_levels - 1)  # a NaN must stay in bounds, and in the sum
     num_histograms = math.prod(leading) * channels
     bins = level + num_levels * jnp.arange(num_histograms).reshape(*leading, 1, 1, channels)
@@ -188,4 +191,14 @@ def _check_same_shape(prediction: Array, target: Array) -> None:
         raise InputError(
             f"expected prediction and target of one shape, got {jnp.shape(prediction)} and "
             f"{jnp.shape(target)}; use jax.vmap for batches"
+        )
+    for image in (prediction, target):
+        _check_float(image)
+
+
+def _check_float(image: Array) -> None:
+    """No integers, whose differences wrap round."""
+    if not jnp.issubdtype(jnp.result_type(image), jnp.floating):
+        raise InputError(
+            f"got {jnp.result_type(image)} pixels; expected floats. Divide by 255 or 65535 first"
         )

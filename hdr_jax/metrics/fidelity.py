@@ -43,8 +43,8 @@ def psnr(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
 def _psnr(test, reference, data_range):
     error = jnp.mean(jnp.square((test - reference) / data_range))
     # Double where: the slope of ln at 0 is infinite, and infinity times 0 is NaN.
-    positive = error > 0
-    return jnp.where(positive, -10 * jnp.log10(jnp.where(positive, error, 1)), jnp.inf)
+    equal = error == 0  # NaN is not: what cannot be compared is not perfect
+    return jnp.where(equal, jnp.inf, -10 * jnp.log10(jnp.where(equal, 1, error)))
 
 
 def psnr_mu(test: Array, reference: Array, *, mu: float = 5000.0) -> Array:

@@ -44,6 +44,7 @@ def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
     return jax.vmap(with_gradient)(found)
 
 
+@jax.jit
 def _select(flat: Array, ranks: Array) -> Array:
     """Radix selection of all ranks at once on [n] floats."""
     bits = 8 * flat.dtype.itemsize

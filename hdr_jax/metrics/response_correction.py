@@ -60,11 +60,14 @@ def _correct(test, reference, degree):
         color.luminance(image) if image.shape[-1] == 3 else image[..., 0]
         for image in (test, reference)
     )
-    y = jnp.clip(y, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
+    clipped = jnp.clip(y, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     target = jnp.clip(y_reference, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
-    fitted = jnp.exp(_fit(jnp.log(y), jnp.log(target), degree))
-    fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
-    return test * (fitted / y)[..., None]
+    fitted = jnp.exp(_fit(jnp.log(clipped), jnp.log(target), degree))
+    fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)[..., None]
+    # Double where: nothing divides by 0. Below the range no colour is known.
+    lit = (y >= color.PU21_MIN_LUMINANCE)[..., None]
+    corrected = jnp.where(lit, test * fitted / jnp.where(lit, y[..., None], 1), fitted)
+    return jnp.where(jnp.isnan(y).any(), jnp.nan, corrected)  # the fit takes NaN for black
 
 
 def _fit(x: Array, y: Array, degree: int) -> Array:

@@ -100,8 +100,8 @@ def _ms_ssim(test, reference, data_range):
             contrast = luminance * contrast
         mean = contrast.mean((-2, -1))
         # Double where: below 1 a power has an infinite slope at 0.
-        positive = mean > 0
-        product *= jnp.where(positive, jnp.where(positive, mean, 1) ** weight, 0)
+        opposed = mean <= 0
+        product *= jnp.where(opposed, 0, jnp.where(opposed, 1, mean) ** weight)
         pair = _halve(pair)
     return product.mean()
 

@@ -75,6 +75,10 @@ class Camera:
     read_noise: float = 0.0
     shot_noise: float = 0.0
 
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise InputError(f"got a camera of kind {self.kind!r}; expected one of {KINDS}")
+
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Camera":
         """Anybody's camera.

@@ -8,11 +8,13 @@ import reference
 from jax.test_util import check_grads
 
 from hdr_jax import crf, sampling
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import expose, gamma, sigmoid, srgb
-from hdr_jax.merge import synthesize
+from hdr_jax.merge import merge, synthesize
 from hdr_jax.sampling import grossberg_nayar, quantiles
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
+TWO = LOG_TIMES[:2]
 
 
 def scene(seed=0, shape=(48, 64, 3), stops=16):
@@ -252,3 +254,53 @@ def test_options_that_would_do_nothing_are_refused(options, message):
     stack = np.random.default_rng(15).random((2, 4, 4, 3), np.float32)
     with pytest.raises(ValueError, match=message):
         crf.recover(stack, np.arange(2.0), **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "mitsunaga_nayar"}, {"sampling": "quantiles"}])
+def test_the_type_of_the_pixels_decides_also_where_float64_is_at_hand(options):
+    stack = expose(jnp.asarray(scene()), LOG_TIMES, srgb(), num_levels=256)
+    expected = crf.recover(stack, LOG_TIMES, **options)
+    levels = np.rint(255 * np.asarray(stack)).astype(np.uint8)
+    with jax.enable_x64(True):
+        found = crf.recover(levels, LOG_TIMES, **options)
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+        assert crf.recover(np.asarray(stack, np.float64), LOG_TIMES, **options).dtype == jnp.float64
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.parametrize("sampler", [grossberg_nayar, quantiles])
+def test_samples_of_half_precision(sampler, dtype):
+    stack = expose(jnp.asarray(scene(shape=(512, 600, 1))), LOG_TIMES, srgb()).astype(dtype)
+    expected = sampler(stack.astype(jnp.float32), 40)
+    np.testing.assert_allclose(sampler(stack, 40), expected, atol=1e-3)
+
+
+def test_calls_of_one_shape_compile_once(caplog):
+    rng = np.random.default_rng(0)
+    levels = [jnp.asarray(rng.uniform(0, 255, (99, 7)), jnp.float32) for _ in range(3)]
+    for solve in (crf.debevec, crf.mitsunaga_nayar):
+        solve(levels[0], LOG_TIMES)
+        with jax.log_compiles(True), caplog.at_level("WARNING"):
+            caplog.clear()
+            solve(levels[1], LOG_TIMES)
+        assert not [record for record in caplog.records if "Compiling" in record.message]
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda stack: crf.recover(stack, TWO, num_levels=1), "at least 2"),
+        (lambda stack: synthesize(stack, TWO, num_levels=0), "at least 2"),
+        (lambda stack: crf.recover(stack, TWO, weighting="noise"), "of a known response"),
+        (lambda stack: crf.recover(stack[:, :0], TWO), "with pixels"),
+        (lambda stack: crf.recover(stack.at[0, 0, 0, 0].set(jnp.nan), TWO), "up to nan"),
+        (lambda stack: quantiles(stack[0], 5), "expected .n, h, w, c."),
+        (lambda stack: expose(stack[0], jnp.zeros(1), srgb(), num_levels=1), "at least 2"),
+        (lambda stack: expose(stack[0], jnp.zeros(1), jnp.log(jnp.arange(9.0))), "half a level"),
+        (lambda stack: merge(stack, TWO, jnp.log(jnp.arange(9.0))), "half a level"),
+    ],
+)
+def test_what_cannot_be_used_is_told(call, message):
+    with pytest.raises(InputError, match=message):
+        call(jnp.full((2, 16, 16, 3), 0.5))

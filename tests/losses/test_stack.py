@@ -230,3 +230,17 @@ def test_sums_over_a_picture_of_half_precision():
     np.testing.assert_allclose(losses.masked_l1(ones, ones), 1 / 1.008, rtol=1e-3)
     bright = 40 * ones[:2]
     assert losses.hdr_l1(bright, bright) == 0 and losses.hdr_l1(bright, ones[:2]) > 3
+
+
+def test_integers_are_refused():
+    levels = jnp.array([0, 10, 255], jnp.uint8).reshape(1, 3, 1)
+    for call in (lambda: losses.l1(levels, levels), lambda: losses.soft_histogram(levels)):
+        with pytest.raises(ValueError, match="got uint8 pixels; expected floats"):
+            call()
+
+
+@pytest.mark.parametrize("num_levels", [64, 100, 256, 1000])
+def test_every_level_counts_once_in_its_own_bin(num_levels):
+    levels = jnp.arange(num_levels, dtype=jnp.float32) / (num_levels - 1)
+    counts = losses.soft_histogram(levels.reshape(1, -1, 1), num_levels)
+    np.testing.assert_allclose(counts[0, 1:], 1, rtol=1e-6)

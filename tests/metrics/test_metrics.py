@@ -416,3 +416,53 @@ def test_other_errors():
         metrics.calibrate(image, image, protocol="display", peak=0.0)
     with pytest.raises(ValueError, match="degree 0"):
         metrics.correct_response(image, image, degree=0)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.psnr,
+        metrics.psnr_mu,
+        metrics.ssim,
+        metrics.ms_ssim,
+        metrics.pu21_psnr,
+        metrics.pu21_ssim,
+        lambda a, b: metrics.pu21_psnr(a, b, correct_crf=True),
+    ],
+)
+def test_what_holds_nan_is_not_perfect(metric):
+    image = np.random.default_rng(0).random((165, 170, 3)).astype(np.float32)
+    broken = 0.5 * image
+    broken[3, 4, 1] = np.nan
+    assert np.isfinite(metric(0.5 * image, image))
+    assert np.isnan(metric(broken, image)) and np.isnan(metric(image, broken))
+
+
+def test_light_beyond_all_numbers_is_not_perfect():
+    image = np.random.default_rng(0).random((32, 33, 3)).astype(np.float32)
+    broken = 0.5 * image
+    broken[3, 4, 1] = np.inf  # as of a map in half precision
+    assert not metrics.hdrvdp2_by_protocol(broken, image, protocol="absolute").Q > 50
+    assert not metrics.hdrvdp2_by_protocol(broken, image).Q > 50
+
+
+def test_response_correction_clips_what_it_says():
+    reference = np.geomspace(0.02, 500, 1600).reshape(40, 40).astype(np.float32)
+    test = np.where(reference < 0.1, 0, reference).astype(np.float32)
+    clipped = np.clip(test, 0.005, 1e4)
+    np.testing.assert_allclose(
+        metrics.correct_response(test, reference), metrics.correct_response(clipped, reference)
+    )
+    mean = np.exp(np.log(reference[:8, :8]).mean())
+    for constant in (0, 3, 1e5):
+        flat = np.full((8, 8), constant, np.float32)
+        np.testing.assert_allclose(
+            metrics.correct_response(flat, reference[:8, :8]), mean, rtol=1e-5
+        )
+    slope = jax.grad(lambda x: metrics.correct_response(x, reference).sum())(jnp.asarray(test))
+    assert np.isfinite(slope).all()
+
+
+def test_kernels_of_integers_are_numbers():
+    ones = jnp.ones((1, 1, 5, 4))
+    assert (correlate(ones, np.ones((1, 1, 3, 3), int)) == 9).all()

@@ -74,3 +74,8 @@ def test_scene_names_seed():
     draw = [camera.seeded_by_name(name, "x").random() for name in ("a", "b", "a")]
     assert draw[0] == draw[2] != draw[1]
     assert camera.seeded_by_name("a", "y").random() != draw[0]
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="got a camera of kind 'Gamma'; expected one of"):
+        camera.Camera("Gamma")

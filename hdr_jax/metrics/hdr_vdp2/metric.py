@@ -122,7 +122,7 @@ def hdrvdp2(
       peak_sensitivity: log10 of the observer's peak contrast sensitivity.
 
     Returns:
-      `Result`. Equal images: Q = 100 exactly, all maps 0.
+      `Result`. Equal images: Q = 100 exactly, all maps 0. NaN in an image counts as 1e-5 cd/m^2.
 
     Raises:
       InputError: for unequal or too small sizes, a wrong number of channels, unknown names, or
@@ -214,8 +214,8 @@ def _hdrvdp2(
     p_map = masking.probability(c_map)
     return Result(
         Q=q_221,
-        P_det=p_map.max(),
-        C_max=c_map.max(),
+        P_det=jnp.where(jnp.isnan(q_221), jnp.nan, p_map.max()),
+        C_max=jnp.where(jnp.isnan(q_221), jnp.nan, c_map.max()),
         P_map=p_map,
         C_map=c_map,
         Q_220=q_220,

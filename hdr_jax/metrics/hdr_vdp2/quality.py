@@ -39,8 +39,8 @@ def plane_errors(difference: list[Array], mask: Array) -> list[Array]:
     for d in difference:
         total = ((d * resize(mask, d.shape[-2:])[None]) ** 2).sum((-2, -1))
         # Double where: the root has an infinite slope at 0, where the pictures are equal.
-        positive = total > 0
-        root = jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
+        equal = total == 0  # NaN is not
+        root = jnp.where(equal, 0, jnp.sqrt(jnp.where(equal, 1, total)))
         errors.append(root / (d.shape[-2] * d.shape[-1]))
     return errors
 
