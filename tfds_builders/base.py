@@ -44,6 +44,7 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         if not isinstance(count, int) or count < 1:
             raise InputError(f"{self.name} got processes={count!r}; expected 1 or more")
         made_with = (self.info.metadata or {}).get("options", {})
+        # What is not asked for may be as it was prepared.
         for name in set(made_with) & set(arguments):
             if made_with[name] != arguments[name]:
                 raise InputError(
@@ -100,7 +101,10 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
           InputError: naming the scene, if its files are missing, damaged or do not fit together.
         """
         try:
-            return self.read_files(scene)
+            recording = self.read_files(scene)
+            if recording.ev_offset is not None:
+                self.builder_config.check_kept(recording.ev_offset)
+            return recording
         except InputError as error:
             raise InputError(f"scene {scene.name}: {error}") from error
 

@@ -42,6 +42,15 @@ class StackConfig(tfds.core.BuilderConfig):
         limit = np.inf if self.max_ev is None else self.max_ev
         return np.abs(np.asarray(ev_offset)) <= limit + 1e-3
 
+    def check_kept(self, ev_offset) -> None:
+        """Raises InputError if fewer than two exposures belong to this config."""
+        count = self.kept(ev_offset).sum()
+        if count < 2:
+            raise InputError(
+                f"{count} of its exposures (EV {_list(ev_offset)}) lie within {self.max_ev} EV of "
+                "the middle; expected two at least. Choose a wider config."
+            )
+
 
 def configs(
     sides: tuple[int | None, ...] = (None, 256), ev_offset: tuple[float, ...] | None = EV_OFFSETS
@@ -202,14 +211,10 @@ def recorded(
       See `example`.
 
     Raises:
-      InputError: naming the scene, if fewer than two exposures are left or `example` objects.
+      InputError: if fewer than two exposures are left or `example` objects.
     """
+    config.check_kept(ev_offset)
     kept = config.kept(ev_offset)
-    if kept.sum() < 2:
-        raise InputError(
-            f"scene {scene}: {kept.sum()} of its exposures (EV {_list(ev_offset)}) lie within "
-            f"{config.max_ev} EV of the middle; expected two at least. Choose a wider config."
-        )
     small = [sizes.middle_photo(picture, config.size) for picture in np.asarray(stack)[kept]]
     hdr = sizes.middle_radiance(hdr, config.size)
     return example(np.stack(small), np.asarray(ev_offset)[kept], hdr, scene)

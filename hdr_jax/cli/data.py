@@ -43,6 +43,11 @@ def check(args: argparse.Namespace) -> int:
             print(f"{number:6} x {kind}")
         if len(counts) > MOST_KINDS:
             print(f"       ... and {len(counts) - MOST_KINDS} more kinds")
+    if len(kinds) == 1:
+        print(
+            f"all are in {next(iter(kinds))}, but training needs scenes to validate with: a "
+            "manifest.csv (view,scene,split) says which scenes go where"
+        )
     for message in bad:
         print(f"BAD {message}")
     return 2 if bad else 0

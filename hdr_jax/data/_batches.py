@@ -56,7 +56,8 @@ def batches(
       the threads are raised where the batch is asked for.
 
     Raises:
-      InputError: for an empty source, or sizes, seed or step out of range.
+      InputError: for an empty source, scenes of unequal numbers of exposures, or sizes, seed or
+        step out of range.
 
     Not differentiable.
     Example:
@@ -66,8 +67,15 @@ def batches(
       (2, 3, 8, 8, 1)
     """
     _augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
+    count = len(source[0]["ev_offset"]) if len(source) else 0
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
+        name, found = _augmentation.scene_name(scene["scene"]), len(scene["ev_offset"])
+        _augmentation.check(
+            found == count,
+            f"{found} exposures of scene {name} and {count} of the first one",
+            "equal numbers: leave out the others",
+        )
         scene = _augmentation.decode(scene)
         scene = (
             _augmentation.augmented(scene, size, rng)

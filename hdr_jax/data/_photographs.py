@@ -98,7 +98,9 @@ class Photographer:
             camera = Camera(n=camera.n, s=camera.s)
         (image,) = camera.photograph(scene, np.zeros(1), rng)
         if not quiet and rng.random() < self.jpeg:
-            image = as_jpeg(image, int(rng.integers(*self.quality)), bool(rng.integers(2)))
+            image = as_jpeg(
+                image, int(rng.integers(*self.quality, endpoint=True)), bool(rng.integers(2))
+            )
         return for_model(image) | {"hdr": scene}
 
     def _scene(self, hdr, size, rng) -> np.ndarray:

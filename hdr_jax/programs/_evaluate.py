@@ -11,10 +11,12 @@ import tqdm
 
 import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, page, training
+from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
+from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE as HDRVDP2_MIN_SIZE
 from hdr_jax.models import check_same_architecture
 from hdr_jax.runs import figures, scenes, scores
-from hdr_jax.runs.checkpoints import load_model
+from hdr_jax.runs.checkpoints import load_model, refined
 from hdr_jax.training.setup import Fields
 
 SHOWN = ("stack_psnr", "psnr_mu", "srgb_psnr_mu", "psnr_reinhard", "hdrvdp2_q", "dataset_psnr_mu")
@@ -34,6 +36,11 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
       InputError: when there is no checkpoint, it does not fit, or the data cannot be read.
     """
     setup = training.Setup.from_config(config)
+    if config.size < HDRVDP2_MIN_SIZE:
+        raise InputError(
+            f"got config.size = {config.size}: expected at least {HDRVDP2_MIN_SIZE}, which "
+            f"HDR-VDP-2 needs, and a multiple of {setup.model.multiple}"
+        )
     model, params, step = load_model(workdir)
     check_same_architecture(model, setup.model, f"the checkpoint of {workdir}")
     folders = config.data_dir, config.manual_dir or None
@@ -41,8 +48,8 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     setup.check_example(source[0])
     out = pathlib.Path(workdir) / "eval"
     out.mkdir(exist_ok=True)
-    # Weights that were trained elsewhere have refinement networks from the start.
-    refine = step == 0 or bool(config.init_from) or step > config.refine_from
+    # Weights that were trained elsewhere may have refinement networks from the start.
+    refine = step == 0 or step > config.refine_from or refined(config.init_from)
     generate = jax.jit(functools.partial(training.eval_step, setup, refine=refine))
     weights = images.edge_weights(setup.edge_weights)
     batches = data.evaluation_batches(source, size=config.size, channel_weights=weights)
@@ -54,7 +61,7 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         # Maps [h, w] are for the page.
         row = {name: _plain(value) for name, value in result.scores.items() if value.ndim < 2}
         shown: Any = {key: row[key] for key in SHOWN if key in row}
-        panel = out / f"{_file_name(result.name)}.png"
+        panel = out / f"{_file_name(result.name, rows)}.png"
         figures.panel(
             panel, result.name, result.outputs, result.true_stack, result.ev_offset, shown
         )
@@ -79,6 +86,8 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
 def _summary(rows: list[dict]) -> dict[str, dict]:
     """Mean and standard deviation over the scenes of every score."""
     names = [name for name, value in rows[0].items() if not isinstance(value, str)]
+    # Those of each exposure have a mean where all scenes have as many exposures.
+    names = [name for name in names if len({np.size(row[name]) for row in rows}) == 1]
     # None, where a PSNR is infinite, becomes NaN here and None again.
     columns = {name: np.asarray([row[name] for row in rows], np.float64) for name in names}
     return {
@@ -99,16 +108,22 @@ def _report(result: dict, out: pathlib.Path) -> None:
           f"{result['step']}; HDR-VDP-2: {result['hdrvdp2_protocol']}")  # fmt: skip
     for name, value in result["mean"].items():
         if not isinstance(value, list):
-            print(f"  {name:20s} {value:8.3f} +- {result['sd'][name]:.3f}")
+            print(f"  {name:20s} {figures.shown(value):>8s} +- {figures.shown(result['sd'][name])}")
     print(f"pictures: {out / 'index.html'}")
 
 
 def _means(result: dict) -> dict[str, str]:
     """Mean and standard deviation of the scores that are one number, as text."""
     means = {name: value for name, value in result["mean"].items() if not isinstance(value, list)}
-    return {name: f"{value:.3f} \u00b1 {result['sd'][name]:.3f}" for name, value in means.items()}
+    sd = result["sd"]
+    return {
+        name: f"{figures.shown(value)} \u00b1 {figures.shown(sd[name])}"
+        for name, value in means.items()
+    }
 
 
-def _file_name(scene: str) -> str:
-    """A scene's name with everything that a file name may not hold replaced."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in scene)
+def _file_name(scene: str, rows: list[dict]) -> str:
+    """A scene's name with all replaced that a file name may not hold; none that `rows` have."""
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in scene)
+    taken = {row["panel"] for row in rows}
+    return name if f"{name}.png" not in taken else f"{name}-{len(rows)}"

@@ -42,7 +42,8 @@ def first_state(
     """
     create = functools.partial(training.create_state, setup, jax.random.key(config.seed))
     if checkpoints.latest_step is not None:
-        before = description.check_same_run(workdir, config)
+        stored = checkpoints.config(checkpoints.latest_step)
+        before = description.check_same_run(workdir, config, stored)
         # Zeros that nobody reads take no memory: the system gives pages when they are written to.
         like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(create))
         latest, *found = newest_whole(checkpoints, setup.model, like.params, like.opt_state)

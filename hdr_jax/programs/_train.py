@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from flax import jax_utils
 
 import tfds_builders  # noqa: F401 - makes the data sets known
@@ -21,9 +22,9 @@ from hdr_jax.programs._starting import (
     keep_memory,
 )
 from hdr_jax.runs import description, figures, hosts, scores
-from hdr_jax.runs.checkpoints import Checkpoints
+from hdr_jax.runs.checkpoints import Checkpoints, refined
 from hdr_jax.runs.inspection import batch_kept
-from hdr_jax.runs.log import RunLog
+from hdr_jax.runs.log import RunLog, check_finite
 from hdr_jax.runs.stopping import asked_to_stop
 from hdr_jax.training.setup import Fields
 
@@ -55,7 +56,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
     compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
     devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"
-    print(f"{devices}, {jax.devices()[0].device_kind}; CoBi on {compared}")
+    cobi = f"; CoBi on {compared}" if config.loss.get("contextual") else ""
+    print(f"{devices}, {jax.devices()[0].device_kind}{cobi}")
 
     # ---- data
     folders = config.data_dir, config.manual_dir or None
@@ -70,11 +72,13 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)
+    known = description.check_same_data(workdir, config, source)
     hosts.check_equal({"first step": first, "training scenes": len(source)})
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")
     if primary:
         description.write_config(workdir, config)
+        description.write_data(workdir, known)
     state = training.replicated(state)
     give_back_memory()  # of the copy on the host
     vgg_params = vgg_params and jax_utils.replicate(vgg_params)
@@ -82,6 +86,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     # ---- what is compiled: the steps, one for each phase, when it begins; and the validation
     step_of_phase: dict[int, Any] = {}
     score = jax.jit(scores.scores)
+    refined_before = refined(config.init_from)
 
     @functools.partial(jax.jit, static_argnames="refine")
     def eval_step(replica: Any, batch: Any, refine: bool) -> dict[str, jax.Array]:
@@ -109,16 +114,19 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     def validate(done: int) -> dict[str, float]:
         """Scores and pictures of the first validation scenes."""
         count = min(config.eval_scenes, len(held_out))
-        batch_size = min(config.batch_size, count)
         chosen = [held_out[i] for i in range(count)]
+        exposures = {tuple(np.asarray(scene["ev_offset"]).tolist()) for scene in chosen}
+        batch_size = min(config.batch_size, count) if len(exposures) == 1 else 1
         replica = training.one_replica(training.averaged(state).params)
-        refine = done > config.refine_from or bool(config.init_from)
+        refine = done > config.refine_from or refined_before
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
         generate = functools.partial(eval_step, replica, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
         mean = scores.means(results)
         picture = figures.stack_grid(
-            (result.outputs, result.true_stack) for result in results[:batch_size]
+            (result.outputs, result.true_stack)
+            for result in results[: config.batch_size]
+            if len(result.true_stack) == len(results[0].true_stack)
         )
         images.write(workdir / "validation" / f"step_{done:06d}.png", picture)
         log.write("validation.jsonl", done, mean)  # last: it says that the validation is done
@@ -132,6 +140,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         """A checkpoint; alone on a CPU it is written from the state's own memory."""
         replica = jax.device_get(training.one_replica(training.averaged(state)))  # views on a CPU
         host = jax.tree.map(lambda x: x.reshape(x.shape[1:]), replica)
+        check_finite(done, host.params)
         shared = jax.default_backend() == "cpu" and jax.process_count() == 1
         if shared:  # Orbax copies NumPy's arrays, not JAX's
             host = jax.device_put(host, may_alias=True)

@@ -1,4 +1,4 @@
-"""What a run is: its configuration in `config.json`, and the versions of the libraries.
+"""What a run is: its configuration in `config.json`, what it learns from in `data.json`, versions.
 
 `config.json` lies in the work directory from the first step on. eval.py reads it, and so does a run
 that goes on: with another configuration it would be another run.
@@ -9,17 +9,18 @@ import importlib.metadata
 import json
 import pathlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hdr_jax import __version__
+from hdr_jax.data import scene_name
 from hdr_jax.errors import InputError, extra
 from hdr_jax.files import write_text
 
 with extra("train"):
     import ml_collections
 
-FILE = "config.json"
+FILE, DATA = "config.json", "data.json"
 # Fields that change what is seen of a run and where things lie, but no number of the training.
 FREE = (
     "data_dir", "manual_dir", "hosts", "init_from", "force_resume", "log_every", "eval_every",
@@ -36,7 +37,10 @@ def write_config(workdir: str | pathlib.Path, config: ml_collections.ConfigDict)
       workdir: folder of the run.
       config: see hdr_jax/configs/paper.py.
     """
-    write_text(pathlib.Path(workdir) / FILE, json.dumps(config.to_dict(), indent=2) + "\n")
+    fields = config.to_dict()
+    if "force_resume" in fields:
+        fields["force_resume"] = False  # asked for once, not for all times to come
+    write_text(pathlib.Path(workdir) / FILE, json.dumps(fields, indent=2) + "\n")
 
 
 def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict | None:
@@ -66,22 +70,31 @@ def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict | None
 
 
 def check_same_run(
-    workdir: str | pathlib.Path, config: ml_collections.ConfigDict
+    workdir: str | pathlib.Path,
+    config: ml_collections.ConfigDict,
+    stored: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Refuses to go on with a run under a configuration that would have trained otherwise.
 
     Args:
       workdir: folder of the run.
       config: which it is to go on with.
+      stored: the fields that its newest checkpoint knows, where `config.json` is gone or damaged.
 
     Returns:
-      The fields of the run so far; empty where it has no `config.json`.
+      The fields of the run so far; empty where nothing tells them.
 
     Raises:
       InputError: naming the fields that differ.
     """
-    before = read_config(workdir) or ml_collections.ConfigDict()
-    old, new = (dict(dotted(c.to_dict())) for c in (before, config))
+    try:
+        found = read_config(workdir)
+    except InputError:
+        if not stored:
+            raise
+        found = None
+    before = _with_tuples(stored or {}) if found is None else found.to_dict()
+    old, new = dict(dotted(before)), dict(dotted(config.to_dict()))
     free = FREE if _rate_falls(config) else (*FREE, "steps")
     # What only one of them knows was added or removed by another version of this program.
     differing = [
@@ -94,7 +107,48 @@ def check_same_run(
             f"the run in {workdir} was started with other values ({'; '.join(differing)}): take "
             "those, or another --workdir; --config.force_resume=True goes on with the new ones"
         )
-    return before.to_dict()
+    return before
+
+
+def check_same_data(
+    workdir: str | pathlib.Path,
+    config: ml_collections.ConfigDict,
+    source: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Refuses to go on with a run on other training scenes, which folders do not tell.
+
+    Args:
+      workdir: folder of the run.
+      config: its configuration.
+      source: of the training scenes, see `hdr_jax.data`.
+
+    Returns:
+      What is known of them, for `write_data`.
+
+    Raises:
+      InputError: saying what was there before.
+    """
+    now = {"scenes": len(source), "first": scene_name(source[0]["scene"])}
+    before: Any = now
+    with contextlib.suppress(OSError, json.JSONDecodeError):  # what is gone tells nothing
+        before = json.loads((pathlib.Path(workdir) / DATA).read_text())
+    if before != now and not config.force_resume:
+        raise InputError(
+            f"the run in {workdir} has learned from other scenes ({before}) than those of "
+            f"{config.dataset}, {config.train_split} ({now}): give its --config.manual_dir and "
+            "--config.data_dir, or another --workdir; --config.force_resume=True goes on"
+        )
+    return now
+
+
+def write_data(workdir: str | pathlib.Path, known: Mapping[str, Any]) -> None:
+    """Writes what is known of the scenes that a run learns from.
+
+    Args:
+      workdir: folder of the run.
+      known: what `check_same_data` returned.
+    """
+    write_text(pathlib.Path(workdir) / DATA, json.dumps(known, indent=2) + "\n")
 
 
 def _rate_falls(config: Any) -> bool:

@@ -68,13 +68,30 @@ def stack_grid(scenes: Iterable[tuple[Mapping[str, np.ndarray], np.ndarray]]) ->
     return tile(rows)
 
 
+def shown(score: float | None, digits: int = 3) -> str:
+    """A score as text.
+
+    Args:
+      score: None where it is not finite, as the PSNR of equal pictures.
+      digits: behind the point.
+
+    Returns:
+      Text.
+
+    Example:
+      >>> shown(31.4159, 2), shown(None)
+      ('31.42', 'infinite')
+    """
+    return "infinite" if score is None else f"{score:.{digits}f}"
+
+
 def panel(
     path: str | pathlib.Path,
     name: str,
     outputs: Mapping[str, np.ndarray],
     true_stack: np.ndarray,
     ev_offset: np.ndarray,
-    scores: Mapping[str, float],
+    scores: Mapping[str, float | None],
 ) -> None:
     """The page of one evaluated scene, as a PNG.
 
@@ -87,7 +104,7 @@ def panel(
       outputs: of `eval_step` for this scene alone (no batch axis).
       true_stack: [n, h, w, 3] float in [0, 1].
       ev_offset: [n] stops.
-      scores: by name, for the title.
+      scores: by name, for the title; None where one is not finite.
     """
     n, height, width = true_stack.shape[:3]
     columns = max(n + 1, 5)  # the last row: three pictures, and the curves as wide as two
@@ -111,7 +128,7 @@ def panel(
     _draw_curves(curves, outputs["g"], "-", "generated")
     _draw_curves(curves, outputs["true_g"], ":", "true")
     curves.legend(fontsize=7)
-    title = "   ".join(f"{key} {value:.2f}" for key, value in scores.items())
+    title = "   ".join(f"{key} {shown(value, 2)}" for key, value in scores.items())
     figure.suptitle(f"{name}\n{title}", fontsize=9)
     # Not tight_layout, which takes as long as all the drawing.
     figure.subplots_adjust(0.01, 0.08, 0.99, 0.85, wspace=0.08, hspace=0.2)

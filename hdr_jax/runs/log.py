@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from hdr_jax.errors import extra
@@ -36,8 +37,21 @@ class NotFinite(FloatingPointError):
         self.step = step
         super().__init__(
             f"step {step}: {terms}. Nothing of this step was saved; go on from the last checkpoint "
-            "with a lower --config.learning_rate, or look at the data"
+            "with a lower --config.learning_rate and --config.force_resume=True, or look at the "
+            "data"
         )
+
+
+def check_finite(step: int, params: Any) -> None:
+    """Raises `NotFinite` for parameters that are not, which a loss tells only a step later.
+
+    Args:
+      step: number of steps done.
+      params: tree of NumPy arrays.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not np.isfinite(leaf).all():
+            raise NotFinite(step, f"parameters{jax.tree_util.keystr(path)} are not finite")
 
 
 class RunLog:
@@ -135,7 +149,9 @@ class RunLog:
         """
         path = self._workdir / name
         with named(path), open(path, "a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+            # JSON knows no infinity, as of the PSNR of equal pictures.
+            known = {name: x if math.isfinite(x) else None for name, x in values.items()}
+            file.write(json.dumps({"step": step, **known}) + "\n")
         if self._board:
             self._board.add(name.split(".")[0], step, values)
 

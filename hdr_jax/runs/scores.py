@@ -99,7 +99,7 @@ def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str
       ssim_exposures [b, n], infinite and 1 at the reference.
     """
     true_stack = _true_stack(truth)
-    score = jax.vmap(_stack_scores, (0, 0, None))
+    score = jax.vmap(_stack_scores)
     result = score(outputs["stack"], true_stack, _reference(truth))
     for prefix, radiance, true in _pairs(outputs, truth):
         for name, value in jax.vmap(_map_scores)(radiance, true).items():
@@ -131,11 +131,12 @@ def _true_stack(truth: Mapping[str, Array]) -> Array:
     return as_unit_float(jnp.asarray(truth["stack"]))
 
 
-def _reference(truth: Mapping[str, Array]) -> int | Array:
-    """Index of the exposure that was given: EV 0, the same in all scenes of a batch."""
+def _reference(truth: Mapping[str, Array]) -> Array:
+    """Indices [b] of the exposures that were given: EV 0."""
+    batch, n = truth["stack"].shape[:2]
     if "ev_offset" not in truth:
-        return truth["stack"].shape[1] // 2
-    return jnp.argmin(jnp.abs(jnp.asarray(truth["ev_offset"])[0]))
+        return jnp.full(batch, n // 2)
+    return jnp.argmin(jnp.abs(jnp.asarray(truth["ev_offset"])), axis=1)
 
 
 def _pairs(
@@ -143,14 +144,15 @@ def _pairs(
 ) -> Iterator[tuple[str, Array, Array]]:
     """(beginning of the scores' names, radiance [b, h, w, 3], true radiance)."""
     true_stack = _true_stack(truth)
-    plain = color.srgb_to_linear(jnp.take(true_stack, _reference(truth), 1))
+    given = jax.vmap(lambda stack, index: stack[index])(true_stack, _reference(truth))
+    plain = color.srgb_to_linear(given)
     trues = (outputs["true_radiance"], jnp.asarray(truth["hdr"]))
     for reference, true in zip(REFERENCES, trues, strict=True):
         yield reference, outputs["radiance"], true
         yield f"{reference}srgb_", plain, true
 
 
-def _stack_scores(stack: Array, true_stack: Array, reference: int | Array) -> dict[str, Array]:
+def _stack_scores(stack: Array, true_stack: Array, reference: Array) -> dict[str, Array]:
     """Of the exposures of one scene."""
     n = true_stack.shape[0]
     psnr = jax.vmap(metrics.psnr)(stack, true_stack)

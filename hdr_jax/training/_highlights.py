@@ -108,12 +108,15 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     Returns:
       [b, n, h, w, 3] in [0, 1].
     """
-    given = jnp.argmin(jnp.abs(batch["ev_offset"][0]))  # the same in all scenes
     image = _unit(batch["image"])
     output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
-    ev_offset = batch["ev_offset"] - jnp.take(batch["ev_offset"], given, 1)[:, None]
-    stack = jax.vmap(exposures)(output.log_radiance, ev_offset)
-    return stack.at[:, given].set(_unit(jnp.take(batch["stack"], given, 1)))
+
+    def one(log_radiance, ev_offset, photographs):
+        given = jnp.argmin(jnp.abs(ev_offset))
+        stack = exposures(log_radiance, ev_offset - ev_offset[given])
+        return stack.at[given].set(_unit(photographs[given]))
+
+    return jax.vmap(one)(output.log_radiance, batch["ev_offset"], batch["stack"])
 
 
 def _unit(image: Array) -> Array:

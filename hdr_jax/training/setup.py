@@ -235,7 +235,7 @@ def _check_numbers(config: Fields, model: Model) -> None:
     multiple = model.multiple
     counts = (
         "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
-        "eval_scenes",
+        "eval_scenes", "keep_checkpoints",
     )  # fmt: skip
     demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
     if isinstance(model, ExposureStackModel):

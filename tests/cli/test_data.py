@@ -11,6 +11,25 @@ from hdr_jax.cli import main
 from hdr_jax.runs import contact_sheet, figures
 
 
+def test_check_refuses_what_prepare_refuses(tmp_path, capsys):
+    make_dummy_data.bracketed_photos(tmp_path)
+    arguments = ["data", "check", str(tmp_path), "--option", "ev=3.0", "--as"]
+    assert main([*arguments, "bracketed_photos/native"]) == 0
+    assert main([*arguments, "bracketed_photos/native_ev1"]) == 2
+    assert "lie within 1 EV of the middle; expected two at least" in capsys.readouterr().out
+
+
+def test_check_says_when_nothing_is_left_to_validate_with(tmp_path, capsys):
+    for k in range(3):
+        images.write(tmp_path / f"harbour_{k}.hdr", np.full((16, 24, 3), 1.0 + k))
+    assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
+    assert "all are in train, but training needs" in capsys.readouterr().out
+    for k in range(9):
+        images.write(tmp_path / f"IMG_{k:04}.hdr", np.full((16, 24, 3), 1.0 + k))
+    assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
+    assert "training needs" not in capsys.readouterr().out
+
+
 def test_check_of_a_good_folder(tmp_path, capsys):
     make_dummy_data.vds(tmp_path, "flat")
     assert main(["data", "check", str(tmp_path), "--as", "vds"]) == 0

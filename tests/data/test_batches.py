@@ -12,6 +12,7 @@ import time
 import jax
 import numpy as np
 import pytest
+from tiny_run import tiny_source
 
 from hdr_jax import data, images
 from hdr_jax.data import _augmentation as augmentation
@@ -305,3 +306,11 @@ def test_a_scene_that_cannot_be_read_is_named(source):
     with pytest.raises(InputError, match="mine, split 'train': scene . cannot be read .NOT_FOUND"):
         first(data.batches(readable, batch_size=2, size=8, seed=0), 1)
     assert len(list(data.Readable(source, "mine"))) == len(source)
+
+
+def test_scenes_of_unequal_numbers_of_exposures_are_named():
+    scenes = tiny_source(2)
+    fewer = {name: scenes[1][name][2:5] for name in ("stack", "ev_offset")}
+    with pytest.raises(InputError, match="3 exposures of scene s1 and 7 of the first one"):
+        for batch in data.batches([scenes[0], scenes[1] | fewer], batch_size=2, size=8, seed=0):
+            assert batch["stack"].shape[1] == 7

@@ -117,3 +117,19 @@ def test_a_read_only_folder_is_named(small_disk):
     ):
         saved.save(4, MODEL, parameters(MODEL), {"moment": np.ones(2)})
     restore(small_disk, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("step", "config", "expected"),
+    [
+        (0, {}, True),
+        (3, {"refine_from": 5, "init_from": ""}, False),
+        (9, {"refine_from": 5, "init_from": ""}, True),
+        (3, {"refine_from": 5, "init_from": "elsewhere"}, True),
+    ],
+)
+def test_whether_weights_have_refinement_networks(tmp_path, step, config, expected):
+    with checkpoints.Checkpoints(tmp_path / "checkpoints") as saved:
+        saved.save(step, MODEL, parameters(MODEL), config=config)
+    assert checkpoints.refined(tmp_path) is expected
+    assert checkpoints.refined(tmp_path / "nowhere") and not checkpoints.refined("")

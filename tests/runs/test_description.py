@@ -1,6 +1,9 @@
 """What may change when a run goes on."""
 
+import json
+
 import pytest
+from tiny_run import tiny_source
 
 from hdr_jax.configs import highlights, paper
 from hdr_jax.errors import InputError
@@ -28,3 +31,38 @@ def test_more_steps_are_the_same_run_unless_the_rate_falls_to_the_last(
         with pytest.raises(InputError, match="steps was .*, is ") as raised:
             description.check_same_run(tmp_path, config)
         assert "log_every" not in str(raised.value)
+
+
+def test_going_on_under_other_values_is_asked_for_each_time(tmp_path):
+    config = paper.get_config()
+    config.force_resume = True
+    description.write_config(tmp_path, config)
+    found = description.read_config(tmp_path)
+    assert not found.force_resume
+    found.seed = 5
+    with pytest.raises(InputError, match="seed was 0, is 5"):
+        description.check_same_run(tmp_path, found)
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_the_checkpoint_knows_what_the_file_no_longer_tells(tmp_path, text):
+    config = paper.get_config()
+    stored = json.loads(json.dumps(config.to_dict()))  # tuples are lists there
+    if text:
+        (tmp_path / description.FILE).write_text(text)
+    assert description.check_same_run(tmp_path, config, stored) == config.to_dict()
+    config.b1 = 0.7
+    with pytest.raises(InputError, match="b1 was 0.5, is 0.7"):
+        description.check_same_run(tmp_path, config, stored)
+
+
+def test_other_scenes_are_another_run(tmp_path):
+    config, source = paper.get_config(), tiny_source(3)
+    known = description.check_same_data(tmp_path, config, source)
+    description.write_data(tmp_path, known)
+    assert description.check_same_data(tmp_path, config, source) == known
+    for other in (source[:2], source[::-1]):
+        with pytest.raises(InputError, match="has learned from other scenes"):
+            description.check_same_data(tmp_path, config, other)
+    config.force_resume = True
+    assert description.check_same_data(tmp_path, config, source[:2])["scenes"] == 2

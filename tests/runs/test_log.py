@@ -1,11 +1,14 @@
 """The log of a run: its curves, and a full disk."""
 
+import json
+import math
 import struct
 
+import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from hdr_jax.runs.log import RunLog
+from hdr_jax.runs.log import NotFinite, RunLog, check_finite
 
 
 def fill(folder):
@@ -63,3 +66,17 @@ def test_a_line_is_known_unless_it_was_cut_short(tmp_path):
         assert log.holds("validation.jsonl", 0) and log.holds("validation.jsonl", 4)
         assert not log.holds("validation.jsonl", 6) and not log.holds("metrics.jsonl", 0)
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_infinite_scores_are_json(tmp_path):
+    with RunLog(tmp_path, 0, 1, 1) as log:
+        log.write("validation.jsonl", 1, {"stack_psnr": math.inf, "psnr_mu": 31.0})
+    line = (tmp_path / "validation.jsonl").read_text()
+    assert json.loads(line, parse_constant=pytest.fail)["stack_psnr"] is None
+
+
+def test_parameters_that_are_not_finite_are_named():
+    params = {"global": {"kernel": np.ones(3)}, "local": {"bias": np.array([0, np.nan])}}
+    with pytest.raises(NotFinite, match=r"step 7: parameters\['local'\]\['bias'\] are not finite"):
+        check_finite(7, params)
+    check_finite(7, params["global"])

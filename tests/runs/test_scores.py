@@ -72,3 +72,13 @@ def test_the_photograph_stands_at_ev_0(case):
     centred = scores.scores(outputs, truth)
     np.testing.assert_allclose(centred["stack_psnr"], found["psnr_exposures"][:, ::2].mean(1))
     assert not np.allclose(found["srgb_psnr_mu"], centred["srgb_psnr_mu"])
+
+
+def test_each_scene_of_a_batch_has_its_own_reference(case):
+    outputs, truth = case
+    mixed = truth | {"ev_offset": np.float32([[-1, 0, 1], [0, 1, 2]])}
+    found = jax.jit(scores.scores)(outputs, mixed)
+    for i in range(2):
+        one = jax.tree.map(lambda x: x[i : i + 1], (outputs, mixed))  # noqa: B023
+        for name, value in jax.jit(scores.scores)(*one).items():
+            np.testing.assert_allclose(found[name][i], value[0], rtol=1e-5)

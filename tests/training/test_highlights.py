@@ -176,6 +176,23 @@ def test_the_photograph_stands_in_its_place(state):
     assert (np.where(unclipped, np.diff(np.asarray(made), axis=1), 0) >= -2e-3).all()
 
 
+@pytest.mark.slow
+def test_scenes_of_a_batch_may_have_their_photograph_at_different_places(state):
+    setup, start = state
+    stack = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32, 3)).astype(np.uint8)
+    arrays = {
+        "stack": jnp.asarray(stack),
+        "ev_offset": jnp.asarray([[-2.0, 0, 2], [0, 1, 2]]),
+        "image": jnp.asarray(np.stack([stack[0, 1], stack[1, 0]])),
+        "rim_distance": jnp.zeros((2, 32, 32, 3)),
+    }
+    together = training.highlight_stack(setup, start.params, arrays)
+    for i in range(2):
+        one = {name: value[i : i + 1] for name, value in arrays.items()}
+        alone = training.highlight_stack(setup, start.params, one)
+        np.testing.assert_allclose(together[i : i + 1], alone, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "change, word",
     [

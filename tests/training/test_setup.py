@@ -41,6 +41,7 @@ def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
 def test_bad_configurations_are_refused():
     for field, value in (
         ("batch_size", 0),
+        ("keep_checkpoints", 0),
         ("hdr_target", "x"),
         ("max_reference_offset", 4),
         ("model.dtype", "float33"),

@@ -68,7 +68,7 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
 
     A file that the manifest (see `splits.from_manifest`) does not name is left out. Without one,
     the scene is the file's name without numbers and resolutions at its end ("harbour_02_4k" ->
-    "harbour"), so that views of one place share a split.
+    "harbour"), so that views of one place share a split; a camera's name ("IMG_0001") is a scene.
     """
     if not files:
         return {}
@@ -79,5 +79,10 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
 
 
 def scene_of(stem: str) -> str:
-    """Name of the scene that a file name without its suffix stands for."""
-    return re.sub(r"([_-]\d+k?)+$", "", stem) or stem
+    """Name of the scene that a file name without its suffix stands for.
+
+    Of a camera's own names ("IMG_0001", "PXL_20260101_120000123") only the numbers tell scenes
+    apart: what remains without them is capitals at most.
+    """
+    name = re.sub(r"([_-]\d+k?)+$", "", stem)
+    return name if re.search("[a-z]", name) else stem

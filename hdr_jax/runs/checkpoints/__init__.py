@@ -7,7 +7,13 @@ not at all.
 """
 
 from hdr_jax.runs.checkpoints._checkpoints import Checkpoints, DamagedCheckpoint
-from hdr_jax.runs.checkpoints._models import load_config, load_model, opened, save_model
+from hdr_jax.runs.checkpoints._models import (
+    load_config,
+    load_model,
+    opened,
+    refined,
+    save_model,
+)
 from hdr_jax.runs.checkpoints._resume import newest_whole
 
 __all__ = [
@@ -17,5 +23,6 @@ __all__ = [
     "load_model",
     "newest_whole",
     "opened",
+    "refined",
     "save_model",
 ]

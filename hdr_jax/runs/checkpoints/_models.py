@@ -74,6 +74,28 @@ def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[
         return checkpoints.config(step)
 
 
+def refined(directory: str | pathlib.Path) -> bool:
+    """Whether weights that a run starts from have refinement networks that have learned.
+
+    Args:
+      directory: as `load_model`, or empty for no weights.
+
+    Returns:
+      False without weights, and for those of a run in its first phase; True for others, also where
+      they are no longer there to tell.
+
+    Example:
+      >>> refined("")
+      False
+    """
+    if not directory:
+        return False
+    with contextlib.suppress(InputError), opened(directory) as (checkpoints, step):
+        before = checkpoints.config(step)
+        return step == 0 or bool(before.get("init_from")) or step > before.get("refine_from", -1)
+    return True
+
+
 @contextlib.contextmanager
 def opened(
     directory: str | pathlib.Path, step: int | None = None
