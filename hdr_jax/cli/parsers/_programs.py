@@ -14,7 +14,8 @@ them. Running the same command again goes on from the newest checkpoint; Ctrl-C 
 step, save it and leave. The work directory holds
 
   config.json         the configuration of the run; going on under another one is refused, unless
-                      --config.force_resume=True
+                      --config.force_resume=True (this once)
+  data.json           how many scenes it learns from; going on with others is refused likewise
   metrics.jsonl       one object a line: step, loss, and every (weighted) loss term of that step
   validation.jsonl    one object a line: step, and the scores on validation scenes
   validation/         a picture of generated over true stacks at every validation
