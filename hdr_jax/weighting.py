@@ -105,7 +105,9 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     slope: Any = jnp.gradient(g, axis=-1)
     # Times X^2, which of a steep curve may vanish, where 1 / X^2 would be infinite.
     variance = shot_noise**2 * exposure + read_noise**2 + (exposure * slope) ** 2 / 12
-    z = (jnp.arange(num_levels) / (num_levels - 1)).reshape((1,) * (g.ndim - 1) + (-1,))
+    z = (jnp.arange(num_levels, dtype=g.dtype) / (num_levels - 1)).reshape(
+        (1,) * (g.ndim - 1) + (-1,)
+    )
     below_white = jnp.clip((WHITE[1] - z) / (WHITE[1] - WHITE[0]), 0, 1)
     weights = jnp.where(z > 0, below_white, 0) * exposure**2 / variance
     return weights / jnp.max(weights, axis=-1, keepdims=True)

@@ -39,9 +39,9 @@ def visibility_picture(p_map: Array, luminance: Array) -> Array:
             "expected the same [h, w]"
         )
     logs = jnp.log(jnp.maximum(luminance, 1e-6 * jnp.maximum(luminance.max(), 1e-20)))
-    low, high = jnp.percentile(logs, jnp.array([1.0, 99.0]))
+    low, high = jnp.percentile(logs, jnp.array([1.0, 99.0], logs.dtype))
     gray = jnp.clip((logs - low) / jnp.maximum(high - low, 1e-6), 0, 1)[..., None]
-    stops, colours = jnp.array(STOPS), jnp.array(COLOURS)
+    stops, colours = jnp.array(STOPS, p_map.dtype), jnp.array(COLOURS, p_map.dtype)
     tint = jnp.stack([jnp.interp(p_map, stops, colours[:, i]) for i in range(3)], -1)
     share = jnp.clip(4 * p_map, 0, 1)[..., None]
     return (1 - share) * gray + share * tint * (0.5 + 0.5 * gray)

@@ -168,8 +168,7 @@ def linearised(image: jax.Array, g: jax.Array | None = None) -> jax.Array:
         >>> linearised(jnp.ones((1, 1, 1, 3))).max().item()
         0.0
     """
-    g = log_inverse_sigmoid() if g is None else jnp.asarray(g)
-    g = g - g[..., -1:]
+    g = _curve(g, image)
     return crf.lookup(image * (g.shape[-1] - 1), g)
 
 
@@ -192,7 +191,13 @@ def exposures(
         >>> exposures(jnp.zeros((1, 1, 3)), (-1, 0, 2)).round(2)[:, 0, 0, 0].tolist()
         [0.75, 1.0, 1.0]
     """
-    g = log_inverse_sigmoid() if g is None else jnp.asarray(g)
+    g = _curve(g, log_radiance)
     log_times = ev_to_log_times(jnp.asarray(ev_offsets, jnp.float32))
-    levels = crf.respond(log_radiance[None] + log_times[:, None, None, None], g - g[..., -1:])
+    levels = crf.respond(log_radiance[None] + log_times[:, None, None, None], g)
     return levels / (g.shape[-1] - 1)
+
+
+def _curve(g: jax.Array | None, image: jax.Array) -> jax.Array:
+    """The response that was given, or the canonical one: 0 at white, of the image's type."""
+    g = log_inverse_sigmoid() if g is None else jnp.asarray(g)
+    return (g - g[..., -1:]).astype(jnp.promote_types(image.dtype, jnp.float32))
