@@ -86,7 +86,8 @@ def jit(function: Callable[..., Any], *, options: dict[str, Any] | None = None) 
     """`jax.jit` of a function whose positional arguments are arrays and whose others are constants.
 
     Args:
-      function: of trees of arrays, by position, and of hashable constants, by keyword.
+      function: of trees of arrays, by position, and of hashable constants, by keyword. A number of
+        Python in place of an array is one of float32 or int32 where the program is kept.
       options: of XLA, for a program that is kept.
 
     Returns:
@@ -124,10 +125,19 @@ quick_jit = functools.partial(jit, options=QUICK)
 
 
 def _can_be_kept(arrays: tuple, constants: dict[str, Any]) -> bool:
-    """Whether arrays have values, and constants names that mean the same in every process."""
+    """Whether arrays have values and lie where programs are made for, and constants have names that
+    mean the same in every process."""
     plain = (str, int, float, tuple, type(None))
-    traced = any(isinstance(x, Tracer) for x in jax.tree.leaves(arrays))
-    return not traced and all(isinstance(x, plain) for x in constants.values())
+    return all(_is_usual(x) for x in jax.tree.leaves(arrays)) and all(
+        isinstance(x, plain) for x in constants.values()
+    )
+
+
+def _is_usual(x: Any) -> bool:
+    """Whether an array is no tracer, and on the first device alone."""
+    if isinstance(x, Tracer) or jax.config.jax_default_device is not None:  # pyright: ignore[reportAttributeAccessIssue]
+        return False
+    return not isinstance(x, jax.Array) or x.devices() == {jax.local_devices()[0]}
 
 
 def _shape(x: Any) -> jax.ShapeDtypeStruct:

@@ -1,6 +1,7 @@
 """Files that are whole or not there."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import secrets
@@ -27,6 +28,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       ['a.txt']
     """
     path = pathlib.Path(path)
+    path = path.resolve() if path.is_symlink() else path  # a link stays, what it names is replaced
     temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
     try:
         with named(path):
@@ -69,8 +71,10 @@ def temporary_space() -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:  # NumPy's tells neither file nor reason
-        raise OSError(
+    except OSError as error:
+        if error.errno not in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(  # NumPy's tells neither file nor reason
             f"{tempfile.gettempdir()} has no room for temporary files ({error}); set TMPDIR to a "
             "folder that has more"
         ) from error

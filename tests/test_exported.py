@@ -1,6 +1,7 @@
 """Programs that are kept as files: what is traced, when, and what a damaged file does."""
 
 import gc
+import os
 import subprocess
 import sys
 
@@ -75,6 +76,29 @@ def test_what_cannot_be_kept_works(traced, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     exported.keep_in(tmp_path / "file")
     assert power(3.0, exponent=2) == 9
+
+
+ELSEWHERE = """
+import pathlib, sys
+import jax, numpy as np
+from hdr_jax import crf, exported
+exported.keep_in(pathlib.Path(sys.argv[1]))
+rng, log_times = np.random.default_rng(0), np.log([0.5, 1.0, 2.0]).astype(np.float32)
+stack = np.clip(rng.random((24, 24, 3)) * np.exp(log_times)[:, None, None, None], 0, 1)
+device = jax.devices()[1]
+placed = jax.device_put((stack.astype(np.float32), log_times), device)
+assert crf.recover(*placed).devices() == {device}
+with jax.default_device(device):
+    assert crf.recover(stack.astype(np.float32), log_times).devices() == {device}
+assert not pathlib.Path(sys.argv[1]).exists()
+"""
+
+
+@pytest.mark.slow
+def test_what_lies_on_another_device_stays_there(tmp_path):
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    call = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "kept")]
+    subprocess.run(call, check=True, env=environment)
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ import importlib
 import io
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
 
 from hdr_jax.cli import parsers
@@ -32,10 +34,21 @@ def program(arguments: list[str] | None = None) -> int:
     gc.disable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+                signal.signal(number, _leave)
     try:
         return main(arguments, alone=True)
     finally:
         gc.freeze()
+
+
+def _leave(number: int, frame) -> None:
+    """Ends the program as Ctrl-C does, so that no temporary file stays."""
+    del frame
+    raise SystemExit(128 + number)
 
 
 def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:

@@ -7,6 +7,7 @@ HDR_JAX_CACHE=off keeps none. JAX's own JAX_COMPILATION_CACHE_DIR goes first.
 import os
 import pathlib
 import sys
+import tempfile
 
 import jax
 
@@ -22,11 +23,12 @@ def keep_compiled() -> None:
     given = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if given or (folder is not None and folder.lower() in OFF):
         return
-    path = pathlib.Path(folder) if folder else cache_folder()
     try:
+        path = pathlib.Path(folder) if folder else cache_folder()
         path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # a home that cannot be written to: everything works, only slower
+        tempfile.TemporaryFile(dir=path).close()
+    except (OSError, RuntimeError):
+        return  # no home, or none that can be written to: everything works, only slower
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -38,12 +40,13 @@ def cache_folder() -> pathlib.Path:
 
     Returns:
       A folder of the user, which need not be there.
+
+    Raises:
+      RuntimeError: for a user without a home.
     """
-    home = pathlib.Path.home()
-    if sys.platform == "win32":
-        base = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
-    elif sys.platform == "darwin":
-        base = home / "Library/Caches"
-    else:
-        base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "hdr_jax"
+    if sys.platform == "darwin":
+        return pathlib.Path.home() / "Library/Caches/hdr_jax"
+    windows = sys.platform == "win32"
+    given = os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME")
+    usual = "AppData/Local" if windows else ".cache"
+    return (pathlib.Path(given) if given else pathlib.Path.home() / usual) / "hdr_jax"

@@ -10,7 +10,7 @@ import numpy as np
 from hdr_jax import data, images, progress
 from hdr_jax.errors import InputError
 from hdr_jax.runs import contact_sheet
-from tfds_builders import base
+from tfds_builders import base, splits
 
 SPLITS = ("train", "val", "test")
 MOST_KINDS = 8
@@ -43,7 +43,7 @@ def check(args: argparse.Namespace) -> int:
             print(f"{number:6} x {kind}")
         if len(counts) > MOST_KINDS:
             print(f"       ... and {len(counts) - MOST_KINDS} more kinds")
-    if len(kinds) == 1:
+    if len(kinds) == 1 and splits.MANIFEST in builder.EXPECTED:
         print(
             f"all are in {next(iter(kinds))}, but training needs scenes to validate with: a "
             "manifest.csv (view,scene,split) says which scenes go where"

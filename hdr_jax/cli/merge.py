@@ -1,7 +1,6 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
-import itertools
 import os
 import pathlib
 import unicodedata
@@ -39,12 +38,16 @@ def run(args: argparse.Namespace) -> int:
             groups = [paths]
         # All are checked before one is merged: a mistake must not stop the work half-way.
         outputs = merge_files.planned(args, groups)
-        if len(groups) > 1:
-            with progress.bar("checking", len(paths)) as advance:
-                for _ in itertools.chain(*map(images.equal_photos, groups)):
-                    advance()
+        failed = []
         for group, files in zip(groups, outputs, strict=True):
-            merge(group, files, args, report)
+            try:
+                merge(group, files, args, report)
+            except InputError as error:
+                if not args.split:
+                    raise
+                failed.append(str(error))
+    if failed:
+        raise InputError(f"{len(failed)} of {len(groups)} brackets not merged: {'; '.join(failed)}")
     return 0
 
 
@@ -146,8 +149,9 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, repo
         how = "linear, as raw files are" if raw else f"recovered from the pictures, {args.method}"
         report.assume(f"response: {how}")
     if name:
-        # 16 bits hold more than 256 levels can tell apart in the dark.
-        return images.camera_response(name, 256 if loaded.dtype == np.uint8 else 4096)
+        # 16 bits hold more than 256 levels can tell apart in the dark, linear ones more than 4096.
+        deep = 65536 if name == "linear" and loaded.dtype == np.uint16 else 4096
+        return images.camera_response(name, 256 if loaded.dtype == np.uint8 else deep)
     options = {"method": args.method.replace("-", "_")}
     if args.smoothness is not None:
         options["smoothness"] = args.smoothness

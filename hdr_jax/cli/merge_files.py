@@ -13,6 +13,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.runs import figures
 
 JPEG = (".jpg", ".jpeg")  # needs no preview: it is one
+MOST_LEVELS = 4096  # of a curve that is written
 SPLIT_REFUSES = ("times", "ev", "reference", "preview", "curve")
 
 
@@ -115,6 +116,8 @@ def write_curve(outputs: dict[str, pathlib.Path], g, report: Report) -> dict[str
     """The response as numbers and as a plot; returns what was written."""
     if "curve" not in outputs:
         return {}
+    if g.shape[1] > MOST_LEVELS:  # of linear light, which fewer levels tell as well
+        g = images.camera_response("linear", MOST_LEVELS)
     images.write_response(outputs["curve"], g)
     figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
     report.say(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")

@@ -12,7 +12,7 @@ from hdr_jax.errors import InputError
 SUFFIXES = {
     "map": (".exr", ".hdr", ".jpg", ".jpeg", ".avif"),
     "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
-    "visibility map": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+    "visibility map": images.PHOTO_SUFFIXES,
     "curve": (".csv", ".npy"),
     "plot": (".png",),
     "page": (".html",),
@@ -52,13 +52,14 @@ def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
             raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
         if not path.parent.is_dir():
             raise InputError(f"the folder of {path} does not exist; create it first")
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; expected the name of a file")
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no ordinary file"
+            raise InputError(f"{path} is {kind}; expected the name of a file")
     check_distinct(outputs.values(), inputs)
 
 
 def _is_text(path: pathlib.Path) -> bool:
-    """Whether a name is UTF-8, as OpenEXR wants it."""
+    """Whether a name is UTF-8, as OpenEXR and a page want it."""
     try:
         return bool(str(path).encode())
     except UnicodeEncodeError:
@@ -67,11 +68,13 @@ def _is_text(path: pathlib.Path) -> bool:
 
 def check_distinct(outputs: Iterable[pathlib.Path], inputs: list) -> None:
     """Raises InputError for a file that is written twice, or is also an input."""
-    taken = [pathlib.Path(path).resolve() for path in inputs]
+    taken = {pathlib.Path(path).resolve() for path in inputs}
     for path in outputs:
-        if not _is_text(path):
+        if path.suffix.lower() in (".exr", ".html") and not _is_text(path):
             shown = str(path).encode(errors="replace").decode()
-            raise InputError(f"the name {shown} is not UTF-8; give another one by -o, or rename it")
+            raise InputError(
+                f"the name {shown} is not UTF-8; give another one, or rename the input"
+            )
         if path.resolve() in taken:
             raise InputError(f"{path} would be written twice or over an input; give another name")
-        taken.append(path.resolve())
+        taken.add(path.resolve())

@@ -10,9 +10,10 @@ import numpy as np
 
 from hdr_jax import files, images, progress, weights
 from hdr_jax.cli import reconstruct_files, screens
-from hdr_jax.cli.reconstruct_files import write_for_screens, write_map, write_stack
+from hdr_jax.cli.reconstruct_files import stack_of, write_for_screens, write_map, write_stack
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
+from hdr_jax.levels import as_unit_float
 from hdr_jax.reconstruct import brightening, exposure, highlights, paints, reconstruct_batch
 
 
@@ -75,8 +76,11 @@ def _predict_all(work, loaded, config, args: argparse.Namespace, report: Report)
         with progress.bar(path.name):
             log_radiance = highlights(picture, *loaded, g=g)
             stops = range(low, high + 1)
-            stack = ((ev, exposure(log_radiance, ev, g)) for ev in stops) if args.stack else ()
-            write_stack(place.with_name(f"{path.stem}_stack"), stack)
+            made = (
+                (ev, exposure(log_radiance, ev, g) if ev else as_unit_float(picture))
+                for ev in stops
+            )
+            write_stack(stack_of(place, path), made if args.stack else ())
         if place.suffix.lower() in screens.SUFFIXES:
             gained = brightening(picture, log_radiance, g)
             write_for_screens(path, picture, place, gained, args.peak, report)
@@ -106,7 +110,7 @@ def _paint_all(work, loaded, config, args: argparse.Namespace, report: Report) -
             write_map(paths[k], places[k], radiance, report)
             stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
             exposures = zip(stops, stack, strict=True) if args.stack else ()
-            write_stack(places[k].with_name(f"{paths[k].stem}_stack"), exposures)
+            write_stack(stack_of(places[k], paths[k]), exposures)
 
 
 def _groups(pictures: list[np.ndarray], tile: int, devices: int) -> list[list[int]]:

@@ -41,7 +41,16 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
     screens.peak_of(args.peak, maps[0].suffix.lower())
     previews = [] if maps[0].suffix.lower() in screens.SUFFIXES else map(preview_of, maps)
     check_distinct([*maps, *previews], paths)
+    stacks = {stack_of(*pair).resolve() for pair in zip(maps, paths, strict=True)}
+    for path in paths:
+        if args.stack and path.resolve().parent in stacks:
+            raise InputError(f"--stack would write into the folder of {path}; give another -o")
     return maps
+
+
+def stack_of(place: pathlib.Path, photo: pathlib.Path) -> pathlib.Path:
+    """The folder of the exposures that go with a map."""
+    return place.with_name(f"{photo.stem}_stack")
 
 
 def preview_of(place: pathlib.Path) -> pathlib.Path:

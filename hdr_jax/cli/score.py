@@ -14,6 +14,7 @@ import numpy as np
 
 from hdr_jax import color, images, metrics, tonemap
 from hdr_jax.cli.outputs import check
+from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled, without_collection
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
@@ -25,6 +26,8 @@ UNOPTIMISED = QUICK | {"xla_backend_optimization_level": 0}
 def run(args: argparse.Namespace) -> int:
     """Prints the metrics and writes the visibility map; returns the exit code."""
     path = pathlib.Path(args.map or f"{pathlib.Path(args.test).stem}_visibility.png")
+    if args.map and args.no_map:
+        raise InputError("got --map and --no-map; expected one of them")
     if not args.no_map:
         check({"visibility map": path}, [args.test, args.reference])
     test, reference = (images.read_hdr(path) for path in (args.test, args.reference))

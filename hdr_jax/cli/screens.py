@@ -10,6 +10,7 @@ from hdr_jax.errors import InputError
 SUFFIXES = (".jpg", ".jpeg", ".avif")
 MEASURED_PIXELS = 2048  # of the longer side of the map that brightness is measured on
 STRIP_ROWS = 256
+AVIF_PEAK = 5.6  # PQ ends at 10000 cd/m^2, where white is 203
 
 
 def peak_of(given: float | None, suffix: str) -> float:
@@ -18,10 +19,9 @@ def peak_of(given: float | None, suffix: str) -> float:
         return images.PEAK
     if suffix not in SUFFIXES:
         raise InputError(f"--peak is for {', '.join(SUFFIXES)}; {suffix} holds all of the light")
-    if not 0 < given <= images.HIGHEST_PEAK:
-        raise InputError(
-            f"got --peak {given:g}; expected stops above white, at most {images.HIGHEST_PEAK:g}"
-        )
+    highest = AVIF_PEAK if suffix == ".avif" else images.HIGHEST_PEAK
+    if not 0 < given <= highest:
+        raise InputError(f"got --peak {given:g}; expected stops above white, at most {highest:g}")
     return given
 
 

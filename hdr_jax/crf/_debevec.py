@@ -76,20 +76,19 @@ def debevec(
     levels, log_times = check_samples(levels, log_times, smoothness)
     if solver not in SOLVERS:
         raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
-    smoothness = float(smoothness)
-    return _debevec(levels, log_times, confidence, smoothness, weighting, num_levels, solver)
-
-
-@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))
-def _debevec(levels, log_times, confidence, smoothness, weighting, num_levels, solver):
-    """`debevec` of checked samples."""
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
     w = w if confidence is None else w * confidence
+    inner = weight(jnp.asarray(_knots(num_levels)[1:-1], w.dtype), num_levels)
+    return _debevec(levels, log_times, w, inner, smoothness, int(num_levels), solver)
+
+
+@functools.partial(jax.jit, static_argnums=(5, 6))
+def _debevec(levels, log_times, w, inner, smoothness, num_levels, solver):
+    """`debevec` with the weights of the samples [p, n] and of the inner knots."""
     knots = _knots(num_levels)
     anchor = int(np.searchsorted(knots, num_levels // 2))
     line = (jnp.arange(len(knots), dtype=w.dtype) - anchor) * _prior_slope(len(knots))
-    inner = weight(jnp.asarray(knots[1:-1]), num_levels)
     # A weighting may be 0 at inner levels; half of what Debevec's hat gives the level next to an
     # end makes g go on straight where nothing is known.
     basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels), anchor)

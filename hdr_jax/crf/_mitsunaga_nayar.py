@@ -56,14 +56,14 @@ def mitsunaga_nayar(
     levels, log_times = check_samples(levels, log_times, 1.0)
     if degree < 1:
         raise InputError(f"got degree {degree}: expected at least 1")
-    return _mitsunaga_nayar(levels, log_times, confidence, degree, weighting, num_levels)
-
-
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))
-def _mitsunaga_nayar(levels, log_times, confidence, degree, weighting, num_levels):
-    """`mitsunaga_nayar` of checked samples."""
     weight = weight_function(weighting)(levels, num_levels)
     weight = weight if confidence is None else weight * confidence
+    return _mitsunaga_nayar(levels, log_times, weight, int(degree), int(num_levels))
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _mitsunaga_nayar(levels, log_times, weight, degree, num_levels):
+    """`mitsunaga_nayar` with the weights of the samples [p, n]."""
     order = jnp.argsort(log_times)
     x = levels[:, order] / (num_levels - 1)
     weight, log_times = weight[:, order], log_times[order]

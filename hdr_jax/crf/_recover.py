@@ -185,12 +185,12 @@ def _check_range(stack: ArrayLike) -> None:
     """Raises InputError for floats plainly not in [0, 1], or NaN; traced values go unseen."""
     if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
         return
-    if isinstance(stack, Array):
-        with jax.ensure_compile_time_eval():
-            brightest = float(jnp.max(stack, initial=0))
-    else:
-        brightest = float(np.max(stack, initial=0))
-    if not brightest <= BRIGHTEST:  # nor NaN
+    # XLA's maximum on a CPU may pass over NaN, a comparison does not.
+    numpy: Any = jnp if isinstance(stack, Array) else np
+    with jax.ensure_compile_time_eval():
+        good = bool((numpy.asarray(stack) <= BRIGHTEST).all())
+    if not good:
+        brightest = np.max(np.asarray(stack, np.float32))
         raise InputError(
             f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "
             "pass uint8 or uint16"

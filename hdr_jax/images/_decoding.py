@@ -12,6 +12,8 @@ from hdr_jax.images._paths import Unsupported, quiet
 from hdr_jax.images._primaries import SPACES, in_rec709, linear, srgb_encoded
 from hdr_jax.images._samples import Samples, in_8_bits, unit_range
 
+OTHER_TRANSFERS = {8: "linear", 16: "PQ", 18: "HLG"}  # by ITU-T H.273
+STRIP_ROWS = 256  # that are converted at a time
 CMYK = "holds CMYK separations; expected gray or RGB. Convert it to RGB first"
 
 
@@ -56,6 +58,12 @@ def _of_png(path: pathlib.Path) -> Samples:
     """A PNG of any depth; Pillow, which has no 16-bit RGB, reads only its header."""
     import imagecodecs
 
+    transfer = _metadata.coded(path)[1]
+    if transfer in OTHER_TRANSFERS:
+        raise Unsupported(
+            f"holds {OTHER_TRANSFERS[transfer]} levels, which no photograph has; expected an "
+            "ordinary PNG. Convert it to a radiance map first"
+        )
     with _metadata.opened(path), quiet("imagecodecs"):
         return _split(imagecodecs.png_decode(path.read_bytes()))
 
@@ -83,10 +91,17 @@ def _split(pixels: np.ndarray) -> Samples:
 
 def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
     """Colours of a space of `SPACES` in sRGB, uint8 [h, w, 3] or, of gray, [h, w, 1]."""
-    light = linear(in_8_bits(colours), space)
-    if light.shape[2] == 3:
-        light = in_rec709(light, SPACES[space])
-    return np.rint(255 * srgb_encoded(np.clip(light, 0, 1))).astype(np.uint8)
+    levels = in_8_bits(colours)
+    # The curve as a table: what 16 bits of light round is a twentieth of a level at most.
+    encoded = np.rint(255 * srgb_encoded(np.arange(65536) / 65535)).astype(np.uint8)
+    found = np.empty_like(levels)
+    for start in range(0, len(levels), STRIP_ROWS):
+        light = linear(levels[start : start + STRIP_ROWS], space)
+        if light.shape[2] == 3:
+            light = in_rec709(light, SPACES[space])
+        steps = np.rint(np.clip(light, 0, 1) * np.float32(65535)).astype(np.uint16)
+        found[start : start + STRIP_ROWS] = encoded[steps]
+    return found
 
 
 def _by_profile(colours: np.ndarray, profile: bytes) -> np.ndarray:

@@ -23,9 +23,7 @@ HIGH_SENSITIVITIES, HIGHEST = (0x8833, 0x8832, 0x8831), 65535
 COLOR_SPACE, SRGB = 0xA001, 1
 TAKEN, FRACTION, CHANGED = 0x9003, 0x9291, 0x0132  # date and time; fraction of a second of TAKEN
 TEXTS = (SOFTWARE, TAKEN, FRACTION, CHANGED)
-# Code points of ITU-T H.273, as a PNG's chunk cICP has them.
-CODED_SPACES = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+CODED_SPACES = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}  # by ITU-T H.273
 OWN_SOFTWARE = "hdr_jax"  # begins the tag SOFTWARE of pictures that are results
 RATIONALS = (EXPOSURE_TIME, F_NUMBER, SHUTTER_SPEED, APERTURE)
 NUMBERS = (ORIENTATION, SENSITIVITY, COLOR_SPACE, *RATIONALS, *HIGH_SENSITIVITIES)
@@ -75,7 +73,7 @@ def read(path: pathlib.Path) -> Metadata:
             tags[SOFTWARE] = OWN_SOFTWARE  # of a result with the EXIF data of a photograph
         index = exif.get_ifd(INTEROPERABILITY).get(1)
         found = _of_tags(tags, picture.info.get("icc_profile"), index)._replace(size=picture.size)
-    space = _space_of_png(path) if kind == "PNG" else None
+    space = CODED_SPACES.get(coded(path)[0]) if kind == "PNG" else None
     return found._replace(space=space, profile=None) if space else found
 
 
@@ -95,8 +93,15 @@ def opened(path: pathlib.Path) -> Iterator[Image.Image]:
         yield picture
 
 
-def _space_of_png(path: pathlib.Path) -> str | None:
-    """The name of the primaries by the chunk cICP, which outranks a profile; None without one."""
+def coded(path: pathlib.Path) -> tuple[int, int]:
+    """Code points of the primaries and the transfer of a PNG, which outrank a profile.
+
+    Args:
+      path: of the PNG.
+
+    Returns:
+      What its chunk cICP says (ITU-T H.273); 2, "unspecified", without one.
+    """
     with path.open("rb") as file:
         file.seek(len(b"\x89PNG\r\n\x1a\n"))
         while len(head := file.read(8)) == 8:
@@ -106,14 +111,9 @@ def _space_of_png(path: pathlib.Path) -> str | None:
             if kind != b"cICP":
                 file.seek(size + 4, os.SEEK_CUR)
                 continue
-            primaries, transfer, *_ = file.read(size) + bytes(2)
-            if transfer in HDR_TRANSFERS:
-                raise Unsupported(
-                    f"is an HDR picture ({HDR_TRANSFERS[transfer]}), whose levels are no "
-                    "photograph's; expected an ordinary PNG. Convert it to a radiance map first"
-                )
-            return CODED_SPACES.get(primaries)
-    return None
+            primaries, transfer, *_ = file.read(min(size, 4)) + b"\2\2"
+            return primaries, transfer
+    return 2, 2
 
 
 def _of_raw(path: pathlib.Path) -> Metadata:

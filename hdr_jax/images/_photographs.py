@@ -117,12 +117,20 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[Samples]:
     Example: `for colours, valid in equal_photos(["a.jpg", "b.jpg"]): ...`
     """
     paths = [pathlib.Path(path) for path in paths]
-    first = balance = None
+    first = balance = raw = None
     for path, orientation in zip(paths, _orientation.common(paths), strict=True):
         path = existing(path)
         with named_errors(path, "a photograph"):
-            if balance is None and _formats.sniffed(path) == "raw":
+            kind = _formats.sniffed(path) == "raw"
+            raw = kind if raw is None else raw
+            if kind and balance is None:
                 balance = _raw.white_balance(path)
+        if kind != raw and first:
+            raise InputError(
+                f"{path if kind else first[0]} is a raw file and {first[0] if kind else path} is "
+                "not: no response is that of both. Leave one kind out."
+            )
+        with named_errors(path, "a photograph"):
             photo = decode(path, balance=balance).turned(orientation)
         first = first or (path, photo.colours.shape, photo.colours.dtype)
         _check_equal(path, photo.colours, *first)

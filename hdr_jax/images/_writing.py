@@ -17,7 +17,7 @@ DESCRIPTION = 0x010E  # the EXIF tag
 PEAK = 4.0  # stops above white; 3250 cd/m^2 where white is 203, more than screens of today show
 HIGHEST_PEAK = 12.0
 LONGEST_SIDE = 65500  # of a JPEG that libjpeg reads and writes
-LARGEST = {".exr": float(np.finfo(np.float32).max), ".hdr": 2.0**126}
+BEYOND = {".exr": 2.0**128, ".hdr": 2.0**127}  # what the formats can no longer hold
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
 
 
@@ -99,10 +99,10 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
 
 def check_largest(path: pathlib.Path, radiance: np.ndarray) -> None:
     """Raise for float32 radiance beyond what the format holds."""
-    largest = LARGEST[path.suffix.lower()]
-    if not (np.abs(radiance) <= largest).all():
+    beyond = BEYOND[path.suffix.lower()]
+    if float(radiance.min()) <= -beyond or float(radiance.max()) >= beyond:
         raise InputError(
-            f"write got radiance beyond the {largest:.3g} that {path} can hold. Divide it first."
+            f"write got radiance beyond the {beyond:.3g} that {path} can hold. Divide it first."
         )
 
 

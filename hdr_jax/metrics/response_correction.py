@@ -25,14 +25,15 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     RGB' = RGB Y' / Y_test.
 
     Args:
-      test: [h, w, 3] linear RGB or [h, w, 1] or [h, w], cd/m^2; luminance is clipped to
-        [0.005, 10000]. Batches: `jax.vmap`.
+      test: [h, w, 3] linear RGB or [h, w, 1] or [h, w], cd/m^2; the fit sees its luminance clipped
+        to [0.005, 10000]. Batches: `jax.vmap`.
       reference: the same shape.
       degree: of the polynomial, >= 1.
 
     Returns:
-      Corrected image, shape of `test`, its luminance in [0.005, 10000] cd/m^2. A test image of one
-      constant luminance gets the geometric mean of the reference.
+      Corrected image, shape of `test`, its luminance at most 10000 cd/m^2; black becomes the gray
+      that the fit makes of it. A test image of one constant luminance, 0 or from 0.005 on, gets the
+      geometric mean of the reference.
 
     Raises:
       InputError: for integers, unequal shapes, channels other than 1 and 3, or degree below 1.
@@ -64,9 +65,9 @@ def _correct(test, reference, degree):
     target = jnp.clip(y_reference, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     fitted = jnp.exp(_fit(jnp.log(clipped), jnp.log(target), degree))
     fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)[..., None]
-    # Double where: nothing divides by 0. Below the range no colour is known.
-    lit = (y >= color.PU21_MIN_LUMINANCE)[..., None]
-    corrected = jnp.where(lit, test * fitted / jnp.where(lit, y[..., None], 1), fitted)
+    # Of black no colour is known; what is nearly black keeps the little that it has.
+    floor = jnp.maximum(y, color.PU21_MIN_LUMINANCE)[..., None]
+    corrected = jnp.where((y > 0)[..., None], test * fitted / floor, fitted)
     return jnp.where(jnp.isnan(y).any(), jnp.nan, corrected)  # the fit takes NaN for black
 
 

@@ -153,7 +153,7 @@ def _plain(inputs, kernel, precision):
         return lax.conv_general_dilated(
             inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT, precision=precision
         )
-    options = {"precision": precision, "preferred_element_type": jnp.float32}
+    options = {"precision": precision, "preferred_element_type": _wide(inputs)}
     products = jnp.einsum("bhwi,yxio->bhwyxo", inputs, kernel, **options)
     products = products.reshape(*inputs.shape[:3], kh * kw, o)
     moved = (_moved(products[..., t, :], -y, -x) for t, (y, x) in enumerate(_taps_of(kernel)))
@@ -163,7 +163,7 @@ def _plain(inputs, kernel, precision):
 def _of_neighbours(inputs, kernel, precision):
     """One product with all taps."""
     taps = kernel.reshape(-1, kernel.shape[-1])
-    options = {"precision": precision, "preferred_element_type": jnp.float32}
+    options = {"precision": precision, "preferred_element_type": _wide(inputs)}
     return jnp.matmul(_neighbours(inputs, kernel), taps, **options).astype(inputs.dtype)
 
 
@@ -200,6 +200,11 @@ def _neighbours(inputs, kernel):
     return jnp.concatenate([_moved(inputs, -y, -x) for y, x in _taps_of(kernel)], -1)
 
 
+def _wide(inputs):
+    """The type that sums are made in: not half precision."""
+    return jnp.promote_types(inputs.dtype, jnp.float32)
+
+
 def _taps_of(kernel):
     """(y, x) of each tap, counted from the kernel's middle."""
     kh, kw = kernel.shape[:2]
@@ -208,7 +213,7 @@ def _taps_of(kernel):
 
 def _gradients_of_few_pixels(inputs, kernel, gradient, precision):
     """The chain rule through the product with all taps; a batch of products is XLA's fast one."""
-    options = {"precision": precision, "preferred_element_type": jnp.float32}
+    options = {"precision": precision, "preferred_element_type": _wide(inputs)}
     towards_taps = jnp.einsum("bhwo,yxio->yxbhwi", gradient, kernel, **options)
     towards_taps = towards_taps.reshape(-1, *inputs.shape)
     moved = (_moved(t, y, x) for t, (y, x) in zip(towards_taps, _taps_of(kernel), strict=True))
@@ -219,7 +224,7 @@ def _gradients_of_few_pixels(inputs, kernel, gradient, precision):
 
 
 def _kernel_gradient(inputs, kernel, gradient):
-    """One matrix product for all taps, accumulated in float32 whatever the inputs' type.
+    """One matrix product for all taps, accumulated in float32 at least.
 
     A pixel's product with its neighbour at (y, x) is that of the gradient moved down by y with the
     inputs moved across by x: kh + kw maps are written, side by side along the channels, not kh kw.
@@ -263,7 +268,7 @@ def _taps_by_strips(inputs, gradient, kh, kw):
         down = [seen[kh - 1 - y :][:rows] for y in range(kh)]
         return taps + _products(across, down, 2), None
 
-    start = jnp.zeros((2, kw * i, kh * o), jnp.float32)
+    start = jnp.zeros((2, kw * i, kh * o), _wide(inputs))
     return lax.scan(add, start, jnp.arange(0, strips * rows, rows))[0].sum(0)
 
 
@@ -271,7 +276,7 @@ def _products(across, down, parts: int):
     """[parts, kw i, kh o]: sums over that many equal parts of the pixels."""
     left, right = (jnp.concatenate(x, -1) for x in (across, down))
     left, right = (x.reshape(parts, -1, x.shape[-1]) for x in (left, right))
-    return jnp.einsum("pki,pko->pio", left, right, preferred_element_type=jnp.float32)
+    return jnp.einsum("pki,pko->pio", left, right, preferred_element_type=_wide(left))
 
 
 def _moved(x, down: int, across: int):

@@ -158,9 +158,12 @@ def initial_parameters(model: Model, key: jax.Array) -> Any:
 def _dtype(name: str) -> Any:
     """A type by its name."""
     try:
-        return jnp.dtype(name)
+        dtype = jnp.dtype(name)
     except TypeError:
-        raise InputError(f"got model.dtype {name!r}: expected float32 or bfloat16") from None
+        dtype = None
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        raise InputError(f"got model.dtype {name!r}: expected float32 or bfloat16")
+    return dtype
 
 
 def _field_names(kind: type) -> list[str]:

@@ -20,6 +20,7 @@ are exactly f(x + d ln 2).
 """
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -136,4 +137,5 @@ def rim_distance(image: Array) -> Array:
             return jnp.minimum(least, there + jnp.square(k - reach).astype(there.dtype))
 
         squared = lax.fori_loop(0, 2 * reach + 1, nearer, squared)
-    return jnp.sqrt(squared)
+    # Of a picture without any rim: no further than across it, as the other one.
+    return jnp.minimum(jnp.sqrt(squared), math.hypot(*image.shape[-3:-1]))

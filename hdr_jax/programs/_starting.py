@@ -1,10 +1,12 @@
 """Where a run starts: its devices, the state that it goes on from, its compiled programs."""
 
+import contextlib
 import ctypes
 import functools
 import pathlib
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -42,8 +44,7 @@ def first_state(
     """
     create = functools.partial(training.create_state, setup, jax.random.key(config.seed))
     if checkpoints.latest_step is not None:
-        stored = checkpoints.config(checkpoints.latest_step)
-        before = description.check_same_run(workdir, config, stored)
+        before = description.check_same_run(workdir, config, lambda: _stored(checkpoints))
         # Zeros that nobody reads take no memory: the system gives pages when they are written to.
         like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(create))
         latest, *found = newest_whole(checkpoints, setup.model, like.params, like.opt_state)
@@ -57,6 +58,14 @@ def first_state(
         check_same_architecture(model, setup.model, config.init_from)
         return jax.device_get(training.state_of(setup, params))
     return jax.device_get(create())
+
+
+def _stored(checkpoints: Checkpoints) -> Mapping[str, Any]:
+    """The configuration that the newest whole checkpoint knows; empty where none does."""
+    for step in reversed(checkpoints.steps()):
+        with contextlib.suppress(InputError):
+            return checkpoints.config(step)
+    return {}
 
 
 def check_devices(batch_size: int, micro_batches: int) -> None:

@@ -72,7 +72,9 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)
-    known = description.check_same_data(workdir, config, source)
+    known = {"scenes": len(source), "first": data.scene_name(source[0]["scene"])}
+    if first:
+        description.check_same_data(workdir, config, known)
     hosts.check_equal({"first step": first, "training scenes": len(source)})
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")

@@ -5,6 +5,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from hdr_jax.errors import extra
+from hdr_jax.levels import as_unit_float
 
 with extra("photographs"):
     from hdr_jax import weights
@@ -68,7 +69,8 @@ def reconstruct(
     ev_offsets = options.pop("ev_offsets", EV_OFFSETS)
     g = options.get("g")
     log_radiance = highlights(image, model, params, **options)
-    stack = np.stack([exposure(log_radiance, ev, g) for ev in ev_offsets])
+    photograph = as_unit_float(np.asarray(image))
+    stack = np.stack([exposure(log_radiance, ev, g) if ev else photograph for ev in ev_offsets])
     return np.exp(log_radiance), stack
 
 

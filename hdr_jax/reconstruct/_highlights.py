@@ -64,6 +64,8 @@ def highlights(
     """
     _check(image, working_side)
     curves = _curves(g)
+    if image.dtype.kind == "f":  # OpenCV knows no half precision
+        image = image.astype(np.float32, copy=False)
     image = closed_highlights(image)
     small = np.asarray(as_unit_float(reduced(image, working_side)))
     predicted = _predicted(small, model, params, curves)
@@ -84,7 +86,7 @@ def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = 
 
     Args:
       log_radiance: [h, w, 3] of `highlights`.
-      ev_offset: stops; 0 gives the photograph back.
+      ev_offset: stops; 0 gives the photograph back, but for levels that clip in part.
       g: as for `highlights`.
 
     Returns:

@@ -106,7 +106,7 @@ def reconstruct_batch(
     n = model.num_exposures
     reference = n // 2 if reference_index is None else reference_index
     _check(images, model, reference, ev_step, tile, overlap)
-    pictures = np.stack([as_unit_float(np.asarray(image)) for image in images])
+    pictures = np.stack([as_unit_float(np.asarray(image)) for image in images]).astype(np.float32)
     start = partial(_start, model, channel_weights)
     stacks = _generate(pictures, model, params, reference, tile, overlap, start, progress)
     log_times = ev_to_log_times(ev_step * (jnp.arange(n) - n // 2))
@@ -269,6 +269,12 @@ def _check(images, model, reference, ev_step, tile, overlap) -> None:
         )
     if not all(np.isfinite(image).all() for image in images):
         raise InputError("got pixels that are not finite: expected display-encoded RGB in [0, 1]")
+    for image in images:
+        if image.dtype.kind == "f" and not (image.min() >= 0 and image.max() <= 1):
+            raise InputError(
+                f"got pixels from {image.min():.4g} to {image.max():.4g}: expected display-encoded "
+                "RGB in [0, 1]"
+            )
     if not 0 <= reference < n:
         raise InputError(
             f"got reference_index {reference}: expected 0 to {n - 1}, of {n} exposures"

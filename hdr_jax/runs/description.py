@@ -9,11 +9,10 @@ import importlib.metadata
 import json
 import pathlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hdr_jax import __version__
-from hdr_jax.data import scene_name
 from hdr_jax.errors import InputError, extra
 from hdr_jax.files import write_text
 
@@ -72,14 +71,14 @@ def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict | None
 def check_same_run(
     workdir: str | pathlib.Path,
     config: ml_collections.ConfigDict,
-    stored: Mapping[str, Any] | None = None,
+    stored: Callable[[], Mapping[str, Any]] = dict,
 ) -> Mapping[str, Any]:
     """Refuses to go on with a run under a configuration that would have trained otherwise.
 
     Args:
       workdir: folder of the run.
       config: which it is to go on with.
-      stored: the fields that its newest checkpoint knows, where `config.json` is gone or damaged.
+      stored: gives the fields that its checkpoints know, where `config.json` is gone or damaged.
 
     Returns:
       The fields of the run so far; empty where nothing tells them.
@@ -89,11 +88,11 @@ def check_same_run(
     """
     try:
         found = read_config(workdir)
+        before = _with_tuples(stored()) if found is None else found.to_dict()
     except InputError:
-        if not stored:
+        before = _with_tuples(stored())
+        if not before:
             raise
-        found = None
-    before = _with_tuples(stored or {}) if found is None else found.to_dict()
     old, new = dict(dotted(before)), dict(dotted(config.to_dict()))
     free = FREE if _rate_falls(config) else (*FREE, "steps")
     # What only one of them knows was added or removed by another version of this program.
@@ -111,26 +110,20 @@ def check_same_run(
 
 
 def check_same_data(
-    workdir: str | pathlib.Path,
-    config: ml_collections.ConfigDict,
-    source: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
+    workdir: str | pathlib.Path, config: ml_collections.ConfigDict, now: Mapping[str, Any]
+) -> None:
     """Refuses to go on with a run on other training scenes, which folders do not tell.
 
     Args:
       workdir: folder of the run.
       config: its configuration.
-      source: of the training scenes, see `hdr_jax.data`.
-
-    Returns:
-      What is known of them, for `write_data`.
+      now: what is known of the scenes: how many they are, and the first one's name.
 
     Raises:
       InputError: saying what was there before.
     """
-    now = {"scenes": len(source), "first": scene_name(source[0]["scene"])}
     before: Any = now
-    with contextlib.suppress(OSError, json.JSONDecodeError):  # what is gone tells nothing
+    with contextlib.suppress(OSError, UnicodeDecodeError, json.JSONDecodeError):  # gone, damaged
         before = json.loads((pathlib.Path(workdir) / DATA).read_text())
     if before != now and not config.force_resume:
         raise InputError(
@@ -138,7 +131,6 @@ def check_same_data(
             f"{config.dataset}, {config.train_split} ({now}): give its --config.manual_dir and "
             "--config.data_dir, or another --workdir; --config.force_resume=True goes on"
         )
-    return now
 
 
 def write_data(workdir: str | pathlib.Path, known: Mapping[str, Any]) -> None:
@@ -146,7 +138,7 @@ def write_data(workdir: str | pathlib.Path, known: Mapping[str, Any]) -> None:
 
     Args:
       workdir: folder of the run.
-      known: what `check_same_data` returned.
+      known: as for `check_same_data`.
     """
     write_text(pathlib.Path(workdir) / DATA, json.dumps(known, indent=2) + "\n")
 

@@ -72,7 +72,7 @@ def shown(score: float | None, digits: int = 3) -> str:
     """A score as text.
 
     Args:
-      score: None where it is not finite, as the PSNR of equal pictures.
+      score: None where it is not finite, as the PSNR of equal pictures is not, or one of NaN.
       digits: behind the point.
 
     Returns:
@@ -80,9 +80,9 @@ def shown(score: float | None, digits: int = 3) -> str:
 
     Example:
       >>> shown(31.4159, 2), shown(None)
-      ('31.42', 'infinite')
+      ('31.42', 'not finite')
     """
-    return "infinite" if score is None else f"{score:.{digits}f}"
+    return "not finite" if score is None else f"{score:.{digits}f}"
 
 
 def panel(

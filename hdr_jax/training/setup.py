@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -238,6 +239,16 @@ def _check_numbers(config: Fields, model: Model) -> None:
         "eval_scenes", "keep_checkpoints",
     )  # fmt: skip
     demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
+    demands += [
+        ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
+        ("mu", config.mu, config.mu > 0, "above 0"),
+        *(
+            (f"loss.{name}", weight, 0 <= weight < math.inf, "a finite weight, 0 or more")
+            for name, weight in config.loss.items()
+        ),
+    ]
+    if isinstance(model, HighlightModel):
+        demands.append(("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"))
     if isinstance(model, ExposureStackModel):
         demands += _stack_demands(config, model)
     demands += [

@@ -41,18 +41,26 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
       >>> model.widths[0]
       32
     """
-    description = describe(name)
-    data = (FOLDER / f"{name}.npz").read_bytes()
+    try:
+        description = describe(name)
+        data = (FOLDER / f"{name}.npz").read_bytes()
+        expected = description["sha256"]
+        fields: dict[str, Any] = {key: tuple(value) for key, value in description["model"].items()}
+        model = HighlightModel(**fields)
+    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"weights {name} are damaged or of another version ({error!r}); install the package "
+            "again"
+        ) from error
     checksum = hashlib.sha256(data).hexdigest()
-    if checksum != description["sha256"]:
+    if checksum != expected:
         raise ValueError(
             f"weights {name} are damaged: SHA-256 {checksum[:12]}..., expected "
-            f"{description['sha256'][:12]}...; install the package again"
+            f"{expected[:12]}...; install the package again"
         )
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         flat = {tuple(key.split("/")): arrays[key].astype(np.float32) for key in arrays.files}
-    fields: dict[str, Any] = {key: tuple(value) for key, value in description["model"].items()}
-    return HighlightModel(**fields), unflatten_dict(flat)
+    return model, unflatten_dict(flat)
 
 
 def describe(name: str = DEFAULT) -> dict[str, Any]:

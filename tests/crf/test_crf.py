@@ -276,14 +276,22 @@ def test_samples_of_half_precision(sampler, dtype):
     np.testing.assert_allclose(sampler(stack, 40), expected, atol=1e-3)
 
 
+def with_nan(side):
+    """A stack with one NaN."""
+    return jnp.full((2, side, side, 3), 0.5).at[1, 7, 9, 2].set(jnp.nan)
+
+
 def test_calls_of_one_shape_compile_once(caplog):
     rng = np.random.default_rng(0)
     levels = [jnp.asarray(rng.uniform(0, 255, (99, 7)), jnp.float32) for _ in range(3)]
     for solve in (crf.debevec, crf.mitsunaga_nayar):
+        other = {"smoothness": 7.0} if solve is crf.debevec else {}
         solve(levels[0], LOG_TIMES)
+        solve(levels[0], LOG_TIMES, weighting=lambda z, n: jnp.ones_like(z))
         with jax.log_compiles(True), caplog.at_level("WARNING"):
             caplog.clear()
-            solve(levels[1], LOG_TIMES)
+            solve(levels[1], LOG_TIMES, **other)
+            solve(levels[1], LOG_TIMES, weighting=lambda z, n: jnp.ones_like(z))
         assert not [record for record in caplog.records if "Compiling" in record.message]
 
 
@@ -294,7 +302,9 @@ def test_calls_of_one_shape_compile_once(caplog):
         (lambda stack: synthesize(stack, TWO, num_levels=0), "at least 2"),
         (lambda stack: crf.recover(stack, TWO, weighting="noise"), "of a known response"),
         (lambda stack: crf.recover(stack[:, :0], TWO), "with pixels"),
-        (lambda stack: crf.recover(stack.at[0, 0, 0, 0].set(jnp.nan), TWO), "up to nan"),
+        (lambda stack: crf.recover(with_nan(64), TWO), "up to nan"),
+        (lambda stack: crf.recover(np.asarray(with_nan(181)), TWO), "up to nan"),
+        (lambda stack: synthesize(with_nan(181), TWO), "up to nan"),
         (lambda stack: quantiles(stack[0], 5), "expected .n, h, w, c."),
         (lambda stack: expose(stack[0], jnp.zeros(1), srgb(), num_levels=1), "at least 2"),
         (lambda stack: expose(stack[0], jnp.zeros(1), jnp.log(jnp.arange(9.0))), "half a level"),

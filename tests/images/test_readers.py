@@ -481,9 +481,11 @@ def with_coded_space(path, primaries, transfer):
 def test_coded_spaces_of_pngs(tmp_path):
     assert images.metadata(with_coded_space(tmp_path / "a.png", 12, 13)).space == "Display P3"
     assert images.metadata(with_coded_space(tmp_path / "a.png", 2, 2)).space is None
-    for transfer, name in ((16, "PQ"), (18, "HLG")):
-        with pytest.raises(InputError, match=f"HDR picture .{name}"):
-            images.read_photo(with_coded_space(tmp_path / "b.png", 9, transfer))
+    for transfer, name in ((8, "linear"), (16, "PQ"), (18, "HLG")):
+        path = with_coded_space(tmp_path / "b.png", 9, transfer)
+        with pytest.raises(InputError, match=f"holds {name} levels"):
+            images.read_photo(path)
+        assert images.information(path).primaries == "Rec. 2020"
 
 
 def test_importing_the_readers_loads_no_decoder():

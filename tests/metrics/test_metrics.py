@@ -463,6 +463,12 @@ def test_response_correction_clips_what_it_says():
     assert np.isfinite(slope).all()
 
 
+def test_equal_pictures_stay_equal_in_the_dark():
+    colours = np.array([[0.012, 0.002, 0.0005], [0, 0, 0], [3, 1, 0.2], [90, 200, 50]], np.float32)
+    picture = np.repeat(np.repeat(colours[None], 8, 0), 4, 1)
+    assert metrics.pu21_psnr(picture, picture, correct_crf=True) > 100
+
+
 def test_kernels_of_integers_are_numbers():
     ones = jnp.ones((1, 1, 5, 4))
     assert (correlate(ones, np.ones((1, 1, 3, 3), int)) == 9).all()

@@ -186,7 +186,8 @@ def test_views_of_a_scene_share_a_split(tmp_path):
     assert radiance_maps.scene_of("harbour-12") == "harbour"
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("_12") == "_12"
-    for name in ("IMG_0001", "DSC_0001", "_MG_0001", "IMG-12", "PXL_20260101_120000123"):
+    assert radiance_maps.scene_of("HARBOUR_02_4k") == "HARBOUR"
+    for name in ("IMG_0001", "dsc_0001", "_MG_0001", "IMG-12", "PXL_20260101_120000123"):
         assert radiance_maps.scene_of(name) == name
     names = [f"scene{chr(97 + i)}_{k}.hdr" for i in range(26) for k in range(2)]
     split_of = radiance_maps.assign_splits(tmp_path, [tmp_path / name for name in names])

@@ -9,6 +9,12 @@ import tensorflow_datasets as tfds
 from hdr_jax import images
 from tfds_builders import base, common, manual, panorama, splits
 
+# How cameras and telephones begin the names of files.
+CAMERAS = re.compile(
+    "_?(img|imgp|mvimg|mg|dsc|dscn|dscf|pxl|dji|gopr|gp|sam|cimg|pict|pano|wp|hdr|p|image|photo)",
+    re.IGNORECASE,
+)
+
 
 class Builder(base.ManualBuilder):
     """Builder of radiance_maps: the data is the user's own folder."""
@@ -82,7 +88,7 @@ def scene_of(stem: str) -> str:
     """Name of the scene that a file name without its suffix stands for.
 
     Of a camera's own names ("IMG_0001", "PXL_20260101_120000123") only the numbers tell scenes
-    apart: what remains without them is capitals at most.
+    apart.
     """
     name = re.sub(r"([_-]\d+k?)+$", "", stem)
-    return name if re.search("[a-z]", name) else stem
+    return stem if not name or CAMERAS.fullmatch(name) else name
