@@ -60,6 +60,20 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
             f"got exposures {reference.shape} {reference.dtype} and {picture.shape} "
             f"{picture.dtype}; expected equal sizes and types"
         )
+    return registered(reference, picture, g)[0]
+
+
+def registered(
+    reference: np.ndarray, picture: np.ndarray, g: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """`register`, and whether enough is well exposed in both pictures under the warp to trust it.
+
+    Args:
+      reference, picture, g: as for `register`, of one shape and type.
+
+    Returns:
+      (warp float64 [3, 3], bool).
+    """
     scale = min(1.0, (MAX_PIXELS / (reference.shape[0] * reference.shape[1])) ** 0.5)
     greens = [_green(image, scale) for image in (reference, picture)]
     curve = g[len(g) // 2]
@@ -70,8 +84,8 @@ def register(reference: np.ndarray, picture: np.ndarray, g: np.ndarray) -> np.nd
         here = unscaled(warp, 1 / size)
         found = step(pair, here)
         if pair.better(found, here):
-            warp = unscaled(found, size)
-    return unscaled(warp, scale)
+            warp, here = unscaled(found, size), found
+    return unscaled(warp, scale), pair.known(here)
 
 
 def shift(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -136,6 +150,10 @@ class _Pair:
         if not near:
             return False
         return 1 - self._correlation(found) < MIN_GAIN * (1 - self._correlation(warp))
+
+    def known(self, warp: np.ndarray) -> bool:
+        """Whether enough is well exposed in both under a warp."""
+        return self._correlation(warp) > -1
 
     def _correlation(self, warp: np.ndarray) -> float:
         """Of ln E under a warp, over the pixels well exposed in both; -1 where they are few."""

@@ -5,6 +5,7 @@ photographs there are. The strips do not show: every pixel's value is that of `h
 on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from hdr_jax import crf
 from hdr_jax.brackets import _warps
-from hdr_jax.brackets._alignment import register
+from hdr_jax.brackets._alignment import registered
 from hdr_jax.brackets._brackets import Brackets, Exposures, counted
 from hdr_jax.brackets._deghosting import confidence
 from hdr_jax.brackets._validity import MARGIN, contradicted
@@ -116,6 +117,9 @@ def align(
     Raises:
       InputError: if the exposures hardly overlap.
 
+    Warns:
+      UserWarning: naming an exposure that cannot be registered.
+
     Example: `aligned, moved = align(brackets, np.log([0.1, 0.4]), g, 0)`
     """
     n = brackets.shape[0]
@@ -126,7 +130,14 @@ def align(
     warps = {reference: np.eye(3)}
     with progress("aligning", len(pairs)) as advance:
         for neighbour, index in pairs:
-            step = register(brackets.picture(neighbour), brackets.picture(index), g)
+            step, known = registered(brackets.picture(neighbour), brackets.picture(index), g)
+            if not known:
+                warnings.warn(
+                    f"exposure {index + 1} of {n} shares next to nothing with its neighbour that "
+                    "is well exposed in both: it is moved as that one is. Look at the result, or "
+                    "leave it out.",
+                    stacklevel=2,
+                )
             warps[index] = step @ warps[neighbour]
             advance()
     warps = [warps[j] for j in range(n)]

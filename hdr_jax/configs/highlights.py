@@ -4,7 +4,9 @@ python train.py --config configs/highlights.py --workdir runs/highlights \
     --config.manual_dir=/my/hdr/pictures
 
 Phase 1 learns the radiance of the clipped pixels, phase 2 (from `refine_from` on) goes through
-HDR-VDP-2 as well. Fields that are not set here are those of configs/paper.py.
+HDR-VDP-2 as well. Fields that are not set here are those of configs/paper.py; of these
+`metering_stops`, `max_reference_offset`, `hdr_target`, `hdr_align`, `end_to_end`, `cosine_decay`
+and `vgg_path` have no effect on a model of this kind.
 """
 
 from ml_collections import ConfigDict
@@ -19,37 +21,37 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict(
         dict(
             tone="highlights",
-            widths=(32, 64, 128, 192, 256),
-            depths=(1, 1, 2, 2, 2),
+            widths=(32, 64, 128, 192, 256),  # channels, from the finest level to the coarsest
+            depths=(1, 1, 2, 2, 2),  # residual blocks of each level
             convolution="auto",
         )
     )
     # How the photographs are drawn: fields of hdr_jax.data.Photographer.
     config.photographs = ConfigDict(
         dict(
-            ev=(-1.0, 1.5),
-            clipped=(0.003, 0.6),
-            canonical=0.6,
-            clean=0.1,
-            jpeg=0.85,
-            quality=(75, 98),
-            white_balance=0.08,
-            hue=0.08,
-            whole=0.4,
-            crop=(0.6, 1.0),
-            aspect=4 / 3,
+            ev=(-1.0, 1.5),  # stops from the meter's exposure
+            clipped=(0.003, 0.6),  # share of the pixels that clip
+            canonical=0.6,  # share of photographs by the canonical camera, without noise or JPEG
+            clean=0.1,  # share by random sigmoids, likewise
+            jpeg=0.85,  # share of the rest that is compressed
+            quality=(75, 98),  # of JPEG
+            white_balance=0.08,  # standard deviation of ln gain of each channel
+            hue=0.08,  # greatest mix of a channel with the mean of all
+            whole=0.4,  # share of whole views; the others are crops
+            crop=(0.6, 1.0),  # of the sides
+            aspect=4 / 3,  # width over height
         )
     )
     # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last four only in
     # phase 2. `hdr` is Eq. (6) through the layer, on exposures of these stops.
     config.loss = ConfigDict(
         dict(
-            gain_l1=1.0,
-            gradient_l1=0.5,
+            gain_l1=1.0,  # log radiance of the clipped pixels
+            gradient_l1=0.5,  # its differences
             hdr=0.0,
-            chroma_l1=1.5,
-            partial_l1=1.0,
-            hdrvdp2=0.3,
+            chroma_l1=1.5,  # its colour
+            partial_l1=1.0,  # where only some channels clip
+            hdrvdp2=0.3,  # 100 - Q
             pu21=1.2,
         )
     )
@@ -64,8 +66,8 @@ def get_config() -> ConfigDict:
     config.b1 = 0.9
     config.b2 = 0.99
     config.weight_decay = 1e-4
-    config.clip_norm = 1.0
-    config.average = 0.998
+    config.clip_norm = 1.0  # a longer gradient is shortened to that
+    config.average = 0.998  # of the parameters that are validated and stored; 0: none
     config.log_every = 50
     config.eval_every = 1_000
     config.checkpoint_every = 500

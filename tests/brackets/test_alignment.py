@@ -90,6 +90,13 @@ def test_pictures_too_small_to_be_registered_stay(size):
     assert np.isfinite(brackets.register(*noise, G)).all()
 
 
+def test_an_exposure_that_cannot_be_registered_is_told_of():
+    scene = textured()
+    stack = np.stack([photograph(scene, ev, 0) for ev in (-1, 0, 9)])
+    with pytest.warns(UserWarning, match="exposure 3 of 3 shares next to nothing"):
+        brackets.align(brackets.InMemory(stack), ev_to_log_times(np.array([-1.0, 0, 9])), G, 1)
+
+
 def test_unequal_sizes_are_refused():
     with pytest.raises(ValueError, match="equal sizes"):
         brackets.register(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), G)

@@ -98,3 +98,19 @@ def test_a_cache_that_cannot_be_made_is_done_without(jax_config, tmp_path, monke
     monkeypatch.setenv(compiled.VARIABLE, str(tmp_path / "file/folder"))
     compiled.keep_compiled()
     assert jax_config.jax_compilation_cache_dir is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no home"), OSError(30, "Read-only file system")])
+def test_nobodys_home_and_a_cache_that_cannot_be_written(jax_config, tmp_path, monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.delenv(compiled.VARIABLE, raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if isinstance(error, RuntimeError):
+        monkeypatch.setattr(pathlib.Path, "home", fails)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(compiled.tempfile, "TemporaryFile", fails)
+    compiled.keep_compiled()
+    assert jax_config.jax_compilation_cache_dir is None

@@ -9,6 +9,7 @@ import csv
 import io
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import sys
@@ -232,6 +233,18 @@ def test_raw_files_are_merged_as_linear(scene, suffix, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     code, _, said = merge("raws")
     assert code == 2 and f"0.{suffix} is a raw file" in said and "--response linear" in said
+
+
+def test_raw_and_other_files_have_no_common_response(scene):
+    pytest.importorskip("rawpy", reason="raw photographs need rawpy")
+    for k, time in enumerate(TIMES):
+        data = picture_files.dng(bayer(scene, time), np.full((8, 12, 3), 9))
+        pathlib.Path(f"{k}.dng").write_bytes(data)
+    images.write("2.tif", images.read_photo("2.dng"))
+    for names in (("0.dng", "1.dng", "2.tif"), ("2.tif", "1.dng", "0.dng")):
+        code, _, said = merge(*names, "--times", "1", "2", "4")
+        assert code == 2 and re.search(r"[01].dng is a raw file and 2.tif is not", said)
+    assert not list(pathlib.Path().glob("out*"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import picture_files
@@ -10,6 +13,7 @@ from PIL import Image
 
 from hdr_jax import brackets, cli, images, tonemap
 from hdr_jax.exposure import expose, srgb
+from hdr_jax.reconstruct import reconstruct
 
 TIMES = (1 / 8, 0.5, 2.0)
 
@@ -155,3 +159,76 @@ def test_full_disks_are_told_of(here, light, small_disk, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))
     with pytest.raises(OSError, match="set TMPDIR"):
         brackets.Brackets([noise, noise])
+
+
+def test_links_stay_links_and_what_is_no_file_is_refused(here, light):
+    pathlib.Path("storage").mkdir()
+    pathlib.Path("link.exr").symlink_to("storage/map.exr")
+    images.write("link.exr", light)
+    images.write("link.exr", 2 * light)
+    assert pathlib.Path("link.exr").is_symlink()
+    np.testing.assert_array_equal(images.read_hdr("storage/map.exr"), 2 * light)
+    assert [path.name for path in pathlib.Path("storage").iterdir()] == ["map.exr"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_no_output(here, capsys):
+    os.mkfifo("pipe.html")
+    assert cli.main(["view", "test.exr", "-o", "pipe.html"]) == 2
+    assert "no ordinary file" in capsys.readouterr().err
+
+
+def test_avif_has_no_more_light_than_pq_holds(here, capsys):
+    arguments = ["merge", "0.jpg", "1.jpg", "2.jpg", "--response", "srgb", "--no-curve", "--peak"]
+    assert cli.main([*arguments, "8", "-o", "a.avif"]) == 2
+    assert "at most 5.6" in capsys.readouterr().err
+    assert cli.main([*arguments, "8", "-o", "a.jpg"]) == 0
+
+
+def test_dark_levels_of_linear_16_bits_keep_their_light(here):
+    levels = np.array([2, 4, 8, 64, 1024, 16384])
+    for k in range(2):  # exposures 4 times apart
+        image = np.tile((levels // 4 ** (1 - k)).astype(np.uint16)[:, None, None], (1, 9, 3))
+        images.write(f"deep{k}.png", np.repeat(image, 9, axis=0))
+    arguments = ["merge", "deep0.png", "deep1.png", "--ev", "-2", "0", "--response", "linear"]
+    assert cli.main([*arguments, "-o", "deep.exr"]) == 0
+    found = images.read_hdr("deep.exr")[4::9, 4] * 65535
+    np.testing.assert_allclose(found, np.tile(levels[:, None], 3), rtol=0.01)
+    assert len(pathlib.Path("deep_response.csv").read_text().splitlines()) == 4097
+
+
+def test_ev_0_of_a_stack_is_the_photograph(here):
+    image = np.tile(np.linspace(230, 255, 64).round().astype(np.uint8)[None, :, None], (64, 1, 3))
+    images.write("ramp.png", image)
+    assert cli.main(["reconstruct", "ramp.png", "--stack"]) == 0
+    stack, _ = images.read_stack("ramp_stack")
+    np.testing.assert_array_equal(stack[3], image)
+    _, made = reconstruct(image)
+    np.testing.assert_allclose(made[3] * 255, image, atol=1e-4)
+
+
+INTERRUPTED = """
+import pathlib, time
+from hdr_jax import cli, files
+def work(arguments, alone):
+    with files.replacing("half.exr") as temporary:
+        temporary.write_text("half")
+        print("ready", flush=True)
+        time.sleep(60)
+cli.main = work
+raise SystemExit(cli.program([]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_no_temporary_file(here, number):
+    before = contents()
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(cli.__file__).parents[2])}
+    call = [sys.executable, "-c", INTERRUPTED]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert set(contents()) > set(before)
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    assert contents() == before

@@ -68,7 +68,11 @@ def add_merge(subparsers) -> None:
     add("--reference", metavar="IMG", help="file name, default the best exposed picture")
     add("--crf-only", action="store_true", help="write the response and no radiance map")
     add("--preview", metavar="FILE", help="tone-mapped picture, default <output>_preview.jpg")
-    add("--curve", metavar="FILE", help="response, .csv or .npy, default <output>_response.csv")
+    add(
+        "--curve",
+        metavar="FILE",
+        help="response, .csv or .npy, default <output>_response.csv; its plot beside it as .png",
+    )
     add("--no-preview", action="store_true", help="write no preview")
     add("--no-curve", action="store_true", help="write no response and no plot of it")
     add("--json", action="store_true", help="print one JSON object instead")

@@ -9,9 +9,9 @@ TRAIN = """examples:
   hdr-jax train --config hdr_jax:highlights --workdir runs/mine \\
       --config.manual_dir=/my/hdr/pictures --config.steps=5000
 
-Any field of the configuration can be overridden as --config.field=value; hdr_jax:paper explains
-them. Running the same command again goes on from the newest checkpoint; Ctrl-C and SIGTERM end the
-step, save it and leave. The work directory holds
+Any field of the configuration can be overridden as --config.field=value; hdr_jax:paper and
+hdr_jax:highlights explain them. Running the same command again goes on from the newest checkpoint;
+Ctrl-C and SIGTERM end the step, save it and leave. The work directory holds
 
   config.json         the configuration of the run; going on under another one is refused, unless
                       --config.force_resume=True (this once)
@@ -20,7 +20,10 @@ step, save it and leave. The work directory holds
   validation.jsonl    one object a line: step, and the scores on validation scenes
   validation/         a picture of generated over true stacks at every validation
   checkpoints/        the newest ones, for hdr-jax eval and to go on from
-  tensorboard/        the same numbers, and the speed"""
+  tensorboard/        the same numbers, and the speed
+  eval/               what hdr-jax eval writes
+  damaged/            checkpoints that could not be read
+  not_finite/         the batch whose loss was not finite"""
 
 EVAL = """examples:
   hdr-jax eval --workdir runs/quickstart
