@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 
 from hdr_jax import data, images, progress
+from hdr_jax.cli import outputs
 from hdr_jax.errors import InputError
 from hdr_jax.runs import contact_sheet
 from tfds_builders import base, splits
@@ -78,6 +79,7 @@ def preview(args: argparse.Namespace) -> int:
             f"got --scenes {args.scenes} and the output {path}; expected one scene at least and a "
             "name ending in .png."
         )
+    outputs.check({"plot": path}, [])
     builder = data.prepare(args.name, args.data_dir, args.manual_dir)
     split = args.split or next(iter(builder.info.splits))
     source = data.load_source(args.name, split, args.data_dir, args.manual_dir)

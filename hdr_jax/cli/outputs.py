@@ -1,5 +1,6 @@
 """What a command is going to write, checked before anything is computed."""
 
+import os
 import pathlib
 from collections.abc import Iterable
 
@@ -52,6 +53,8 @@ def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
             raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
         if not path.parent.is_dir():
             raise InputError(f"the folder of {path} does not exist; create it first")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"nothing can be written into the folder of {path}; give another one")
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "no ordinary file"
             raise InputError(f"{path} is {kind}; expected the name of a file")

@@ -14,7 +14,13 @@ import optax
 from hdr_jax import optim
 from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
-from hdr_jax.models import ExposureStackModel, HighlightModel, Model, model_from_fields
+from hdr_jax.models import (
+    ExposureStackModel,
+    HighlightModel,
+    Model,
+    convolution,
+    model_from_fields,
+)
 from hdr_jax.models.stack_inputs import check_options
 
 Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
@@ -247,7 +253,11 @@ def _check_numbers(config: Fields, model: Model) -> None:
             for name, weight in config.loss.items()
         ),
     ]
+    convolution.choose(model.convolution)  # raises for what it does not know
     if isinstance(model, HighlightModel):
+        widths, depths = tuple(model.widths), tuple(model.depths)
+        good = len(widths) == len(depths) and min((*widths, *depths), default=0) >= 1
+        demands.append(("model.depths", depths, good, f"as many as widths {widths}, all above 0"))
         demands.append(("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"))
     if isinstance(model, ExposureStackModel):
         demands += _stack_demands(config, model)
@@ -274,7 +284,12 @@ def _stack_demands(config: Fields, model: ExposureStackModel) -> list[tuple]:
     """Of an `ExposureStackModel`: (field, value, whether it fits, what would)."""
     n, offset = model.num_exposures, config.max_reference_offset
     check_options(model)
+    sizes = [f"{name}_{kind}" for name in NETWORKS for kind in ("width", "levels")]
     return [
+        *(
+            (f"model.{name}", getattr(model, name), getattr(model, name) >= 1, "at least 1")
+            for name in sizes
+        ),
         ("model.num_exposures", n, n >= 2, "at least 2"),
         (
             "max_reference_offset",

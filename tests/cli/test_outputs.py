@@ -232,3 +232,11 @@ def test_signals_leave_no_temporary_file(here, number):
         process.send_signal(number)
         assert process.wait(20) == 128 + number
     assert contents() == before
+
+
+def test_folders_that_cannot_be_written_are_told_of_before_any_work(here, small_disk, capsys):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    arguments = ["merge", "0.jpg", "1.jpg", "2.jpg", "-o", str(small_disk / "a.exr")]
+    assert cli.main(arguments) == 2
+    found = capsys.readouterr()
+    assert "nothing can be written into the folder of" in found.err and not found.out

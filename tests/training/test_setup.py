@@ -42,6 +42,13 @@ def test_bad_configurations_are_refused():
     for field, value in (
         ("batch_size", 0),
         ("keep_checkpoints", 0),
+        ("mu", 0.0),
+        ("refine_from", -1),
+        ("loss.hdr", float("nan")),
+        ("model.convolution", "fft"),
+        ("model.local_width", 0),
+        ("model.global_levels", -1),
+        ("model.dtype", "int32"),
         ("hdr_target", "x"),
         ("max_reference_offset", 4),
         ("model.dtype", "float33"),
@@ -52,6 +59,16 @@ def test_bad_configurations_are_refused():
         config.update_from_flattened_dict({field: value})
         with pytest.raises(InputError, match=field.split(".")[-1]):
             training.Setup.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("clip_norm", 0.0), ("model.depths", (1,)), ("model.widths", (8, 0))]
+)
+def test_bad_highlight_configurations_are_refused(field, value):
+    config = quickstart.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(InputError, match="clip_norm" if field == "clip_norm" else "model.depths"):
+        training.Setup.from_config(config)
 
 
 @pytest.mark.parametrize("module", [small, quickstart])
