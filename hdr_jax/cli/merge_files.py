@@ -116,8 +116,9 @@ def write_curve(outputs: dict[str, pathlib.Path], g, report: Report) -> dict[str
     """The response as numbers and as a plot; returns what was written."""
     if "curve" not in outputs:
         return {}
-    if g.shape[1] > MOST_LEVELS:  # of linear light, which fewer levels tell as well
-        g = images.camera_response("linear", MOST_LEVELS)
+    if g.shape[1] > MOST_LEVELS:
+        kept = np.linspace(0, g.shape[1] - 1, MOST_LEVELS)
+        g = np.stack([np.interp(kept, np.arange(g.shape[1]), curve) for curve in g])
     images.write_response(outputs["curve"], g)
     figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
     report.say(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")

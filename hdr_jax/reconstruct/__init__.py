@@ -69,7 +69,7 @@ def reconstruct(
     ev_offsets = options.pop("ev_offsets", EV_OFFSETS)
     g = options.get("g")
     log_radiance = highlights(image, model, params, **options)
-    photograph = as_unit_float(np.asarray(image))
+    photograph = as_unit_float(np.asarray(image)).astype(np.float32)
     stack = np.stack([exposure(log_radiance, ev, g) if ev else photograph for ev in ev_offsets])
     return np.exp(log_radiance), stack
 

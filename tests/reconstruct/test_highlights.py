@@ -123,6 +123,14 @@ def test_errors(params, image, options, word):
         highlights(image, MODEL, params, **options)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_floats_of_any_width_are_one_photograph(dtype):
+    image = np.random.default_rng(0).random((70, 600, 3)).astype(np.float16).astype(dtype)
+    radiance, stack = reconstruct(image)
+    assert radiance.dtype == stack.dtype == np.float32
+    np.testing.assert_allclose(radiance, reconstruct(image.astype(np.float32))[0], rtol=1e-5)
+
+
 def test_the_shipped_model_adds_stops_to_a_clipped_sun():
     image = photograph(96, 128)
     radiance, stack = reconstruct(image)
