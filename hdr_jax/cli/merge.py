@@ -1,6 +1,7 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 import unicodedata
@@ -66,12 +67,22 @@ def merge(
     reference = named_index(args.reference, paths)
     found = {"photographs": [str(path) for path in paths], "outputs": {}}
     found |= {"ev" if args.ev else "exposure_times_s": exposures(log_times, args)}
-    with brackets.load(paths, progress=progress.bar) as loaded:
+    with contextlib.ExitStack() as opened:
+        loaded = opened.enter_context(brackets.load(paths, progress=progress.bar))
         describe(loaded, log_times, paths, report)
         warn_of_order(loaded, log_times, paths)
-        g = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
+        g, recovered = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
+        if reference is None and (args.align or args.deghost):
+            reference = brackets.reference_index(loaded.thinned(2**18))
+            report.assume(f"reference: {paths[reference].name}, the best exposed picture")
+        if args.align:
+            loaded = opened.enter_context(aligned(loaded, log_times, g, reference, paths, report))
+            if recovered:  # once more: only now can pixels be followed through the exposures
+                g = recovered_response(loaded, log_times, args)
         if "map" in outputs:
-            merged = aligned(loaded, log_times, g, reference, paths, args, report)
+            ghosts = reference if args.deghost else None
+            options = {"reference": ghosts, "progress": progress.bar}
+            merged = brackets.merge_strips(loaded, log_times, g, **options)
             units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
             notes = [units, exposures_text(log_times, args)]
             found |= merge_files.write_map(outputs, merged, notes, paths, args.peak, report)
@@ -80,20 +91,13 @@ def merge(
     report.results.append(found)
 
 
-def aligned(loaded, log_times, g, reference, paths, args, report: Report) -> np.ndarray:
-    """The radiance map [h, w, 3], of registered pictures and without ghosts where that is asked."""
-    if reference is None:
-        reference = brackets.reference_index(loaded.thinned(2**18))
-        if args.align or args.deghost:
-            report.assume(f"reference: {paths[reference].name}, the best exposed picture")
-    if args.align:
-        loaded, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
-        moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
-        height, width = loaded.shape[1:3]
-        report.say(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
-    ghosts = reference if args.deghost else None
-    with loaded:
-        return brackets.merge_strips(loaded, log_times, g, reference=ghosts, progress=progress.bar)
+def aligned(loaded, log_times, g, reference, paths, report: Report) -> brackets.Brackets:
+    """The pictures as the reference was taken, cropped to what all of them show."""
+    loaded, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
+    moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
+    height, width = loaded.shape[1:3]
+    report.say(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
+    return loaded
 
 
 def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: Report):
@@ -143,7 +147,7 @@ def exposures_text(log_times, args: argparse.Namespace) -> str:
 
 
 def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, report: Report):
-    """g [1 or 3, num_levels]: given, linear for raw files, or recovered."""
+    """(g [1 or 3, num_levels], whether it was recovered, not given or linear for raw files)."""
     name = args.response or ("linear" if raw else None)
     if not args.response:
         how = "linear, as raw files are" if raw else f"recovered from the pictures, {args.method}"
@@ -151,7 +155,12 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, repo
     if name:
         # 16 bits hold more than 256 levels can tell apart in the dark, linear ones more than 4096.
         deep = 65536 if name == "linear" and loaded.dtype == np.uint16 else 4096
-        return images.camera_response(name, 256 if loaded.dtype == np.uint8 else deep)
+        return images.camera_response(name, 256 if loaded.dtype == np.uint8 else deep), False
+    return recovered_response(loaded, log_times, args), True
+
+
+def recovered_response(loaded, log_times, args: argparse.Namespace) -> np.ndarray:
+    """g [3, num_levels] of the pictures."""
     options = {"method": args.method.replace("-", "_")}
     if args.smoothness is not None:
         options["smoothness"] = args.smoothness

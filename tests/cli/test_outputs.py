@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import picture_files
 import pytest
@@ -240,3 +241,24 @@ def test_folders_that_cannot_be_written_are_told_of_before_any_work(here, small_
     assert cli.main(arguments) == 2
     found = capsys.readouterr()
     assert "nothing can be written into the folder of" in found.err and not found.out
+
+
+def test_the_response_is_recovered_once_more_from_what_was_aligned(here):
+    """Pixels of hand-held pictures can be followed only then."""
+    rng = np.random.default_rng(0)
+    coarse = [cv2.resize(rng.normal(size=(240 // k, 320 // k)), (320, 240)) for k in (4, 16, 48)]
+    light = np.exp(0.8 * sum(coarse) - 1.5)[..., None] * np.array([1, 0.8, 0.6])
+    exposures = np.asarray(expose(light.astype(np.float32), np.log(TIMES), srgb()))
+    for k, move in enumerate(((0, 0), (9, -14), (-12, 8))):
+        picture = np.roll(exposures[k], move, (0, 1))[20:-20, 20:-20]
+        images.write(f"hand{k}.png", np.rint(255 * picture).astype(np.uint8))
+    names = [f"hand{k}.png" for k in range(3)]
+    times = ["--times", *map(str, TIMES)]
+    truth = images.named_response("srgb")
+    error = {}
+    for option in ([], ["--align"]):
+        assert cli.main(["merge", *names, *times, *option, "--crf-only", "-o", "g.csv"]) == 0
+        off = (images.read_response("g.csv") - truth)[:, 20:236]
+        off -= off.mean(axis=1, keepdims=True)
+        error[bool(option)] = np.sqrt(np.mean(off**2))
+    assert error[True] < 0.05 and error[True] < 0.6 * error[False]
