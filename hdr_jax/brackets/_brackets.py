@@ -79,6 +79,35 @@ class InMemory(Exposures):
         return self._stack[index]
 
 
+class Chosen(Exposures):
+    """Some of the exposures of a scene, which lie where they lay.
+
+    Args:
+      exposures: of the scene.
+      indices: [m] which of them.
+
+    Example:
+      >>> Chosen(InMemory(np.zeros((3, 4, 5, 3))), [0, 2]).shape
+      (2, 4, 5, 3)
+    """
+
+    def __init__(self, exposures: Exposures, indices: Sequence[int] | np.ndarray):
+        self._exposures, self._indices = exposures, [int(j) for j in indices]
+        self.shape, self.dtype = (len(self._indices), *exposures.shape[1:]), exposures.dtype
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows of the chosen exposures [m, stop - start, w, 3]."""
+        return self._exposures.rows(start, stop)[self._indices]
+
+    def picture(self, index: int) -> np.ndarray:
+        """One exposure [h, w, 3]."""
+        return self._exposures.picture(self._indices[index])
+
+    def valid(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Where rows of one exposure hold data, bool [stop - start, w]."""
+        return self._exposures.valid(self._indices[index], start, stop)
+
+
 class Brackets(Exposures):
     """Exposures of one scene in a nameless temporary file, which goes when this does.
 

@@ -5,6 +5,7 @@ photographs there are. The strips do not show: every pixel's value is that of `h
 on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -112,7 +113,8 @@ def align(
       progress: shows how far it is, see `hdr_jax.progress`.
 
     Returns:
-      (aligned brackets, by how many pixels each exposure was moved at most).
+      (aligned brackets, by how many pixels each exposure was moved at most: NaN for one that could
+      not be registered, or only with such a one).
 
     Raises:
       InputError: if the exposures hardly overlap.
@@ -127,22 +129,27 @@ def align(
     middle = order.index(reference)
     pairs = [(order[k + 1], order[k]) for k in range(middle - 1, -1, -1)]
     pairs += [(order[k - 1], order[k]) for k in range(middle + 1, n)]
-    warps = {reference: np.eye(3)}
+    warps, found = {reference: np.eye(3)}, {reference}
     with progress("aligning", len(pairs)) as advance:
         for neighbour, index in pairs:
             step, known = registered(brackets.picture(neighbour), brackets.picture(index), g)
-            if not known:
-                warnings.warn(
-                    f"exposure {index + 1} of {n} shares next to nothing with its neighbour that "
-                    "is well exposed in both: it is moved as that one is. Look at the result, or "
-                    "leave it out.",
-                    stacklevel=2,
-                )
+            if known and neighbour in found:
+                found.add(index)
             warps[index] = step @ warps[neighbour]
             advance()
+    if lost := [str(j + 1) for j in range(n) if j not in found]:
+        warnings.warn(
+            f"nothing shows how exposure {', '.join(lost)} of {n} was moved: too little is well "
+            "exposed in it and in its neighbour, or they do not match. It is moved as that one is; "
+            "look at the result, or leave it out.",
+            stacklevel=2,
+        )
     warps = [warps[j] for j in range(n)]
     crop = _warps.common_area(warps, brackets.shape[1:])
-    moved = [_warps.displacement(warp, brackets.shape[1:]) for warp in warps]
+    moved = [
+        _warps.displacement(warp, brackets.shape[1:]) if j in found else math.nan
+        for j, warp in enumerate(warps)
+    ]
     pictures = (
         tuple(
             _warps.aligned(part, warps[j], crop)

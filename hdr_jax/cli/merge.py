@@ -76,9 +76,10 @@ def merge(
             reference = brackets.reference_index(loaded.thinned(2**18))
             report.assume(f"reference: {paths[reference].name}, the best exposed picture")
         if args.align:
-            loaded = opened.enter_context(aligned(loaded, log_times, g, reference, paths, report))
-            if recovered:  # once more: only now can pixels be followed through the exposures
-                g = recovered_response(loaded, log_times, args)
+            loaded, known = aligned(loaded, log_times, g, reference, paths, report)
+            opened.enter_context(loaded)
+            if recovered and known.sum() > 1:  # once more: only now can pixels be followed
+                g = recovered_response(loaded, log_times, args, known)
         if "map" in outputs:
             ghosts = reference if args.deghost else None
             options = {"reference": ghosts, "progress": progress.bar}
@@ -91,13 +92,15 @@ def merge(
     report.results.append(found)
 
 
-def aligned(loaded, log_times, g, reference, paths, report: Report) -> brackets.Brackets:
-    """The pictures as the reference was taken, cropped to what all of them show."""
+def aligned(loaded, log_times, g, reference, paths, report: Report):
+    """The pictures as the reference was taken, cropped to what all of them show, and bool [n],
+    which could be registered."""
     loaded, moved = brackets.align(loaded, log_times, g, reference, progress=progress.bar)
-    moves = ", ".join(f"{pixels:.1f}" for pixels in moved)
+    known = np.isfinite(moved)
+    moves = ", ".join(f"{pixels:.1f}" if np.isfinite(pixels) else "?" for pixels in moved)
     height, width = loaded.shape[1:3]
     report.say(f"aligned to {paths[reference].name}: moved {moves} px, kept {width} x {height}")
-    return loaded
+    return loaded, known
 
 
 def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: Report):
@@ -159,8 +162,10 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, repo
     return recovered_response(loaded, log_times, args), True
 
 
-def recovered_response(loaded, log_times, args: argparse.Namespace) -> np.ndarray:
-    """g [3, num_levels] of the pictures."""
+def recovered_response(loaded, log_times, args: argparse.Namespace, chosen=None) -> np.ndarray:
+    """g [3, num_levels] of the pictures, or of those that a bool [n] chooses."""
+    if chosen is not None and not chosen.all():
+        loaded, log_times = brackets.Chosen(loaded, np.flatnonzero(chosen)), log_times[chosen]
     options = {"method": args.method.replace("-", "_")}
     if args.smoothness is not None:
         options["smoothness"] = args.smoothness

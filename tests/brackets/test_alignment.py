@@ -93,8 +93,22 @@ def test_pictures_too_small_to_be_registered_stay(size):
 def test_an_exposure_that_cannot_be_registered_is_told_of():
     scene = textured()
     stack = np.stack([photograph(scene, ev, 0) for ev in (-1, 0, 9)])
-    with pytest.warns(UserWarning, match="exposure 3 of 3 shares next to nothing"):
-        brackets.align(brackets.InMemory(stack), ev_to_log_times(np.array([-1.0, 0, 9])), G, 1)
+    log_times = ev_to_log_times(np.array([-1.0, 0, 9]))
+    with pytest.warns(UserWarning, match="nothing shows how exposure 3 of 3 was moved"):
+        _, moved = brackets.align(brackets.InMemory(stack), log_times, G, 1)
+    assert moved[:2] == [0, 0] and np.isnan(moved[2])
+
+
+def test_chosen_exposures_are_those():
+    stack = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 3)).astype(np.uint8)
+    valid = np.ones((6, 5), bool)
+    valid[2] = False
+    with brackets.Brackets((picture, valid) for picture in stack) as kept:
+        chosen = brackets.Chosen(kept, [2, 0])
+        np.testing.assert_array_equal(chosen.rows(1, 4), stack[[2, 0], 1:4])
+        np.testing.assert_array_equal(chosen.picture(0), stack[2])
+        np.testing.assert_array_equal(chosen.thinned(9), stack[[2, 0], ::2, ::2])
+        assert (chosen.valid_rows(0, 6) == valid).all()
 
 
 def test_unequal_sizes_are_refused():
