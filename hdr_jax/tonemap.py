@@ -25,7 +25,7 @@ def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
       mu: strength of the compression, > 0.
 
     Returns:
-      The same shape, at least 32 bits; not display-encoded, but near enough to look at.
+      The same shape and type; not display-encoded, but near enough to look at.
 
     Differentiable in `radiance`; the slope at 0 is mu / log(1 + mu).
     Source: Kalantari and Ramamoorthi 2017, Eq. 1.
@@ -33,12 +33,13 @@ def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
       >>> mu_law(jnp.array([-1.0, 0.0, 1.0])).tolist()
       [-1.0, 0.0, 1.0]
     """
-    radiance = widened(radiance)
+    given, radiance = jnp.result_type(radiance), widened(radiance)  # 1 + mu H is beyond float16
+    dtype = given if jnp.issubdtype(given, jnp.floating) else radiance.dtype
     negative = radiance < 0
     # Double where: neither branch sees the other's values.
     above, below = jnp.where(negative, 0, radiance), jnp.where(negative, -radiance, 0)
     compressed = jnp.where(negative, -jnp.log1p(mu * below), jnp.log1p(mu * above))
-    return compressed / jnp.log1p(mu)
+    return (compressed / jnp.log1p(mu)).astype(dtype)
 
 
 def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:
