@@ -82,8 +82,9 @@ def merge(
                 g = recovered_response(loaded, log_times, args, known)
         if "map" in outputs:
             ghosts = reference if args.deghost else None
-            options = {"reference": ghosts, "progress": progress.bar}
-            merged = brackets.merge_strips(loaded, log_times, g, **options)
+            merged = brackets.merge_strips(
+                loaded, log_times, g, reference=ghosts, progress=progress.bar
+            )
             units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
             notes = [units, exposures_text(log_times, args)]
             found |= merge_files.write_map(outputs, merged, notes, paths, args.peak, report)

@@ -26,7 +26,7 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
                 f"{' and --format' if args.format else ''}; expected a folder"
             )
         maps = [given]
-        check({"map": given}, paths)
+        check({"map": given}, [])
     else:
         if given.suffix.lower() in images.PHOTO_SUFFIXES and not given.is_dir():
             raise InputError(

@@ -4,12 +4,14 @@ import io
 import pathlib
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageCms
 
+from hdr_jax.color import linear_to_srgb
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet
-from hdr_jax.images._primaries import SPACES, in_rec709, linear, srgb_encoded
+from hdr_jax.images._primaries import SPACES, in_rec709, linear
 from hdr_jax.images._samples import Samples, in_8_bits, unit_range
 
 OTHER_TRANSFERS = {8: "linear", 16: "PQ", 18: "HLG"}  # by ITU-T H.273
@@ -93,7 +95,8 @@ def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
     """Colours of a space of `SPACES` in sRGB, uint8 [h, w, 3] or, of gray, [h, w, 1]."""
     levels = in_8_bits(colours)
     # The curve as a table: what 16 bits of light round is a twentieth of a level at most.
-    encoded = np.rint(255 * srgb_encoded(np.arange(65536) / 65535)).astype(np.uint8)
+    curve = np.asarray(linear_to_srgb(jnp.arange(65536, dtype=jnp.float32) / 65535))
+    encoded = np.rint(255 * curve).astype(np.uint8)
     found = np.empty_like(levels)
     for start in range(0, len(levels), STRIP_ROWS):
         light = linear(levels[start : start + STRIP_ROWS], space)

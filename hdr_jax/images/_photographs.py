@@ -119,18 +119,17 @@ def equal_photos(paths: Iterable[PathLike]) -> Iterator[Samples]:
     paths = [pathlib.Path(path) for path in paths]
     first = balance = raw = None
     for path, orientation in zip(paths, _orientation.common(paths), strict=True):
-        path = existing(path)
-        with named_errors(path, "a photograph"):
-            kind = _formats.sniffed(path) == "raw"
-            raw = kind if raw is None else raw
-            if kind and balance is None:
-                balance = _raw.white_balance(path)
-        if kind != raw and first:
+        path, now_raw = existing(path), is_raw(path)
+        if first and now_raw != raw:
+            one, other = (path, first[0]) if now_raw else (first[0], path)
             raise InputError(
-                f"{path if kind else first[0]} is a raw file and {first[0] if kind else path} is "
-                "not: no response is that of both. Leave one kind out."
+                f"{one} is a raw file and {other} is not: no response is that of both. Leave one "
+                "kind out."
             )
+        raw = now_raw
         with named_errors(path, "a photograph"):
+            if raw and balance is None:
+                balance = _raw.white_balance(path)
             photo = decode(path, balance=balance).turned(orientation)
         first = first or (path, photo.colours.shape, photo.colours.dtype)
         _check_equal(path, photo.colours, *first)

@@ -131,22 +131,6 @@ def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
     return table.astype(np.float32)[levels]
 
 
-def srgb_encoded(light: np.ndarray) -> np.ndarray:
-    """Levels of linear light by sRGB's curve.
-
-    Args:
-      light: float32 in [0, 1], any shape.
-
-    Returns:
-      float32, the same shape, in [0, 1].
-
-    Example:
-      >>> round(float(srgb_encoded(np.float32(0.5))), 3)
-      0.735
-    """
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
 def named(chromaticities) -> str:
     """The name of primaries, or their numbers.
 

@@ -19,7 +19,6 @@ from hdr_jax.images._primaries import SPACES, converted, linear, space_of_profil
 from hdr_jax.images._resizing import resized
 from hdr_jax.images._samples import upright
 
-# Where the profile's curve is not that of sRGB: the exponent of its power function.
 ICC = b"ICC_PROFILE\0"
 
 
