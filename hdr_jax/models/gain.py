@@ -28,6 +28,7 @@ BUMP = 0.6  # initial gain per ln(1 + rim distance) / 3: highlights rise towards
 SPREAD, HEAD = 12, 16  # channels at full size: from the trunk, and before the last convolution
 CHROMA = 0.3  # chroma gains start smaller than the luminance's
 RIM = 4  # pixels from the rim of a highlight, from where on the gain is smooth
+COLOUR_REACHES = (1, 2, 4, 8)  # pixels, of the binomials that together blur a highlight's chroma
 GROUPS = 8  # of channels that are normalised together, at most
 
 
@@ -155,12 +156,17 @@ def limited(raw: jax.Array) -> jax.Array:
 
 
 def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) -> jax.Array:
-    """Log gain of clipped pixels: `limited`, and inside of highlights smooth from pixel to pixel.
+    """Log gain of clipped pixels: `limited`, smooth inside of highlights, its chroma more so.
 
     Smooth is blur(m gain) / blur(m) with the binomial kernel [1 2 1] / 4 down and across, which
     passes nothing of a pattern of two pixels. HDR-VDP-2 as a loss rewards such a pattern in white
     areas, where a person sees stripes (see "Stripes" in docs/training_log.md). Within RIM pixels
     of the rim, where the photograph tells of detail, the gain is less and less smooth.
+
+    Where all channels clip, the photograph tells nothing of colour, and what the network guesses
+    differs from place to place (see "Mottled lamps" there). So the chroma, gain minus mean over
+    the channels, is blurred the same way among these pixels, by sigma 6.5 pixels: binomials whose
+    taps lie 1, 2, 4 and 8 pixels apart, one after the other.
 
     Args:
         raw: [b, h, w, c] nepers, any: luminance and chroma of `GainNetwork`.
@@ -171,7 +177,7 @@ def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) ->
         [b, h, w, c] nepers in [0, MAX_GAIN].
 
     Differentiable in all three.
-    Source: normalised convolution, Knutsson and Westin 1993.
+    Source: normalised convolution, Knutsson and Westin 1993; the taps, Holschneider et al. 1989.
 
     Example:
         >>> stripes = jnp.broadcast_to(jnp.arange(8.0) % 2, (1, 4, 8))[..., None]
@@ -179,21 +185,33 @@ def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) ->
         >>> float(jnp.ptp(inside)) < 1e-6
         True
     """
-    gain, known = limited(raw), mask > 0
+    gain = limited(raw)
+    inside = jnp.clip((rim_distance - 1) / (RIM - 1), 0, 1)
+    gain = gain + inside * (_smoothed(gain, mask, (1,)) - gain)
+    all_clip = mask.min(-1, keepdims=True)
+    mean = gain.mean(-1, keepdims=True)
+    chroma = _smoothed(gain - mean, all_clip, COLOUR_REACHES)
+    return gain + all_clip * (mean + jnp.clip(chroma, -mean, MAX_GAIN - mean) - gain)
+
+
+def _smoothed(x: jax.Array, weight: jax.Array, reaches: tuple[int, ...]) -> jax.Array:
+    """blur(weight x) / blur(weight) [b, h, w, c] where the weight is not 0, x elsewhere."""
+    known = weight > 0
     # Double where: far from highlights there is nothing to divide by.
-    weight = jnp.where(known, _blurred(mask), 1)
-    smooth = jnp.where(known, _blurred(mask * gain) / weight, gain)
-    return gain + jnp.clip((rim_distance - 1) / (RIM - 1), 0, 1) * (smooth - gain)
+    total = jnp.where(known, _blurred(weight, reaches), 1)
+    return jnp.where(known, _blurred(weight * x, reaches) / total, x)
 
 
-def _blurred(x: jax.Array) -> jax.Array:
-    """[1 2 1] / 4 down and across [b, h, w, c], zeros outside."""
+def _blurred(x: jax.Array, reaches: tuple[int, ...]) -> jax.Array:
+    """[b, h, w, c] by [1 2 1] / 4 down and across, taps as far apart as told; zeros outside."""
     for axis in (1, 2):
-        padded = jnp.pad(x, [(int(i == axis),) * 2 for i in range(4)])
-        before, here, behind = (
-            jax.lax.slice_in_dim(padded, k, k + x.shape[axis], axis=axis) for k in range(3)
-        )
-        x = (before + 2 * here + behind) / 4
+        x = jnp.pad(x, [(sum(reaches) * (i == axis),) * 2 for i in range(4)])
+        for reach in reaches:
+            size = x.shape[axis] - 2 * reach
+            before, here, behind = (
+                jax.lax.slice_in_dim(x, k, k + size, axis=axis) for k in (0, reach, 2 * reach)
+            )
+            x = (before + 2 * here + behind) / 4
     return x
 
 

@@ -102,29 +102,59 @@ def test_the_limits_keep_a_slope_and_their_values():
     assert (jax.vmap(jax.grad(limited))(raw) >= 0.05).all()
 
 
+def weighted_mean(x, weight, kernel):
+    """sum(kernel weight x) / sum(kernel weight) around each pixel that weighs, x elsewhere."""
+    (h, w), reach, found = x.shape[1:3], kernel.shape[0] // 2, x.copy()
+    weight = np.broadcast_to(weight, x.shape)
+    for _, y, column, c in np.argwhere(weight > 0):
+        total = shares = 0.0
+        for dy in range(max(-reach, -y), min(reach, h - 1 - y) + 1):
+            for dx in range(max(-reach, -column), min(reach, w - 1 - column) + 1):
+                share = kernel[dy + reach, dx + reach] * weight[0, y + dy, column + dx, c]
+                shares += share
+                total += share * x[0, y + dy, column + dx, c]
+        found[0, y, column, c] = total / shares
+    return found
+
+
 def test_the_gain_is_the_masked_mean_of_its_neighbours():
     """Against loops; a pattern of two pixels is gone inside of what is clipped."""
-    rng, kernel = np.random.default_rng(0), np.outer([1, 2, 1], [1, 2, 1]) / 16
+    rng, line = np.random.default_rng(0), np.array([1, 2, 1]) / 4
     distance = rng.uniform(0, 6, (1, 7, 9, 2))
     raw, mask = rng.normal(0, 3, (1, 7, 9, 2)), rng.choice([0, 0.4, 1], (1, 7, 9, 2))
     gain = np.minimum(np.logaddexp(0, raw), MAX_GAIN)
-    expected = gain.copy()
-    for place in np.argwhere(mask > 0):
-        _, y, x, c = place
-        total = weight = 0.0
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                if 0 <= y + dy < 7 and 0 <= x + dx < 9:
-                    share = kernel[dy + 1, dx + 1] * mask[0, y + dy, x + dx, c]
-                    weight += share
-                    total += share * gain[0, y + dy, x + dx, c]
-        inside = min(max((distance[tuple(place)] - 1) / 3, 0), 1)
-        expected[tuple(place)] += inside * (total / weight - expected[tuple(place)])
+    inside = np.clip((distance - 1) / 3, 0, 1)
+    gain += inside * (weighted_mean(gain, mask, np.outer(line, line)) - gain)
+    # One channel's gain has no chroma.
+    found = gain_of(*(jnp.asarray(x[..., :1]) for x in (raw, mask, distance)))
+    np.testing.assert_allclose(found, gain[..., :1], atol=1e-5)
+
+    all_clip, mean, reaches = (
+        mask.min(-1, keepdims=True),
+        gain.mean(-1, keepdims=True),
+        (1, 2, 4, 8),
+    )
+    wide = np.ones(1)  # the four binomials are one kernel on a picture that goes on for ever
+    for reach in reaches:
+        taps = np.zeros(2 * reach + 1)
+        taps[::reach] = line
+        wide = np.convolve(wide, taps)
+    far = ((0, 0), (15, 15), (15, 15), (0, 0))
+    chroma, weight = np.pad(gain - mean, far), np.pad(all_clip, far)
+    chroma = weighted_mean(chroma, weight, np.outer(wide, wide))[:, 15:-15, 15:-15]
+    gain += all_clip * (np.clip(chroma + mean, 0, MAX_GAIN) - gain)
     found = gain_of(*(jnp.asarray(x) for x in (raw, mask, distance)))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, gain, atol=1e-5)
+
+
+def test_stripes_and_specks_of_colour_are_gone_inside_of_highlights():
     stripes = jnp.broadcast_to(jnp.arange(10) % 2 * 2.0, (1, 6, 10))[..., None]
     smooth = np.asarray(gain_of(stripes, jnp.ones_like(stripes), 4.0))[0, 1:-1, 1:-1]
     assert np.ptp(smooth) < 1e-6 < 1 < np.ptp(np.asarray(limited(stripes)))
+    speck = jnp.full((1, 21, 21, 3), 3.0).at[0, 10, 10, 0].set(5.0)
+    found = np.asarray(gain_of(speck, jnp.ones_like(speck), 4.0))[0]
+    assert np.ptp(found, -1).max() < 0.02
+    np.testing.assert_allclose(found[10, 10].mean(), 3.2, atol=0.1)  # the luminance stays
 
 
 def test_the_slope_of_the_gain_is_finite_and_reaches_what_counts():
