@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
-from hdr_jax.levels import by_channel, check_table, clamp, invert, widened
+from hdr_jax.levels import check_table, clamp, invert, paired, widened
 
 Response = Callable[[Array], Array]
 
@@ -156,10 +156,12 @@ def expose(
 
     Noise is Gaussian on the exposure, before the response, with variance
     read_noise^2 + shot_noise^2 X. With a table g the response is its inverse,
-    f(X) = g^-1(ln X) / (num_levels - 1), and the ends of the table are where it clips.
+    f(X) = g^-1(ln X + max g) / (num_levels - 1), which clips at X = 1 as functions do: whatever
+    level g is 0 at, `hdr_jax.merge.merge` with the same g is the way back. A table of one's own
+    scale is read by `hdr_jax.crf.respond`.
 
     Args:
-      radiance: [h, w, c] float, linear, >= 0; a response function clips at E t = 1.
+      radiance: [h, w, c] float, linear, >= 0; the response clips at E t = 1.
       log_times: [n] natural logs of exposure times.
       response: a function (`srgb()`, `gamma()`, ...), or an increasing table g [num_levels],
         [1, num_levels] or [c, num_levels].
@@ -211,10 +213,10 @@ def expose(
 
 
 def _respond_by_table(exposure: Array, g: Array) -> Array:
-    """Pixel values in [0, 1] of exposures, by the inverse of g [..., num_levels]."""
+    """Pixel values in [0, 1] of exposures, by the inverse of g [..., num_levels] less its end."""
     # The logarithm of nothing is level 0 whatever the table. Double where: its slope is infinite,
     # and that of the smallest number so large that XLA makes NaN of it times 0.
     nothing = jnp.finfo(exposure.dtype).tiny
     lit = exposure > nothing
     log_exposure = jnp.where(lit, jnp.log(jnp.where(lit, exposure, 1)), jnp.log(nothing))
-    return by_channel(invert, log_exposure, g) / (g.shape[-1] - 1)
+    return invert(*paired(log_exposure, g - jnp.max(g))) / (g.shape[-1] - 1)

@@ -7,7 +7,6 @@ may have its own table.
 The documented public names are `hdr_jax.crf.lookup` and `hdr_jax.crf.respond`.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -230,8 +229,8 @@ def invert(values: Array, table: Array) -> Array:
     """Level at which an increasing `table` takes each value; see `hdr_jax.crf.respond`.
 
     Args:
-      values: any shape.
-      table: [num_levels], non-decreasing.
+      values: any shape, float.
+      table: [num_levels], or [c, num_levels] for values [..., c]; non-decreasing.
 
     Returns:
       Levels, float, shape of `values`, in [0, num_levels - 1].
@@ -239,6 +238,8 @@ def invert(values: Array, table: Array) -> Array:
     Differentiable in both arguments: the slope at a table's value is that of the segment to its
     left, as in `evaluate`, at the first one that to its right; outside the table it is 0.
     """
+    if table.ndim == 2:
+        return jax.vmap(invert, (-1, 0), -1)(values, table)
     num_levels = table.shape[0]
     k = jnp.clip(jnp.searchsorted(table, values) - 1, 0, num_levels - 2)
     low, rise = table[k], table[k + 1] - table[k]
@@ -248,53 +249,32 @@ def invert(values: Array, table: Array) -> Array:
     return k + clamp(fraction, 0, 1)
 
 
-def by_channel(read: Callable[[Array, Array], Array], values: Array, table: Array) -> Array:
-    """`read(values, table)`, a table for each channel.
+def paired(values: ArrayLike, table: ArrayLike) -> tuple[Array, Array]:
+    """Values and a table as `evaluate` and `invert` take them, checked against each other.
 
     Args:
-      read: a function of values and one table, such as `invert`.
-      values: any shape; [..., c] for a table of c rows.
+      values: numbers of any shape; [..., c] for a table of c rows.
       table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
 
     Returns:
-      The shape of `values`.
+      (values, table [num_levels] or [c, num_levels]), floats of one type of at least 32 bits:
+      neither loses digits to the other.
 
     Raises:
       InputError: when the rows of the table are not the channels of the values.
 
     Example:
-      >>> table = jnp.array([[0.0, 1.0], [0.0, 4.0]])
-      >>> by_channel(invert, jnp.array([[0.5, 2.0]]), table).tolist()
-      [[0.5, 0.5]]
+      >>> values, table = paired(jnp.zeros(5, jnp.bfloat16), jnp.zeros((1, 256), int))
+      >>> values.dtype, table.dtype, table.shape
+      (dtype('float32'), dtype('float32'), (256,))
     """
-    table = rows_of(values, table)
-    return read(values, table) if table.ndim == 1 else jax.vmap(read, (-1, 0), -1)(values, table)
-
-
-def rows_of(values: Array, table: Array) -> Array:
-    """A table as `evaluate` takes it, checked against the values that are to be read by it.
-
-    Args:
-      values: any shape; [..., c] for a table of c rows.
-      table: [num_levels] or [1, num_levels], the same for all values, or [c, num_levels].
-
-    Returns:
-      [num_levels] or [c, num_levels].
-
-    Raises:
-      InputError: when the rows of the table are not the channels of the values.
-
-    Example:
-      >>> rows_of(jnp.zeros(5), jnp.zeros((1, 256))).shape
-      (256,)
-    """
+    dtype = jnp.promote_types(jnp.result_type(values, table), jnp.float32)
+    values, table = jnp.asarray(values, dtype), jnp.asarray(table, dtype)
     if table.ndim == 2 and table.shape[0] == 1:
         table = table[0]
-    if table.ndim == 1:
-        return table
-    if table.ndim != 2 or values.ndim == 0 or values.shape[-1] != table.shape[0]:
+    if table.ndim != 1 and (table.ndim != 2 or values.shape[-1:] != table.shape[:1]):
         raise InputError(
             f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
             "[1, num_levels], or [c, num_levels] with values [..., c]"
         )
-    return table
+    return values, table

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax.exposure import expose, gamma, srgb
+from hdr_jax import crf
+from hdr_jax.exposure import ev_to_log_times, expose, gamma, srgb
+from hdr_jax.merge import synthesize
 from hdr_jax.weighting import hat
 
 LOG_TIMES = np.zeros(1, np.float32)
@@ -51,6 +53,23 @@ def test_one_curve_serves_all_channels():
     expected = expose(radiance, LOG_TIMES, g)
     for table in (g[None], jnp.stack([g] * 3)):
         np.testing.assert_allclose(expose(radiance, LOG_TIMES, table), expected, rtol=1e-6)
+
+
+def test_exposing_a_merged_map_by_the_recovered_table_gives_the_stack_back():
+    """Whatever level the table is 0 at; also channel by channel, and in a batch of cameras."""
+    log_times = ev_to_log_times(np.arange(-3.0, 4))
+    radiance = np.exp2(np.random.default_rng(1).uniform(-8, 2.5, (24, 32, 2))).astype(np.float32)
+    camera = lambda x: jnp.concatenate([gamma(2.2)(x[..., :1]), srgb()(x[..., 1:])], -1)  # noqa: E731
+    stack = expose(jnp.asarray(radiance), log_times, camera, num_levels=256)
+    merged, g = synthesize(stack, log_times)
+    g = crf.monotone(g)
+    assert float(jnp.max(g)) > 0.5
+    again = expose(merged, log_times, g)
+    np.testing.assert_allclose(again, stack, atol=0.02)
+    batch = jax.vmap(expose, (0, None, 0))(
+        jnp.stack([merged, merged]), log_times, jnp.stack([g, g + 1])
+    )
+    np.testing.assert_allclose(batch, np.stack([again, again]), atol=1e-5)
 
 
 def test_the_hat_has_its_full_slope_at_the_ends():

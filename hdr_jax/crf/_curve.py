@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import exported
-from hdr_jax.levels import by_channel, evaluate, invert, rows_of
+from hdr_jax.levels import evaluate, invert, paired
 
 
-def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
+def lookup(levels: ArrayLike, g: ArrayLike, *, rounding: bool = False) -> Array:
     """Log exposure of pixel levels: g(Z), linear between integer levels.
 
     Forward: (1 - f) g(k) + f g(k + 1), equal to the table at integers. Backward, Eq. (3): the slope
@@ -16,14 +17,14 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
     integers that is the true derivative. Outside the table g is constant.
 
     Args:
-      levels: float in [0, num_levels - 1], in levels and not in [0, 1]; any shape, or [..., c].
+      levels: in [0, num_levels - 1], in levels and not in [0, 1]; any shape, or [..., c].
       g: [num_levels] or [1, num_levels], or [c, num_levels] with one table for each entry of the
         last axis of `levels`.
       rounding: read g at the nearest integer level, as the released program does; the slope is
         then that of the rounded level.
 
     Returns:
-      ln(E t), shape of `levels`.
+      ln(E t), float of at least 32 bits, shape of `levels`.
 
     Differentiable in `levels` and `g` (reverse mode).
     Source: Kim, Lee, Kang 2020, Eq. 3.
@@ -34,11 +35,10 @@ def lookup(levels: Array, g: Array, *, rounding: bool = False) -> Array:
       >>> jax.vmap(jax.grad(lookup), (0, None))(jnp.array([0.0, 1.0, 1.5]), g).tolist()
       [-3.0, 2.0, 1.0]
     """
-    levels = jnp.asarray(levels, g.dtype)
-    return evaluate(levels, rows_of(levels, g), rounding)
+    return evaluate(*paired(levels, g), rounding)
 
 
-def respond(log_exposure: Array, g: Array) -> Array:
+def respond(log_exposure: ArrayLike, g: ArrayLike) -> Array:
     """The forward response: the level at which g takes the given log exposure; inverts `lookup`.
 
     Args:
@@ -46,7 +46,8 @@ def respond(log_exposure: Array, g: Array) -> Array:
       g: [num_levels], [1, num_levels] or [c, num_levels], increasing (see `monotone`).
 
     Returns:
-      Levels, float in [0, num_levels - 1], clamped to the ends; shape of `log_exposure`.
+      Levels, float of at least 32 bits in [0, num_levels - 1], clamped to the ends; shape of
+      `log_exposure`.
 
     Differentiable in both arguments: at a table's value with the slope of the segment to its left,
     the reciprocal of that of `lookup`; beyond the ends, where the camera clips, with slope 0.
@@ -56,8 +57,7 @@ def respond(log_exposure: Array, g: Array) -> Array:
       >>> respond(jnp.array([-9.0, -2.0, 0.25, 9.0]), g).tolist()
       [0.0, 0.5, 2.5, 3.0]
     """
-    log_exposure = jnp.asarray(log_exposure, g.dtype)
-    return by_channel(invert, log_exposure, g)
+    return invert(*paired(log_exposure, g))
 
 
 @exported.quick_jit

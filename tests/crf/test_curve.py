@@ -111,3 +111,14 @@ def test_one_curve_serves_all_channels():
     np.testing.assert_array_equal(crf.respond(levels / 50, g[None]), crf.respond(levels / 50, g))
     with pytest.raises(ValueError, match="c, num_levels"):
         crf.lookup(levels, jnp.stack([g, g]))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.int32, jnp.float64])
+def test_a_coarse_table_costs_the_pixels_nothing(dtype):
+    """Nor coarse pixels the table: both are read in the wider type, of 32 bits at least."""
+    g, fine = np.arange(-8, 8), jnp.float32(9.123456)
+    with jax.enable_x64(dtype == jnp.float64):
+        table = jnp.asarray(g, dtype)
+        assert crf.lookup(fine, table).dtype == jnp.promote_types(dtype, jnp.float32)
+        np.testing.assert_allclose(crf.lookup(fine, table), 1.123456, rtol=1e-6)
+        np.testing.assert_allclose(crf.respond(fine - 8, table), 9.123456, rtol=1e-6)
