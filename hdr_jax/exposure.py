@@ -15,8 +15,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
+from hdr_jax.checks import check_increasing, check_times
 from hdr_jax.errors import InputError
-from hdr_jax.levels import check_table, clamp, invert, paired, widened
+from hdr_jax.levels import clamp, invert, paired, widened
 
 Response = Callable[[Array], Array]
 
@@ -174,8 +175,8 @@ def expose(
       Stack [n, h, w, c] float in [0, 1].
 
     Raises:
-      InputError: when shapes do not fit, a table is not finite, `num_levels` is below 2, or noise
-        is asked for without a key.
+      InputError: when shapes do not fit, times or a table are not finite, a table falls (see
+        `hdr_jax.crf.monotone`), `num_levels` is below 2, or noise is asked for without a key.
 
     Differentiable in `radiance` and `log_times` if `num_levels` is None; the slope is 0 beyond the
     clipping exposure and below black, not at them.
@@ -191,6 +192,7 @@ def expose(
             f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "
             f"{jnp.shape(log_times)}; use jax.vmap for batches"
         )
+    check_times(log_times)
     if num_levels is not None and num_levels < 2:
         raise InputError(f"got num_levels {num_levels}: expected at least 2, such as 256")
     if key is None and (read_noise or shot_noise):
@@ -205,7 +207,7 @@ def expose(
     if callable(response):
         stack = clamp(response(clamp(exposure, 0, 1)), 0, 1)
     else:
-        check_table(response)
+        check_increasing(response)
         stack = _respond_by_table(exposure, jnp.asarray(response))
     if num_levels is not None:
         stack = jnp.round(stack * (num_levels - 1)) / (num_levels - 1)

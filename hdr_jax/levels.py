@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
@@ -87,28 +86,6 @@ def default_num_levels(image: ArrayLike) -> int:
       (4096, 256)
     """
     return 4096 if jnp.result_type(image) == jnp.uint16 else 256
-
-
-def check_table(table: ArrayLike) -> None:
-    """Raises InputError for a response that is not finite, or of fewer than two levels.
-
-    Args:
-      table: g [..., num_levels]; the values of one that is traced go unseen.
-
-    Example:
-      >>> check_table(jnp.log(jnp.arange(256.0)))
-      Traceback (most recent call last):
-      hdr_jax.errors.InputError: got a response with ln 0 or NaN; expected finite numbers: read ...
-    """
-    if jnp.ndim(table) < 1 or jnp.shape(table)[-1] < 2:
-        raise InputError(
-            f"got a response {jnp.shape(table)}; expected [..., num_levels], at least 2"
-        )
-    if not isinstance(table, Tracer) and not np.isfinite(np.asarray(table)).all():
-        raise InputError(
-            "got a response with ln 0 or NaN; expected finite numbers: read level 0 at half a "
-            "level, as hdr_jax.exposure.log_inverse_sigmoid does"
-        )
 
 
 def clamp(values: Array, low: Array | float, high: Array | float) -> Array:

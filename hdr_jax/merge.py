@@ -17,8 +17,9 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import crf, exported, log_mean
+from hdr_jax.checks import check_table
 from hdr_jax.errors import InputError
-from hdr_jax.levels import check_table, default_num_levels
+from hdr_jax.levels import default_num_levels
 from hdr_jax.rows import by_rows
 from hdr_jax.weighting import NEARLY_WHITE, Weighting
 
@@ -59,7 +60,8 @@ def merge(
       g: log inverse response [c, num_levels] or, the same for all channels, [num_levels] or
         [1, num_levels].
       weighting: name or function of `hdr_jax.weighting`; "noise" weighs the levels by how well a
-        camera of response g knows them, see `hdr_jax.weighting.noise`.
+        camera of response g knows them, see `hdr_jax.weighting.noise`. A function should be one
+        object, not a lambda made for each call: every object is compiled anew.
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
@@ -114,7 +116,7 @@ def synthesize(
     log_times: ArrayLike,
     *,
     num_samples: int = 256,
-    smoothness: float = 20.0,
+    smoothness: ArrayLike = 20.0,
     weighting: str | Weighting = "hat",
     num_levels: int | None = None,
     sampling: str | Callable[..., Array] = "auto",

@@ -11,8 +11,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.checks import check_table
 from hdr_jax.errors import InputError
-from hdr_jax.levels import check_table, widened
+from hdr_jax.levels import widened
 
 Weighting = Callable[[Array, int], Array]
 

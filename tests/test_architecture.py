@@ -13,7 +13,9 @@ PAGE = ROOT / "docs/architecture.md"
 
 # A module may import its own layer and those above it here; docs/architecture.md shows the same.
 LAYERS = {
-    1: ["errors", "files", "levels", "exposure", "weighting", "color", "exported", "rows"],
+    1: [
+        "checks", "errors", "files", "levels", "exposure", "weighting", "color", "exported", "rows",
+    ],
     2: ["crf", "sampling", "log_mean", "merge", "tonemap"],
     3: ["models", "losses", "optim", "metrics"],
     4: [

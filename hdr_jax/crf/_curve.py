@@ -6,6 +6,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
+from hdr_jax.checks import check_increasing
 from hdr_jax.levels import evaluate, invert, paired
 
 
@@ -49,6 +50,10 @@ def respond(log_exposure: ArrayLike, g: ArrayLike) -> Array:
       Levels, float of at least 32 bits in [0, num_levels - 1], clamped to the ends; shape of
       `log_exposure`.
 
+    Raises:
+      InputError: for a g that falls, is not finite, or does not fit (of a traced one the shape
+        alone is seen).
+
     Differentiable in both arguments: at a table's value with the slope of the segment to its left,
     the reciprocal of that of `lookup`; beyond the ends, where the camera clips, with slope 0.
     Source: Debevec and Malik 1997, Eq. 2, inverted.
@@ -57,6 +62,7 @@ def respond(log_exposure: ArrayLike, g: ArrayLike) -> Array:
       >>> respond(jnp.array([-9.0, -2.0, 0.25, 9.0]), g).tolist()
       [0.0, 0.5, 2.5, 3.0]
     """
+    check_increasing(g)
     return invert(*paired(log_exposure, g))
 
 

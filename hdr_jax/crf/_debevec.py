@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError
 from hdr_jax.levels import left_segment
@@ -26,7 +28,7 @@ def debevec(
     levels: ArrayLike,
     log_times: ArrayLike,
     *,
-    smoothness: float = 20.0,
+    smoothness: ArrayLike = 20.0,
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
     solver: str = "cholesky",
@@ -51,7 +53,7 @@ def debevec(
       levels: [p, n] samples x exposures in [0, num_levels - 1]; integers, or reals that are read
         between two unknowns.
       log_times: [n] natural logs of exposure times.
-      smoothness: factor on the smoothness rows, > 0.
+      smoothness: scalar > 0, factor on the smoothness rows.
       weighting: name or function of `hdr_jax.weighting`; "uniform" is Eq. (1) as printed.
       num_levels: length of g.
       solver: "cholesky", or "lstsq" for `jnp.linalg.lstsq` on the same system.
@@ -62,7 +64,8 @@ def debevec(
       g unknown: it is then the straight line (over the knots) that rises by their logarithm.
 
     Raises:
-      InputError: when shapes do not fit, `smoothness` is not positive or the solver unknown.
+      InputError: when shapes do not fit, levels are plainly of another scale, times not finite or
+        all equal, `smoothness` is not positive or the solver unknown.
 
     Differentiable in `levels` (if real) and `log_times`, implicitly through the least squares.
     Source: Debevec and Malik 1997, Eq. 3; Kim, Lee, Kang 2020, Eq. 1.
@@ -73,7 +76,8 @@ def debevec(
       >>> round(float(g[200] - g[100]), 2)  # a linear camera: ln 2
       0.69
     """
-    levels, log_times = check_samples(levels, log_times, smoothness)
+    check_positive("debevec", "smoothness", smoothness)
+    levels, log_times = check_samples(levels, log_times, num_levels)
     if solver not in SOLVERS:
         raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
     weight = weight_function(weighting)
@@ -104,22 +108,35 @@ def _debevec(levels, log_times, w, inner, smoothness, num_levels, solver):
     return g
 
 
-def check_samples(
-    levels: ArrayLike, log_times: ArrayLike, smoothness: float
-) -> tuple[Array, Array]:
+def check_samples(levels: ArrayLike, log_times: ArrayLike, num_levels: int) -> tuple[Array, Array]:
     """Levels [p, n] and log_times [n] as floats of at least 32 bits, which LAPACK demands.
 
-    Raises InputError unless their shapes fit and the smoothness is positive.
+    Raises InputError unless they fit each other, and `num_levels`.
     """
     if jnp.ndim(levels) != 2 or jnp.shape(log_times) != jnp.shape(levels)[1:]:
         raise InputError(
             f"expected levels [p, n] and log_times [n], got shapes {jnp.shape(levels)} and "
             f"{jnp.shape(log_times)}; use jax.vmap over channels"
         )
-    if not smoothness > 0:
-        raise InputError(f"got smoothness {smoothness}: expected a positive number, such as 20")
+    check_times(log_times, different=True)
+    _check_scale(levels, num_levels)
     dtype = jnp.promote_types(jnp.result_type(levels), jnp.float32)
     return jnp.asarray(levels, dtype), jnp.asarray(log_times, dtype)
+
+
+def _check_scale(levels: ArrayLike, num_levels: int) -> None:
+    """Raises InputError for levels plainly of another scale; traced ones go unseen."""
+    if isinstance(levels, Tracer) or not np.size(levels):
+        return
+    values = np.asarray(levels)
+    lowest, highest = values.min(), values.max()
+    of_unit = jnp.issubdtype(values.dtype, jnp.floating) and num_levels > 2 and 0 < highest <= 1
+    if of_unit or not 0 <= lowest <= highest <= num_levels - 1:
+        raise InputError(
+            f"got levels from {lowest} to {highest} with num_levels {num_levels}: expected them in "
+            f"[0, {num_levels - 1}]; give the num_levels of the pictures, and multiply pixels in "
+            f"[0, 1] by {num_levels - 1}"
+        )
 
 
 def _prior_slope(num_levels: int) -> float:

@@ -43,7 +43,8 @@ def mitsunaga_nayar(
       above a hundredth of a level's share, so that its logarithm exists.
 
     Raises:
-      InputError: when shapes do not fit or `degree` < 1.
+      InputError: when shapes do not fit, levels are plainly of another scale, times not finite or
+        all equal, or `degree` < 1.
 
     Differentiable in real `levels` and `log_times`.
     Source: Mitsunaga and Nayar 1999, "Radiometric self calibration".
@@ -53,7 +54,7 @@ def mitsunaga_nayar(
       >>> round(float(g[200] - g[100]), 2)
       0.69
     """
-    levels, log_times = check_samples(levels, log_times, 1.0)
+    levels, log_times = check_samples(levels, log_times, num_levels)
     if degree < 1:
         raise InputError(f"got degree {degree}: expected at least 1")
     weight = weight_function(weighting)(levels, num_levels)

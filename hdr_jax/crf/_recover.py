@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
+from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
@@ -22,8 +23,8 @@ from hdr_jax.weighting import Weighting
 
 METHODS: dict[str, Callable[..., Array]] = {"debevec": debevec, "mitsunaga_nayar": mitsunaga_nayar}
 
-# Floats a little over 1 are noise, or a network's, and are clipped; those beyond this are levels.
-BRIGHTEST = 2.0
+# Floats a little outside [0, 1] are noise, or a network's, and are clipped; beyond, it is no unit.
+DARKEST, BRIGHTEST = -0.5, 2.0
 
 
 def recover(
@@ -31,7 +32,7 @@ def recover(
     log_times: ArrayLike,
     *,
     num_samples: int = 256,
-    smoothness: float | None = None,
+    smoothness: ArrayLike | None = None,
     weighting: str | Weighting = "hat",
     num_levels: int | None = None,
     sampling: str | Callable[..., Array] = "auto",
@@ -97,32 +98,37 @@ def recover(
             f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
         )
     levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
-    options = _given_options(method, smoothness=smoothness, solver=solver, degree=degree)
+    constants = _given(method, solver=solver, degree=degree)
+    scalars = _given(method, smoothness=smoothness)
+    for name, value in scalars.items():
+        check_positive("recover", name, value)
+        scalars[name] = jnp.asarray(value, levels.dtype)
     g, tied = _solved(
         levels,
         log_times,
         confidence,
+        scalars,
         weighting=weighting,
         num_levels=num_levels,
         method=method,
-        options=options,
+        options=tuple(constants.items()),
     )
     warn_of_gaps(tied, log_times)
     return g
 
 
 @exported.quick_jit
-def _solved(levels, log_times, confidence, *, weighting, num_levels, method, options):
+def _solved(levels, log_times, confidence, scalars, *, weighting, num_levels, method, options):
     """g of samples [c, p, n], and the share of the levels that are tied to others."""
     solve = functools.partial(
-        METHODS[method], weighting=weighting, num_levels=num_levels, **dict(options)
+        METHODS[method], weighting=weighting, num_levels=num_levels, **scalars, **dict(options)
     )
     g = jax.vmap(lambda z, trust: solve(z, log_times, confidence=trust))(levels, confidence)
     return g, tied_share(levels, confidence, num_levels)
 
 
-def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
-    """The options that are not None, all of which the method must have, as a hashable."""
+def _given(method: str, **options) -> dict[str, Any]:
+    """The options that are not None, all of which the method must have."""
     known = inspect.signature(METHODS[method]).parameters
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
@@ -130,7 +136,7 @@ def _given_options(method: str, **options) -> tuple[tuple[str, object], ...]:
             raise InputError(
                 f"got {name}={value} for method {method!r}, which has no {name}: leave it out"
             )
-    return tuple(given.items())
+    return given
 
 
 def check_stack(
@@ -164,12 +170,7 @@ def check_stack(
             f"got {jnp.shape(stack)[0]} exposures and {jnp.shape(log_times)[0]} times: expected "
             "one time for each exposure, and at least two exposures"
         )
-    if not isinstance(log_times, Tracer):
-        values = np.asarray(log_times)
-        if not np.all(np.isfinite(values)):
-            raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
-        if np.ptp(values) == 0:
-            raise InputError(f"all exposure times are equal ({values}): nothing to compare")
+    check_times(log_times, different=True)
     _check_range(stack)
     # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
     pixels: Any = stack if isinstance(stack, Array) else np.asarray(stack)
@@ -188,10 +189,11 @@ def _check_range(stack: ArrayLike) -> None:
     # XLA's maximum on a CPU may pass over NaN, a comparison does not.
     numpy: Any = jnp if isinstance(stack, Array) else np
     with jax.ensure_compile_time_eval():
-        good = bool((numpy.asarray(stack) <= BRIGHTEST).all())
+        pixels = numpy.asarray(stack)
+        good = bool(((pixels >= DARKEST) & (pixels <= BRIGHTEST)).all())
     if not good:
-        brightest = np.max(np.asarray(stack, np.float32))
+        pixels = np.asarray(stack, np.float32)
         raise InputError(
-            f"got float pixels up to {brightest:.6g}: expected [0, 1]; divide by 255 or 65535, or "
-            "pass uint8 or uint16"
+            f"got float pixels from {pixels.min():.6g} up to {pixels.max():.6g}: expected [0, 1]; "
+            "divide by 255 or 65535 (or (x + 1) / 2 of [-1, 1]), or pass uint8 or uint16"
         )

@@ -225,6 +225,8 @@ def test_gradient_through_the_solve():
         (np.zeros((2, 4, 4, 3), np.uint32), np.arange(2.0), "uint32: expected uint8"),
         (np.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
         (jnp.full((2, 4, 4, 3), 255.0), np.arange(2.0), "divide by 255"),
+        (np.full((2, 4, 4, 3), -1.0), np.arange(2.0), "from -1 up to -1"),
+        (jnp.full((2, 4, 4, 3), -jnp.inf), np.arange(2.0), "from -inf"),
     ],
 )
 def test_bad_stacks_are_refused(stack, log_times, message):
@@ -295,6 +297,58 @@ def test_calls_of_one_shape_compile_once(caplog):
         assert not [record for record in caplog.records if "Compiling" in record.message]
 
 
+def test_the_smoothness_is_an_argument_like_others(caplog):
+    """An array, mapped over, and no reason to compile anew."""
+    stack = np.random.default_rng(2).random((2, 9, 8, 2), np.float32)
+    levels = sampling.quantiles(stack, 20, num_levels=16)[0]
+    options = {"num_levels": 16, "num_samples": 20, "sampling": "quantiles"}
+    five, twenty = (
+        np.asarray(crf.recover(stack, TWO, smoothness=s, **options)) for s in (5, jnp.float32(20))
+    )
+    assert np.abs(five - twenty).max() > 0.01
+    with jax.log_compiles(True), caplog.at_level("WARNING"):
+        crf.recover(stack, TWO, smoothness=7.0, **options)
+    assert not [record for record in caplog.records if "Compiling" in record.message]
+    both = jax.vmap(lambda s: crf.debevec(levels, TWO, smoothness=s, num_levels=16))(
+        jnp.array([5.0, 20.0])
+    )
+    np.testing.assert_allclose(both, [five[0], twenty[0]], atol=1e-5)
+    np.testing.assert_array_equal(synthesize(stack, TWO, **options)[1], twenty)
+
+
+@pytest.mark.parametrize("solve", [crf.debevec, crf.mitsunaga_nayar])
+@pytest.mark.parametrize(
+    ("levels", "options", "message"),
+    [
+        (np.uint16([[300, 600], [99, 200]]), {}, "from 99 to 600 with num_levels 256"),
+        (np.float32([[0.2, 0.4], [0.1, 0.3]]), {}, "multiply pixels"),
+        (np.float32([[3, 7], [np.nan, 9]]), {}, "num_levels 256"),
+        (np.int32([[-3, 7], [8, 9]]), {}, "from -3 to 9"),
+        (np.int32([[20, 40]]), {"num_levels": 32}, "num_levels 32"),
+    ],
+)
+def test_levels_of_another_scale_are_refused(solve, levels, options, message):
+    with pytest.raises(InputError, match=message):
+        solve(levels, TWO, **options)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda times: crf.debevec(np.ones((4, 2)), times),
+        lambda times: crf.mitsunaga_nayar(np.ones((4, 2)), times),
+        lambda times: expose(jnp.ones((1, 1, 1)), times, srgb()),
+        lambda times: merge(np.ones((2, 1, 1, 1), np.float32), times, jnp.arange(9.0)),
+    ],
+)
+def test_times_are_checked_alike(call):
+    with pytest.raises(InputError, match="must be finite"):
+        call(np.array([0.0, np.nan]))
+    if "expose" not in call.__code__.co_names:
+        with pytest.raises(InputError, match="equal"):
+            call(np.ones(2))
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -309,6 +363,8 @@ def test_calls_of_one_shape_compile_once(caplog):
         (lambda stack: expose(stack[0], jnp.zeros(1), srgb(), num_levels=1), "at least 2"),
         (lambda stack: expose(stack[0], jnp.zeros(1), jnp.log(jnp.arange(9.0))), "half a level"),
         (lambda stack: merge(stack, TWO, jnp.log(jnp.arange(9.0))), "half a level"),
+        (lambda stack: expose(stack[0], TWO, jnp.array([0.0, -3, 1])), "from level 0 to 1.*mono"),
+        (lambda stack: crf.respond(stack, jnp.array([[0.0, 1, 3], [2, 4, 3]])), "level 1 to 2"),
     ],
 )
 def test_what_cannot_be_used_is_told(call, message):

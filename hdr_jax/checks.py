@@ -1,0 +1,89 @@
+"""What arguments of the primitives must be; of traced ones only the shape is looked at."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
+
+from hdr_jax.errors import InputError
+
+
+def check_table(table: ArrayLike) -> None:
+    """Raises InputError for a response that is not finite, or of fewer than two levels.
+
+    Args:
+      table: g [..., num_levels]; the values of one that is traced go unseen.
+
+    Example:
+      >>> check_table(jnp.log(jnp.arange(256.0)))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: got a response with ln 0 or NaN; expected finite numbers: read ...
+    """
+    if jnp.ndim(table) < 1 or jnp.shape(table)[-1] < 2:
+        raise InputError(
+            f"got a response {jnp.shape(table)}; expected [..., num_levels], at least 2"
+        )
+    if not isinstance(table, Tracer) and not np.isfinite(np.asarray(table)).all():
+        raise InputError(
+            "got a response with ln 0 or NaN; expected finite numbers: read level 0 at half a "
+            "level, as hdr_jax.exposure.log_inverse_sigmoid does"
+        )
+
+
+def check_increasing(table: ArrayLike) -> None:
+    """Raises InputError for a response that falls, which has no inverse, or that is not finite.
+
+    Args:
+      table: g [..., num_levels]; the values of one that is traced go unseen.
+
+    Example:
+      >>> check_increasing(jnp.array([0.0, 2.0, 1.0]))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: got a response that falls from level 1 to 2; expected one that ...
+    """
+    check_table(table)
+    if isinstance(table, Tracer):
+        return
+    falls = np.diff(np.asarray(table)) < 0
+    if falls.any():
+        level = int(np.argwhere(falls)[0, -1])
+        raise InputError(
+            f"got a response that falls from level {level} to {level + 1}; expected one that never "
+            "does, which alone has an inverse: use hdr_jax.crf.monotone(g)"
+        )
+
+
+def check_positive(name: str, argument: str, value: ArrayLike) -> None:
+    """Raises InputError unless a number is > 0.
+
+    Args:
+      name: of the function that was given it, for the message.
+      argument: its name there.
+      value: scalar; the value of one that is traced goes unseen.
+
+    Example:
+      >>> check_positive("ssim", "data_range", 255)
+    """
+    if jnp.ndim(value) or not (isinstance(value, Tracer) or value > 0):
+        raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
+
+
+def check_times(log_times: ArrayLike, *, different: bool = False) -> None:
+    """Raises InputError for times that are not finite or, where they are to differ, all equal.
+
+    Args:
+      log_times: [n] natural logs of exposure times; the values of traced ones go unseen.
+      different: whether exposures are to be compared.
+
+    Example:
+      >>> check_times([0.0, float("nan")])
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: log exposure times must be finite, got [ 0. nan]; are all ...
+    """
+    if isinstance(log_times, Tracer):
+        return
+    values = np.asarray(log_times)
+    if not np.isfinite(values).all():
+        raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
+    if different and np.ptp(values) == 0:
+        raise InputError(f"all exposure times are equal ({values}): nothing to compare")
