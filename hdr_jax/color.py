@@ -38,13 +38,16 @@ def srgb_to_linear(encoded: Array) -> Array:
     Returns:
       Linear light, same shape, 1 for 1.
 
+    Raises:
+      InputError: for integers.
+
     Differentiable in `encoded`.
     Source: IEC 61966-2-1.
     Example:
       >>> round(float(srgb_to_linear(0.5)), 4)
       0.214
     """
-    encoded = jnp.asarray(encoded)
+    encoded = _floats("srgb_to_linear", encoded)
     linear_part = encoded <= 0.04045
     # Double where: the power must not see values of the linear part, or NaN gradients of
     # negative bases leak through the unselected branch.
@@ -61,17 +64,31 @@ def linear_to_srgb(linear: Array) -> Array:
     Returns:
       Display-encoded values, same shape, 1 for 1.
 
+    Raises:
+      InputError: for integers.
+
     Differentiable in `linear`.
     Source: IEC 61966-2-1.
     Example:
       >>> round(float(linear_to_srgb(0.214)), 3)
       0.5
     """
-    linear = jnp.asarray(linear)
+    linear = _floats("linear_to_srgb", linear)
     linear_part = linear <= 0.0031308
     # Double where, as above.
     safe = jnp.where(linear_part, 1.0, linear)
     return jnp.where(linear_part, 12.92 * linear, 1.055 * safe ** (1 / 2.4) - 0.055)
+
+
+def _floats(name: str, values: ArrayLike) -> Array:
+    """Values as they are if they are floats; whether integers are of [0, 1] cannot be known."""
+    values = jnp.asarray(values)
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        raise InputError(
+            f"{name} got {values.dtype}; expected floats in [0, 1]: divide by 255 or 65535, as "
+            "hdr_jax.levels.as_unit_float does"
+        )
+    return values
 
 
 def luminance(rgb: ArrayLike) -> Array:

@@ -1,6 +1,6 @@
 """Tone mapping: a radiance map -> a picture for an ordinary display.
 
-Input: radiance [..., h, w, c] float, linear, relative, >= 0. Output: float in [0, 1].
+Input: radiance [h, w, c] float, linear, relative, >= 0. Output: float in [0, 1].
 """
 
 import jax
@@ -9,23 +9,28 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
+from hdr_jax.checks import check_positive
+from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 
 # Of the brightest pixel, far below anything visible: the logarithm must exist at 0.
 DARKEST = 1e-6
 
 
-def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
+def mu_law(radiance: Array, mu: ArrayLike = 5000.0) -> Array:
     """The mu-law curve T(H) = log(1 + mu H) / log(1 + mu), which maps [0, 1] onto [0, 1].
 
     Args:
       radiance: H, linear, any shape; values over 1 map over 1. Negative values, which no radiance
         map has but a network may give, map by the odd continuation -T(-H): finite, and with a slope
         that leads back.
-      mu: strength of the compression, > 0.
+      mu: scalar > 0, strength of the compression.
 
     Returns:
       The same shape and type; not display-encoded, but near enough to look at.
+
+    Raises:
+      InputError: for a mu that is not positive.
 
     Differentiable in `radiance`; the slope at 0 is mu / log(1 + mu).
     Source: Kalantari and Ramamoorthi 2017, Eq. 1.
@@ -33,6 +38,7 @@ def mu_law(radiance: Array, mu: float = 5000.0) -> Array:
       >>> mu_law(jnp.array([-1.0, 0.0, 1.0])).tolist()
       [-1.0, 0.0, 1.0]
     """
+    check_positive("mu_law", "mu", mu)
     given, radiance = jnp.result_type(radiance), widened(radiance)  # 1 + mu H is beyond float16
     dtype = given if jnp.issubdtype(given, jnp.floating) else radiance.dtype
     negative = radiance < 0
@@ -57,6 +63,9 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
       Picture [h, w, c] float of at least 32 bits in [0, 1], sRGB-encoded; all black for a black
       scene.
 
+    Raises:
+      InputError: for other shapes.
+
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 1 and 4.
     Example:
@@ -64,7 +73,7 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
       >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
       True
     """
-    return _reinhard(widened(radiance), key, burn_fraction)
+    return _reinhard(_checked("reinhard", radiance), key, burn_fraction)
 
 
 def adaptation(
@@ -84,6 +93,9 @@ def adaptation(
       Scalars: the factor that gives the scene's geometric mean the luminance `key`, and L_white,
       which is luminance times that factor.
 
+    Raises:
+      InputError: for other shapes.
+
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 1 and 4.
     Example:
@@ -91,7 +103,7 @@ def adaptation(
       >>> round(float(scale), 3), round(float(white), 2)
       (0.02, 0.18)
     """
-    luminance, peak = _luminance(widened(radiance))
+    luminance, peak = _luminance(_checked("adaptation", radiance))
     gain, white = _adaptation(luminance / peak, key, burn_fraction)
     return gain / peak, white
 
@@ -107,6 +119,9 @@ def with_adaptation(radiance: ArrayLike, scale: ArrayLike, white: ArrayLike) -> 
     Returns:
       Picture [h, w, c] float in [0, 1], sRGB-encoded.
 
+    Raises:
+      InputError: for other shapes.
+
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 4.
     Example:
@@ -115,7 +130,7 @@ def with_adaptation(radiance: ArrayLike, scale: ArrayLike, white: ArrayLike) -> 
       >>> bool(jnp.allclose(picture, reinhard(radiance), atol=1e-6))
       True
     """
-    scaled = jnp.asarray(radiance) * scale
+    scaled = _checked("with_adaptation", radiance) * scale
     return _compressed(_luminance(scaled)[0], scaled, white)
 
 
@@ -126,6 +141,16 @@ def _reinhard(radiance, key, burn_fraction):
     luminance, radiance = luminance / peak, radiance / peak
     gain, white = _adaptation(luminance, key, burn_fraction)
     return _compressed(gain * luminance, gain * radiance, white)
+
+
+def _checked(name, radiance):
+    """Radiance [h, w, 3] or [h, w, 1] as floats of at least 32 bits."""
+    if jnp.ndim(radiance) != 3 or jnp.shape(radiance)[2] not in (1, 3):
+        raise InputError(
+            f"{name} got radiance {jnp.shape(radiance)}; expected [h, w, 3] or [h, w, 1]: leave "
+            "alpha out, give one channel an axis, use jax.vmap for batches"
+        )
+    return widened(radiance)
 
 
 def _luminance(radiance):

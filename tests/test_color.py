@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import color
+from hdr_jax.errors import InputError
 
 
 def pu21_numpy(luminance):
@@ -36,6 +37,12 @@ def test_srgb_slopes_are_finite():
     x = jnp.array([-1.0, -0.1, 0.0, 0.04045, 0.0031308, 1.0, 2.0])
     for function in (color.srgb_to_linear, color.linear_to_srgb):
         assert bool(jnp.isfinite(jax.vmap(jax.grad(function))(x)).all())
+
+
+@pytest.mark.parametrize("curve", [color.srgb_to_linear, color.linear_to_srgb])
+def test_srgb_of_integers_is_refused(curve):
+    with pytest.raises(InputError, match="uint8; expected floats.*divide by 255"):
+        curve(np.uint8([0, 128]))
 
 
 def test_luminance_matches_weights_and_names_shape():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import color, tonemap
+from hdr_jax.errors import InputError
 
 
 def reinhard_in_float64(radiance, key=0.18, burn_fraction=0.01):
@@ -37,6 +38,21 @@ def test_one_light_in_the_dark_is_seen():
     picture = tonemap.reinhard(jnp.zeros((20, 20, 3)).at[3, 4].set(1e-4))
     np.testing.assert_allclose(picture[3, 4], 1, atol=1e-6)
     assert float(picture.sum()) == float(picture[3, 4].sum())
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 5), (4, 5, 4), (4, 5, 2), (2, 4, 5, 3)])
+@pytest.mark.parametrize("operator", [tonemap.reinhard, tonemap.adaptation])
+def test_other_shapes_than_pictures_are_refused(operator, shape):
+    with pytest.raises(InputError, match=r"expected \[h, w, 3\] or \[h, w, 1\]"):
+        operator(jnp.ones(shape))
+    with pytest.raises(InputError, match="with_adaptation got"):
+        tonemap.with_adaptation(jnp.ones(shape), 1.0, 1.0)
+
+
+@pytest.mark.parametrize("mu", [0, -1.0, jnp.nan])
+def test_a_mu_that_is_not_positive_is_refused(mu):
+    with pytest.raises(InputError, match="mu ="):
+        tonemap.mu_law(jnp.ones(3), mu)
 
 
 def test_mu_law_of_half_precision():

@@ -4,23 +4,23 @@ Images are [h, w, c] or [h, w]; batches come from `jax.vmap`. Every function fol
 input, float32 or float64, and is finite in its gradient where the images are equal.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax import tonemap
+from hdr_jax.checks import check_positive
 from hdr_jax.metrics import validation
 
 
-def psnr(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
+def psnr(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array:
     """Peak signal-to-noise ratio in decibels, 10 log10(data_range^2 / mean (test - reference)^2).
 
     Args:
       test: [h, w, c] or [h, w], in [0, data_range]; not clipped. Batches: `jax.vmap`.
       reference: the same shape.
-      data_range: largest value of the scale, > 0.
+      data_range: scalar > 0, largest value of the scale.
 
     Returns:
       Scalar, dB; infinite for equal images, with gradient 0.
@@ -35,11 +35,10 @@ def psnr(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       20.0
     """
     test, reference = validation.image_pair("psnr", test, reference)
-    validation.positive("psnr", "data_range", data_range)
-    return _psnr(test, reference, data_range)
+    return _psnr(test, reference, validation.data_range("psnr", data_range, test.dtype))
 
 
-@functools.partial(jax.jit, static_argnums=2)
+@jax.jit
 def _psnr(test, reference, data_range):
     error = jnp.mean(jnp.square((test - reference) / data_range))
     # Double where: the slope of ln at 0 is infinite, and infinity times 0 is NaN.
@@ -47,7 +46,7 @@ def _psnr(test, reference, data_range):
     return jnp.where(equal, jnp.inf, -10 * jnp.log10(jnp.where(equal, 1, error)))
 
 
-def psnr_mu(test: Array, reference: Array, *, mu: float = 5000.0) -> Array:
+def psnr_mu(test: Array, reference: Array, *, mu: ArrayLike = 5000.0) -> Array:
     """PSNR of radiance after the mu law T(H) = ln(1 + mu H) / ln(1 + mu), in decibels.
 
     Args:
@@ -69,6 +68,6 @@ def psnr_mu(test: Array, reference: Array, *, mu: float = 5000.0) -> Array:
       21.8
     """
     test, reference = validation.image_pair("psnr_mu", test, reference)
-    validation.positive("psnr_mu", "mu", mu)
+    check_positive("psnr_mu", "mu", mu)
     curves = [tonemap.mu_law(jnp.maximum(image, 0), mu) for image in (test, reference)]
     return _psnr(*curves, 1.0)

@@ -139,7 +139,7 @@ def calibrate(
       (test, reference), [h, w, 3], cd/m^2.
 
     Raises:
-      InputError: for an unknown protocol, integers, or unequal shapes.
+      InputError: for an unknown protocol, integers, unequal shapes, or channels other than 3.
 
     Differentiable in both.
     Example:

@@ -6,12 +6,11 @@ With local means, variances and covariance under an 11 x 11 Gaussian of sigma 1.
 Only windows inside the image count. Channels are compared one by one and averaged.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
 from hdr_jax.metrics import validation
@@ -28,13 +27,13 @@ GAUSSIAN = np.exp(-0.5 * (_offsets / SIGMA) ** 2)
 GAUSSIAN /= GAUSSIAN.sum()
 
 
-def ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
+def ssim(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array:
     """Structural similarity: the mean of l cs over all windows and channels.
 
     Args:
       test: [h, w, c] or [h, w], in [0, data_range], both sides at least 11. Batches: `jax.vmap`.
       reference: the same shape.
-      data_range: largest value of the scale, > 0.
+      data_range: scalar > 0, largest value of the scale.
 
     Returns:
       Scalar in [-1, 1]; 1 for equal images.
@@ -49,12 +48,11 @@ def ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       1.0
     """
     test, reference = validation.image_pair("ssim", test, reference)
-    validation.positive("ssim", "data_range", data_range)
     check_size("ssim", test.shape, WINDOW)
-    return _ssim(test, reference, data_range)
+    return _ssim(test, reference, validation.data_range("ssim", data_range, test.dtype))
 
 
-def ms_ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
+def ms_ssim(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array:
     """Multi-scale structural similarity: product of mean cs^w over scales 1 to 4 and (l cs)^w at 5.
 
     Between scales the image is averaged over 2 x 2 pixels; an odd edge counts twice. A negative
@@ -63,7 +61,7 @@ def ms_ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
     Args:
       test: [h, w, c] or [h, w], in [0, data_range], both sides at least 161. Batches: `jax.vmap`.
       reference: the same shape.
-      data_range: largest value of the scale, > 0.
+      data_range: scalar > 0, largest value of the scale.
 
     Returns:
       Scalar in [0, 1]; 1 for equal images.
@@ -78,19 +76,18 @@ def ms_ssim(test: Array, reference: Array, *, data_range: float = 1.0) -> Array:
       1.0
     """
     test, reference = validation.image_pair("ms_ssim", test, reference)
-    validation.positive("ms_ssim", "data_range", data_range)
     check_size("ms_ssim", test.shape, MS_SSIM_MIN_SIZE)
-    return _ms_ssim(test, reference, data_range)
+    return _ms_ssim(test, reference, validation.data_range("ms_ssim", data_range, test.dtype))
 
 
-@functools.partial(jax.jit, static_argnums=2)
+@jax.jit
 def _ssim(test, reference, data_range):
     x, y = jnp.moveaxis(test, -1, 0), jnp.moveaxis(reference, -1, 0)
     luminance, contrast = _similarity(x, y, data_range)
     return (luminance * contrast).mean()
 
 
-@functools.partial(jax.jit, static_argnums=2)
+@jax.jit
 def _ms_ssim(test, reference, data_range):
     pair = jnp.stack([jnp.moveaxis(test, -1, 0), jnp.moveaxis(reference, -1, 0)])
     product = jnp.ones((), test.dtype)
@@ -106,7 +103,7 @@ def _ms_ssim(test, reference, data_range):
     return product.mean()
 
 
-def _similarity(x: Array, y: Array, data_range: float) -> tuple[Array, Array]:
+def _similarity(x: Array, y: Array, data_range: Array) -> tuple[Array, Array]:
     """Luminance and contrast-structure maps of planes [c, h, w]."""
     c = x.shape[0]
     # About the common mean the moments are small and lose no digits to cancellation.

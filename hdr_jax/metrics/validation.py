@@ -2,7 +2,9 @@
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
+from hdr_jax.checks import check_positive
 from hdr_jax.errors import InputError
 
 
@@ -13,7 +15,7 @@ def image_pair(name: str, test: Array, reference: Array, *, channels: int | None
       name: of the metric, for messages.
       test: [h, w, c] or [h, w], float.
       reference: the same shape.
-      channels: how many channels the metric needs; None takes any.
+      channels: how many channels the metric needs, [h, w] having one; None takes any.
 
     Returns:
       (test, reference), each [h, w, c].
@@ -23,13 +25,13 @@ def image_pair(name: str, test: Array, reference: Array, *, channels: int | None
     """
     test, reference = jnp.asarray(test), jnp.asarray(reference)
     check_pair(name, test, reference)
-    if channels is not None and test.ndim == 3 and test.shape[2] != channels:
+    dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)
+    shape = (*test.shape[:2], test.shape[2] if test.ndim == 3 else 1)
+    if channels is not None and shape[2] != channels:
         raise InputError(
-            f"{name} got {test.shape[2]} channel(s); expected {channels}. Use hdr_jax.color."
+            f"{name} got {shape[2]} channel(s); expected {channels}. Use hdr_jax.color."
             "luminance for one, numpy.repeat for three."
         )
-    dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)
-    shape = (*test.shape[:2], -1)
     return test.astype(dtype).reshape(shape), reference.astype(dtype).reshape(shape)
 
 
@@ -62,8 +64,7 @@ def check_pair(name: str, test: Array, reference: Array) -> None:
             )
 
 
-def positive(name: str, argument: str, value: float) -> float:
-    """A Python number > 0, or an InputError."""
-    if not value > 0:
-        raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
-    return value
+def data_range(name: str, value: ArrayLike, dtype: jnp.dtype) -> Array:
+    """The scale of images of that type as one of its numbers, > 0, or an InputError."""
+    check_positive(name, "data_range", value)
+    return jnp.asarray(value, dtype)

@@ -89,6 +89,26 @@ def test_psnr_and_ssim_against_skimage(shape, data_range):
             )
 
 
+@pytest.mark.parametrize(
+    ("metric", "size"), [(metrics.psnr, 20), (metrics.ssim, 20), (metrics.ms_ssim, 161)]
+)
+def test_the_data_range_may_be_traced(metric, size, caplog):
+    """An array or a picture's own, and no reason to compile anew."""
+    test, reference = (jnp.asarray(x, jnp.float32) for x in pair(size, size, 1))
+    expected = metric(test, reference)
+    for data_range in (2, 2.0, np.float32(2), jnp.float32(2)):
+        value = metric(2 * test, 2 * reference, data_range=data_range)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+    with jax.log_compiles(True), caplog.at_level("WARNING"):
+        metric(test, reference, data_range=3.0)
+    assert not [record for record in caplog.records if "Compiling" in record.message]
+    own = jax.jit(lambda a, b: metric(a, b, data_range=b.max()))(test, reference)
+    by_number = metric(test, reference, data_range=float(reference.max()))
+    np.testing.assert_allclose(own, by_number, rtol=1e-5)
+    with pytest.raises(ValueError, match="data_range = "):
+        metric(test, reference, data_range=jnp.ones(3))
+
+
 def test_ssim_against_loop():
     test, reference = pair(20, 25, 1)
     luminance, contrast = ssim_maps_loop(test[..., 0], reference[..., 0], 1.0)
@@ -412,6 +432,9 @@ def test_other_errors():
         metrics.pu21_psnr(image[..., :2], image[..., :2])
     with pytest.raises(ValueError, match="singlehdr, display, absolute"):
         metrics.calibrate(image, image, protocol="mine")
+    for wrong in (image[..., 0], image[..., :1]):
+        with pytest.raises(ValueError, match="got 1 channel.*expected 3"):
+            metrics.calibrate(wrong, wrong, protocol="display")
     with pytest.raises(ValueError, match=r"0\.005"):
         metrics.calibrate(image, image, protocol="display", peak=0.0)
     with pytest.raises(ValueError, match="degree 0"):

@@ -4,25 +4,22 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jax import Array
 
 from hdr_jax.errors import InputError
-from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import encoding, steerable
 
 GEOMETRIC_MEAN = "geometric-mean"
 DARK_SURROUND = 1e-5
 
 
-def check_images(test: Array, reference: Array, color_encoding: str) -> None:
-    """Raise when the images cannot be compared in this encoding."""
+def check_images(shape: tuple[int, ...], color_encoding: str) -> None:
+    """Raise when images [h, w, c] cannot be compared in this encoding."""
     if color_encoding not in encoding.CHANNELS:
         raise InputError(
             f"hdrvdp2 got color_encoding {color_encoding!r}; expected one of "
             f"{', '.join(encoding.CHANNELS)}"
         )
-    validation.check_pair("hdrvdp2", test, reference)
-    channels = 1 if test.ndim == 2 else test.shape[2]
+    *size, channels = shape
     expected = encoding.CHANNELS[color_encoding]
     if channels != expected:
         other = [name for name, count in encoding.CHANNELS.items() if count == channels]
@@ -30,9 +27,9 @@ def check_images(test: Array, reference: Array, color_encoding: str) -> None:
         raise InputError(
             f"hdrvdp2 got {channels} channel(s); {color_encoding} expects {expected}.{hint}"
         )
-    if min(test.shape[:2]) < steerable.MIN_SIZE:
+    if min(size) < steerable.MIN_SIZE:
         raise InputError(
-            f"hdrvdp2 got images of {test.shape[0]} x {test.shape[1]} pixels; expected at least "
+            f"hdrvdp2 got images of {size[0]} x {size[1]} pixels; expected at least "
             f"{steerable.MIN_SIZE} on each side, the size of its largest filter."
         )
 

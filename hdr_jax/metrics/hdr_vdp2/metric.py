@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError
+from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import (
     arguments,
     encoding,
@@ -137,17 +138,16 @@ def hdrvdp2(
       >>> float(same.Q), float(same.P_det)
       (100.0, 0.0)
     """
-    test, reference = jnp.asarray(test), jnp.asarray(reference)
-    arguments.check_images(test, reference, color_encoding)
+    test, reference = validation.image_pair("hdrvdp2", test, reference)
+    arguments.check_images(test.shape, color_encoding)
     ppd = arguments.check_resolution(pixels_per_degree)
     if display not in spectral.DISPLAYS:
         raise InputError(
             f"hdrvdp2 got display {display!r}; expected one of {', '.join(spectral.DISPLAYS)}"
         )
-    dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)
     return _hdrvdp2(
-        test.astype(dtype).reshape(*test.shape[:2], -1),
-        reference.astype(dtype).reshape(*test.shape[:2], -1),
+        test,
+        reference,
         color_encoding=color_encoding,
         ppd=ppd,
         surround=arguments.check_surround(surround, encoding.CHANNELS[color_encoding]),
