@@ -67,7 +67,8 @@ def debevec(
       InputError: when shapes do not fit, levels are plainly of another scale, times not finite or
         all equal, `smoothness` is not positive or the solver unknown.
 
-    Differentiable in `levels` (if real) and `log_times`, implicitly through the least squares.
+    Differentiable in `levels` (if real), `log_times` and `smoothness`, implicitly through the least
+    squares, in both modes and any order.
     Source: Debevec and Malik 1997, Eq. 3; Kim, Lee, Kang 2020, Eq. 1.
     Example:
       >>> times = jnp.log(jnp.array([1.0, 2.0]))

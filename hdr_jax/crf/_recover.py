@@ -75,7 +75,7 @@ def recover(
       when the exposures are so far apart that they tie too few of the levels together to know g
       (not inside `jax.jit`).
 
-    Differentiable in `stack` and `log_times`.
+    Differentiable in `stack`, `log_times` and `smoothness`, in both modes and any order.
     Source: Kim, Lee, Kang 2020, Eq. 1.
     Example:
       >>> from hdr_jax.exposure import expose, srgb

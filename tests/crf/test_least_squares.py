@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from hdr_jax.crf import _least_squares, mitsunaga_nayar
+from hdr_jax.crf import _least_squares, debevec, mitsunaga_nayar
 
 
 def test_ridge_and_its_gradient():
@@ -16,7 +16,8 @@ def test_ridge_and_its_gradient():
         rows, zeros = np.concatenate([matrix, np.eye(4)]), np.zeros(4)
         expected = np.linalg.lstsq(rows, np.concatenate([target, zeros]), rcond=None)[0]
         np.testing.assert_allclose(_least_squares.ridge(matrix, target), expected, rtol=1e-10)
-        check_grads(_least_squares.ridge, (matrix, target), order=1, modes=["rev"])
+        check_grads(_least_squares.ridge, (matrix, target), order=2)
+        check_grads(lambda a, b: _least_squares.ridge(a, b, "lstsq"), (matrix, target), order=2)
 
 
 @pytest.mark.parametrize("platform", ["cpu", "tpu"])
@@ -35,6 +36,20 @@ def test_batches_of_batches_are_solved():
     for i, j in np.ndindex(2, 3):
         one = _least_squares.ridge(matrix[i, j], target[j])
         np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("solve", [debevec, mitsunaga_nayar])
+def test_responses_have_second_derivatives_in_a_batch(solve):
+    """Forward and reverse over reverse, against differences of the gradient."""
+    with jax.enable_x64(True):
+        levels = jnp.asarray(np.random.default_rng(5).uniform(2, 13, (2, 20, 3)))
+        times = jnp.array([-0.7, 0.0, 0.9])
+
+        def total(times):
+            solved = jax.vmap(lambda z: solve(z, times, num_levels=16))(levels)
+            return jnp.sum(jnp.sin(solved))
+
+        check_grads(jax.jit(jax.grad(total)), (times,), order=1, rtol=1e-4)
 
 
 def test_few_levels_and_many_coefficients():
