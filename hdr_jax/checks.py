@@ -64,7 +64,7 @@ def check_positive(name: str, argument: str, value: ArrayLike) -> None:
     Example:
       >>> check_positive("ssim", "data_range", 255)
     """
-    if jnp.ndim(value) or not (isinstance(value, Tracer) or value > 0):
+    if jnp.ndim(value) or not (isinstance(value, Tracer) or np.asarray(value) > 0):
         raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
 
 

@@ -172,28 +172,3 @@ def pu21_encode(luminance: Array) -> Array:
     encoded = jnp.maximum(p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6), 0)
     # XLA's minimum and maximum on a CPU may make numbers of NaN.
     return jnp.where(jnp.isnan(luminance), jnp.nan, encoded)
-
-
-def pu21_decode(encoded: Array) -> Array:
-    """Absolute luminance of PU21 values: the inverse of `pu21_encode`.
-
-    For models that predict in the encoded unit, whose results are light again.
-
-    Args:
-      encoded: any shape, clipped to what 0.005 to 10000 cd/m^2 encode to.
-
-    Returns:
-      cd/m^2, same shape.
-
-    Differentiable in `encoded`.
-    Source: Mantiuk and Azimi 2021.
-    Example:
-      >>> round(float(pu21_decode(pu21_encode(50.0))), 2)
-      50.0
-    """
-    p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
-    root = jnp.maximum(jnp.asarray(encoded) / p7 + p6, 0) ** (1 / p5)
-    low = PU21_MIN_LUMINANCE**p4
-    high = PU21_MAX_LUMINANCE**p4
-    root = jnp.clip(root, (p1 + p2 * low) / (1 + p3 * low), (p1 + p2 * high) / (1 + p3 * high))
-    return ((root - p1) / (p2 - p3 * root)) ** (1 / p4)

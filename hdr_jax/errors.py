@@ -1,7 +1,7 @@
 """What is wrong with input or the installation, told apart from what is wrong with this program."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 
 class InputError(ValueError):
@@ -11,6 +11,23 @@ class InputError(ValueError):
     commands turn it into one line and exit code 2; any other error is a defect of the program and
     shows its traceback.
     """
+
+
+def one_of(what: str, value: object, names: Collection[str]) -> None:
+    """Raises InputError for a name that is none of those that there are.
+
+    Args:
+      what: what has such names, for the message.
+      value: the name.
+      names: all of them.
+
+    Example:
+      >>> one_of("solver", "qr", ("cholesky", "lstsq"))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: unknown solver 'qr': expected one of cholesky, lstsq
+    """
+    if value not in names:
+        raise InputError(f"unknown {what} {value!r}: expected one of {', '.join(names)}")
 
 
 class MissingExtra(ImportError):

@@ -37,7 +37,15 @@ class LogMean(NamedTuple):
 
 
 def log_mean(
-    stack, log_times, g, confidence, weighting, rounding, weight_gradient, extremes_once
+    stack,
+    log_times,
+    g,
+    confidence,
+    *,
+    weighting,
+    rounding,
+    weight_gradient=False,
+    extremes_once=False,
 ) -> LogMean:
     """The mean of ln E, with its exceptions, as `hdr_jax.merge.merge` says.
 
@@ -120,7 +128,7 @@ def with_constant_weights(stack, log_times, g, confidence, weighting, rounding) 
     Differentiable in `stack`, `log_times` and `g`, in reverse mode only.
     Source: Kim, Lee, Kang 2020, Eq. 2 and 3.
     """
-    return log_mean(stack, log_times, g, confidence, weighting, rounding, False, False)
+    return log_mean(stack, log_times, g, confidence, weighting=weighting, rounding=rounding)
 
 
 def _forward(stack, log_times, g, confidence, weighting, rounding):

@@ -188,7 +188,13 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
     given = stack, log_times, g, confidence
     mean: Any
     if weight_gradient or extremes_once:
-        mean = log_mean.log_mean(*given, weighting, rounding, weight_gradient, extremes_once)
+        mean = log_mean.log_mean(
+            *given,
+            weighting=weighting,
+            rounding=rounding,
+            weight_gradient=weight_gradient,
+            extremes_once=extremes_once,
+        )
     else:
         mean = log_mean.with_constant_weights(*given, weighting, rounding)
     log_radiance = mean.value

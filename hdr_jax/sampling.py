@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import as_unit_float, clamp, left_segment, widened
 
 MAX_HISTOGRAM_PIXELS = 2**22  # a float32 bin counts exactly up to 2**24
@@ -119,11 +119,28 @@ def get(sampling: str | Callable[..., Array]) -> Callable[..., Array]:
     """
     if callable(sampling):
         return sampling
-    if sampling not in NAMES:
-        raise InputError(
-            f"unknown sampling {sampling!r}: expected one of {sorted(NAMES)} or a function"
-        )
+    one_of("sampling", sampling, NAMES)
     return NAMES[sampling]
+
+
+def thinning(height: int, width: int, places: int) -> int:
+    """The smallest step between rows and between columns that leaves at most so many places.
+
+    Args:
+      height, width: of the picture, in pixels.
+      places: how many may be left, >= 1.
+
+    Returns:
+      The step, >= 1.
+
+    Example:
+      >>> thinning(600, 800, 2**20), thinning(600, 800, 2**18)
+      (1, 2)
+    """
+    step = 1
+    while -(-height // step) * -(-width // step) > places:
+        step += 1
+    return step
 
 
 def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | None]:
@@ -135,9 +152,7 @@ def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | Non
     if stack.ndim != 4 or not stack.size:
         raise InputError(f"got a stack {stack.shape}: expected [n, h, w, c] with pixels")
     n, h, w, c = stack.shape
-    step = 1
-    while -(-h // step) * -(-w // step) > MAX_HISTOGRAM_PIXELS:
-        step += 1
+    step = thinning(h, w, MAX_HISTOGRAM_PIXELS)
     thinned = widened(as_unit_float(stack[:, ::step, ::step]))  # half precision cannot count
     pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
     if valid is None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.checks import check_table
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import widened
 
 Weighting = Callable[[Array, int], Array]
@@ -191,10 +191,7 @@ def get(weighting: str | Weighting) -> Weighting:
             "weighting 'noise' is of a known response: it is for `merge` and `synthesize`, and "
             "`hdr_jax.weighting.noise(g)` gives its table"
         )
-    if weighting not in NAMES:
-        raise InputError(
-            f"unknown weighting {weighting!r}: expected one of {sorted(NAMES)} or a function"
-        )
+    one_of("weighting", weighting, NAMES)
     return NAMES[weighting]
 
 

@@ -71,13 +71,6 @@ def test_pu21_published_ends():
     assert float(color.pu21_encode(10000.0)) == pytest.approx(595.3939, abs=1e-3)
 
 
-def test_pu21_decode_is_inverse():
-    luminance = np.geomspace(0.005, 1e4, 200)
-    with jax.enable_x64(True):
-        back = color.pu21_decode(color.pu21_encode(luminance))
-        np.testing.assert_allclose(back, luminance, rtol=1e-7)
-
-
 def test_pu21_slopes_are_finite_and_right():
     slope = jax.vmap(jax.grad(color.pu21_encode))
     assert bool(jnp.isfinite(slope(jnp.array([-1.0, 0.0, 0.005, 1e4, 1e6]))).all())

@@ -169,7 +169,7 @@ def test_the_written_gradient_is_the_derived_one(confident, weighting, rounding)
         return jnp.sum(cotangent * with_constant_weights(*given, trust, weighting, rounding).value)
 
     def derived(*given):
-        mean = log_mean(*given, trust, weighting, rounding, False, False)
+        mean = log_mean(*given, trust, weighting=weighting, rounding=rounding)
         return jnp.sum(cotangent * mean.value)
 
     given = jnp.asarray(stack), log_times, g

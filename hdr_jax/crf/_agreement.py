@@ -13,6 +13,7 @@ from jax import Array
 
 from hdr_jax.crf._curve import lookup
 from hdr_jax.crf._debevec import debevec
+from hdr_jax.sampling import thinning
 
 # The coarse curve has this many knots, dense where responses bend: level = knot^2, both up to 1.
 KNOTS = 32
@@ -106,9 +107,8 @@ def _moved(pictures: Array) -> Array:
     """Pictures [n, h, w] at some places, as they are and moved: [1 + 8 len(SHIFTS), n, places]."""
     h, w = pictures.shape[1:]
     margin = max([shift for shift in SHIFTS if 4 * shift < min(h, w)], default=0)
-    height, width, k = h - 2 * margin, w - 2 * margin, 1
-    while -(-height // k) * -(-width // k) > COMPARED:
-        k += 1
+    height, width = h - 2 * margin, w - 2 * margin
+    k = thinning(height, width, COMPARED)
     steps = [(0, 0)] + [
         (y * shift, x * shift)
         for shift in SHIFTS

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._least_squares import SOLVERS, ridge
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
@@ -79,8 +79,7 @@ def debevec(
     """
     check_positive("debevec", "smoothness", smoothness)
     levels, log_times = check_samples(levels, log_times, num_levels)
-    if solver not in SOLVERS:
-        raise InputError(f"unknown solver {solver!r}: expected one of {SOLVERS}")
+    one_of("solver", solver, SOLVERS)
     weight = weight_function(weighting)
     w = weight(levels, num_levels)  # [p, n]
     w = w if confidence is None else w * confidence

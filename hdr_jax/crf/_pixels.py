@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.sampling import LEVEL_SPREAD
+from hdr_jax.sampling import LEVEL_SPREAD, thinning
 
 # Pixels across, in pictures of fewer pixels than SMALL and in others. A wider window averages more
 # of JPEG's noise, a narrower one fits between what moved and finds smooth places in small pictures.
@@ -36,9 +36,8 @@ def windows(stack: Array) -> list[Array]:
     h, w = stack.shape[1:3]
     side = WINDOWS[h * w >= SMALL]
     height, width = min(side, h), min(side, w)
-    rows, columns, k = h - height + 1, w - width + 1, 1
-    while -(-rows // k) * -(-columns // k) > MAX_PLACES:
-        k += 1
+    rows, columns = h - height + 1, w - width + 1
+    k = thinning(rows, columns, MAX_PLACES)
     corners = [(y, x) for y in range(height) for x in range(width)]
     return [stack[:, y : y + rows : k, x : x + columns : k] for y, x in corners]
 

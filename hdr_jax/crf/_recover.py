@@ -17,7 +17,7 @@ from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import as_unit_float, default_num_levels
 from hdr_jax.weighting import Weighting
 
@@ -89,8 +89,7 @@ def recover(
     if num_levels < 2:
         raise InputError(f"got num_levels {num_levels}: expected at least 2, such as 256")
     stack, log_times = check_stack(stack, log_times, integers=True)
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}: expected one of {sorted(METHODS)}")
+    one_of("method", method, METHODS)
     if num_samples < 1:
         raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
     if valid is not None and jnp.shape(valid) != stack.shape[:3]:

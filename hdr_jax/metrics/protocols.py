@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2
 from hdr_jax.metrics.order_statistics import order_statistics
@@ -89,38 +89,30 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """A calibration by name.
+    """A calibration.
 
     Attributes:
-      name: what a table of results calls it.
       description: the calibration in words.
       prepare: (test, reference, peak) -> (test, reference) in cd/m^2.
     """
 
-    name: str
     description: str
     prepare: Callable[[Array, Array, float], tuple[Array, Array]]
 
 
 PROTOCOLS = {
-    p.name: p
-    for p in (
-        Protocol(
-            "singlehdr",
-            "each image stretched to 1..999 cd/m^2 between its 0.1 % and 99.9 % values",
-            lambda test, reference, peak: (singlehdr(test), singlehdr(reference)),
-        ),
-        Protocol(
-            "display",
-            "median-aligned, brightest reference value at {peak:g} cd/m^2, clipped to 0.005..peak",
-            lambda test, reference, peak: display(test, reference, peak=peak),
-        ),
-        Protocol(
-            "absolute",
-            "values taken as cd/m^2",
-            lambda test, reference, peak: (jnp.asarray(test), jnp.asarray(reference)),
-        ),
-    )
+    "singlehdr": Protocol(
+        "each image stretched to 1..999 cd/m^2 between its 0.1 % and 99.9 % values",
+        lambda test, reference, peak: (singlehdr(test), singlehdr(reference)),
+    ),
+    "display": Protocol(
+        "median-aligned, brightest reference value at {peak:g} cd/m^2, clipped to 0.005..peak",
+        lambda test, reference, peak: display(test, reference, peak=peak),
+    ),
+    "absolute": Protocol(
+        "values taken as cd/m^2",
+        lambda test, reference, peak: (jnp.asarray(test), jnp.asarray(reference)),
+    ),
 }
 
 
@@ -147,8 +139,7 @@ def calibrate(
       >>> float(pair[0].max())
       1.0
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"got protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+    one_of("protocol", protocol, PROTOCOLS)
     test, reference = validation.image_pair("calibrate", test, reference, channels=3)
     return PROTOCOLS[protocol].prepare(test, reference, peak)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.metrics.hdr_vdp2 import encoding, steerable
 
 GEOMETRIC_MEAN = "geometric-mean"
@@ -14,11 +14,7 @@ DARK_SURROUND = 1e-5
 
 def check_images(shape: tuple[int, ...], color_encoding: str) -> None:
     """Raise when images [h, w, c] cannot be compared in this encoding."""
-    if color_encoding not in encoding.CHANNELS:
-        raise InputError(
-            f"hdrvdp2 got color_encoding {color_encoding!r}; expected one of "
-            f"{', '.join(encoding.CHANNELS)}"
-        )
+    one_of("color_encoding", color_encoding, encoding.CHANNELS)
     *size, channels = shape
     expected = encoding.CHANNELS[color_encoding]
     if channels != expected:

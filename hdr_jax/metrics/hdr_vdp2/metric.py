@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.errors import InputError
+from hdr_jax.errors import InputError, one_of
 from hdr_jax.metrics import validation
 from hdr_jax.metrics.hdr_vdp2 import (
     arguments,
@@ -141,10 +141,7 @@ def hdrvdp2(
     test, reference = validation.image_pair("hdrvdp2", test, reference)
     arguments.check_images(test.shape, color_encoding)
     ppd = arguments.check_resolution(pixels_per_degree)
-    if display not in spectral.DISPLAYS:
-        raise InputError(
-            f"hdrvdp2 got display {display!r}; expected one of {', '.join(spectral.DISPLAYS)}"
-        )
+    one_of("display", display, spectral.DISPLAYS)
     return _hdrvdp2(
         test,
         reference,
