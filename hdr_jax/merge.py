@@ -131,7 +131,7 @@ def synthesize(
       stack: [n, h, w, c] float in [0, 1], uint8 or uint16; n >= 2, in any order.
       log_times: [n] natural logs of exposure times.
       num_samples: samples per channel for the response.
-      smoothness: of the response, see `hdr_jax.crf.debevec`.
+      smoothness: scalar > 0, of the response, see `hdr_jax.crf.debevec`.
       weighting: name or function of `hdr_jax.weighting`; with "noise", which needs a response, the
         response is recovered by "hat".
       num_levels: of the response, see `hdr_jax.crf.recover`.

@@ -53,7 +53,7 @@ def psnr_mu(test: Array, reference: Array, *, mu: ArrayLike = 5000.0) -> Array:
       test: [h, w, c] or [h, w], linear radiance, 1 for the white point; negative values count as
         0, larger ones than 1 stay. Batches: `jax.vmap`.
       reference: the same shape and scale.
-      mu: strength of the compression, > 0.
+      mu: scalar > 0, strength of the compression.
 
     Returns:
       Scalar, dB; infinite for equal images, with gradient 0.
