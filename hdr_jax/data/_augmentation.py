@@ -7,7 +7,8 @@ Exposures are resized as they are, display-encoded, and the radiance map in line
 edges they then agree only nearly.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -27,21 +28,25 @@ def decode(example: dict) -> Example:
       `stack` uint8 [n, h, w, 3], `ev_offset` float32 [n], `hdr` float32 [h, w, 3].
 
     Raises:
-      InputError: naming the scene, if its shapes do not fit.
+      InputError: naming the scene, if its shapes do not fit or its exposures are not uint8.
 
     Not differentiable.
     Example: `example = decode(source[0])`
     """
-    shapes = {np.shape(picture) for picture in example["stack"]}
+    stack = [np.asarray(picture) for picture in example["stack"]]
+    shapes = {picture.shape for picture in stack}
     hdr, ev_offset = example["hdr"], np.asarray(example["ev_offset"], np.float32)
+    name = scene_name(example.get("scene", "?"))
     check(
-        shapes == {np.shape(hdr)} and len(example["stack"]) == len(ev_offset),
-        f"scene {scene_name(example.get('scene', '?'))} with exposures {sorted(shapes)}, a "
-        f"radiance map {np.shape(hdr)} and {len(ev_offset)} EV offsets",
+        shapes == {np.shape(hdr)} and len(stack) == len(ev_offset),
+        f"scene {name} with exposures {sorted(shapes)}, a radiance map {np.shape(hdr)} and "
+        f"{len(ev_offset)} EV offsets",
         "equal sizes and counts",
     )
+    for picture in stack:
+        check_bytes(picture, f"scene {name} with exposures")
     return {
-        "stack": np.asarray(example["stack"], np.uint8),
+        "stack": np.stack(stack),
         "ev_offset": ev_offset,
         "hdr": np.asarray(hdr, np.float32),
     }
@@ -51,7 +56,8 @@ def augmented(example: Example, size: int, rng: np.random.Generator) -> Example:
     """A random square of an example, at a random scale, flipped and turned.
 
     The side of the square is drawn log-uniformly between 2/3 `size` (or of the shorter side, if
-    that is less) and the shorter side; it is resized to `size`.
+    that is less) and the shorter side; it is resized to `size`. Where radiance is not black
+    everywhere, the square holds some.
 
     Args:
       example: `stack`, `hdr`, `ev_offset` of one example.
@@ -68,7 +74,7 @@ def augmented(example: Example, size: int, rng: np.random.Generator) -> Example:
     longest = min(height, width)
     shortest = max(min(size, longest) * 2 / 3, 1)
     side = int(round(np.exp(rng.uniform(np.log(shortest), np.log(longest)))))
-    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    top, left = lit_part(example["hdr"], side, side, rng)
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def change(picture: np.ndarray) -> np.ndarray:
@@ -122,15 +128,12 @@ def rephotographed(example: Example, metering_stops: float, rng: np.random.Gener
 
 
 def with_edges(
-    example: Example,
-    sigma: float = 2.0,
-    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+    example: Example, channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS
 ) -> Example:
     """Add the Canny edge map of every exposure.
 
     Args:
       example: `stack` uint8 [n, h, w, 3] and whatever else.
-      sigma: of the Gaussian, pixels.
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
@@ -139,8 +142,7 @@ def with_edges(
     Not differentiable.
     Example: `example = with_edges({"stack": stack})`
     """
-    pictures = example["stack"]
-    maps = [images.canny(picture, sigma, channel_weights=channel_weights) for picture in pictures]
+    maps = [images.canny(x, channel_weights=channel_weights) for x in example["stack"]]
     return {**example, "edges": np.stack(maps)[..., None]}
 
 
@@ -153,6 +155,29 @@ def _each_picture(example: Example, change: Callable[[np.ndarray], np.ndarray]) 
     }
 
 
+def lit_part(hdr: np.ndarray, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Top and left of a random part of a radiance map [h, w, 3] that is not black, if there is one.
+
+    A part that is black is put around a lit pixel: no meter has an exposure for it.
+    """
+    most = np.array(hdr.shape[:2]) - (height, width)
+    top, left = rng.integers(most[0] + 1), rng.integers(most[1] + 1)
+    if not hdr[top : top + height, left : left + width].any():
+        lit = np.argwhere(hdr.any(-1))
+        if len(lit):
+            top, left = (rng.choice(lit) - rng.integers((height, width))).clip(0, most)
+    return int(top), int(left)
+
+
+@contextlib.contextmanager
+def named(scene: dict) -> Iterator[None]:
+    """Errors begin with the name of the scene."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"scene {scene_name(scene.get('scene', '?'))}: {error}") from error
+
+
 def scene_name(name: str | bytes) -> str:
     """Scene name as text (TFDS gives bytes).
 
@@ -163,6 +188,15 @@ def scene_name(name: str | bytes) -> str:
       Text.
     """
     return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def check_bytes(picture: np.ndarray, name: str) -> None:
+    """Raise unless a picture is uint8, as which other levels would be cut off."""
+    check(
+        picture.dtype == np.uint8,
+        f"{name} of {picture.dtype}",
+        "uint8 levels from 0 to 255: round 255 times floats in [0, 1], or uint16 levels / 257",
+    )
 
 
 def check(condition: bool, got: str, expected: str) -> None:

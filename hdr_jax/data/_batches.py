@@ -22,9 +22,7 @@ def batches(
     size: int,
     seed: int,
     start_step: int = 0,
-    augment: bool = True,
     metering_stops: float = 0.0,
-    sigma: float = 2.0,
     channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
     num_threads: int = 2,
     shard: tuple[int, int] = (0, 1),
@@ -33,9 +31,8 @@ def batches(
 
     Batch k depends on `seed` and k alone. The source is run through as one endless list, so that a
     batch may hold the end of one round and the start of the next; a source of fewer scenes than
-    `batch_size` repeats scenes within a batch. With `augment`, each scene is cropped at a random
-    scale, flipped and turned by quarters, all exposures and the radiance map alike; else it is
-    cropped in the middle.
+    `batch_size` repeats scenes within a batch. Each scene is cropped at a random scale, flipped and
+    turned by quarters, all exposures and the radiance map alike.
 
     Args:
       source: see `hdr_jax.data`.
@@ -43,10 +40,8 @@ def batches(
       size: height and width of what is cropped, pixels. Smaller pictures are enlarged.
       seed: in [0, 2^32).
       start_step: number of the first batch.
-      augment: whether to crop, flip and turn at random.
       metering_stops: if > 0, the exposures are made anew from the radiance map by a random camera
         whose meter errs by up to so many stops; the stored exposures are not used then.
-      sigma: of the Canny edges, pixels.
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
       num_threads: threads that decode, crop and find edges.
       shard: (i, m), for host i of m: of every batch the scenes i, i + m, ...
@@ -56,8 +51,8 @@ def batches(
       the threads are raised where the batch is asked for.
 
     Raises:
-      InputError: for an empty source, scenes of unequal numbers of exposures, or sizes, seed or
-        step out of range.
+      InputError: for an empty source, scenes of unequal numbers of exposures or with exposures that
+        are not uint8, a black radiance map to photograph, or sizes, seed or step out of range.
 
     Not differentiable.
     Example:
@@ -76,15 +71,11 @@ def batches(
             f"{found} exposures of scene {name} and {count} of the first one",
             "equal numbers: leave out the others",
         )
-        scene = _augmentation.decode(scene)
-        scene = (
-            _augmentation.augmented(scene, size, rng)
-            if augment
-            else _augmentation.centred(scene, size, size)
-        )
+        example = _augmentation.augmented(_augmentation.decode(scene), size, rng)
         if metering_stops > 0:
-            scene = _augmentation.rephotographed(scene, metering_stops, rng)
-        return _augmentation.with_edges(scene, sigma, channel_weights)
+            with _augmentation.named(scene):
+                example = _augmentation.rephotographed(example, metering_stops, rng)
+        return _augmentation.with_edges(example, channel_weights)
 
     return endless(
         source,
@@ -111,7 +102,7 @@ def photographs(
     """Endless batches of single photographs of the source's radiance maps, each by a new camera.
 
     Args:
-      source: see the head of this module; only `hdr` is used.
+      source: see `hdr_jax.data`; only `hdr` is used, and `scene`, if there is one, for errors.
       batch_size, seed, start_step, num_threads, shard: as for `batches`.
       size: (height, width) of the photographs, pixels.
       photographer: how they are drawn.
@@ -120,7 +111,7 @@ def photographs(
       As `batches`: dicts of `image` uint8, `rim_distance` and `hdr` float32, all [b, h, w, 3].
 
     Raises:
-      ValueError: as `batches`.
+      InputError: as `batches`.
 
     Not differentiable.
     Example:
@@ -132,7 +123,8 @@ def photographs(
     photographer = photographer or _photographs.Photographer()
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
-        return photographer.take(np.asarray(scene["hdr"], np.float32), size, rng)
+        with _augmentation.named(scene):
+            return photographer.take(np.asarray(scene["hdr"], np.float32), size, rng)
 
     return endless(
         source,

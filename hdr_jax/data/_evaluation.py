@@ -16,19 +16,15 @@ def evaluation_batches(
     *,
     batch_size: int = 1,
     size: int | None = None,
-    multiple_of: int = 1,
-    sigma: float = 2.0,
     channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
 ) -> Iterator[dict[str, Any]]:
-    """Every scene once, in order, without _augmentation.
+    """Every scene once, in order, without augmentation.
 
     Args:
       source: see `hdr_jax.data`.
       batch_size: scenes in a batch. The last batch is filled up with its last scene.
       size: crop to so many pixels in the middle, smaller pictures being enlarged; None for whole
         pictures, which need equal sizes within a batch.
-      multiple_of: whole pictures are cropped in the middle to a multiple of this.
-      sigma: of the Canny edges, pixels.
       channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
 
     Returns:
@@ -37,22 +33,22 @@ def evaluation_batches(
       scenes that only fill up, and `scene`, a list of names.
 
     Raises:
-      InputError: if batch_size is below 1, or whole pictures of a batch differ in size.
+      InputError: if batch_size is below 1, exposures are not uint8, or whole pictures of a batch
+        differ in size.
 
     Not differentiable.
     Example: `for batch in evaluation_batches(source, batch_size=4, size=256): ...`
     """
     _augmentation.check(batch_size >= 1, f"batch_size={batch_size}", "at least 1")
-    _augmentation.check(multiple_of >= 1, f"multiple_of={multiple_of}", "at least 1")
     for start in range(0, len(source), batch_size):
         stop = min(start + batch_size, len(source))
         scenes = []
         for i in range(start, stop):
             scene = source[i]
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
-            height, width = (size, size) if size else _whole(scene, multiple_of, name)
-            scene = _augmentation.centred(scene, height, width)
-            scene = _augmentation.with_edges(scene, sigma, channel_weights)
+            if size:
+                scene = _augmentation.centred(scene, size, size)
+            scene = _augmentation.with_edges(scene, channel_weights)
             given = np.argmin(np.abs(scene["ev_offset"]))
             scenes.append((name, scene | _photographs.for_model(scene["stack"][given])))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
@@ -68,14 +64,3 @@ def evaluation_batches(
             "mask": np.arange(batch_size) < stop - start,
             "scene": [name for name, _ in scenes],
         }
-
-
-def _whole(scene: _augmentation.Example, multiple_of: int, name: str) -> tuple[int, int]:
-    """Size of a scene, rounded down to a multiple."""
-    height, width = (length // multiple_of * multiple_of for length in scene["hdr"].shape[:2])
-    _augmentation.check(
-        min(height, width) > 0,
-        f"scene {name} of size {scene['hdr'].shape[:2]}",
-        f"at least {multiple_of} pixels: pass size= to enlarge",
-    )
-    return height, width

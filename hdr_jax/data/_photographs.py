@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hdr_jax.data._augmentation import check
+from hdr_jax.data._augmentation import check, check_bytes, lit_part
 from hdr_jax.errors import InputError
 from hdr_jax.images import closed_highlights, resized, rim_distance
 from hdr_jax.synthetic import Camera, meter
@@ -84,7 +84,7 @@ class Photographer:
           wanted share is taken as the last draw left it.
 
         Raises:
-          ValueError: as `hdr_jax.synthetic.meter`.
+          InputError: as `hdr_jax.synthetic.meter`.
         """
         for _ in range(TRIES):
             scene = self._scene(hdr, size, rng)
@@ -134,10 +134,12 @@ class RadianceMaps:
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, i: int) -> dict[str, Any]:
         if i in self._kept:
             return self._kept[i]
-        item = {"hdr": np.asarray(self._source[i]["hdr"], np.float32)}
+        scene = self._source[i]
+        item = {name: scene[name] for name in ("scene",) if name in scene}
+        item["hdr"] = np.asarray(scene["hdr"], np.float32)
         if item["hdr"].nbytes <= self._left:  # threads may count one twice: it is a bound on memory
             self._left -= item["hdr"].nbytes
             self._kept[i] = item
@@ -155,7 +157,7 @@ def evaluation_photograph(hdr: np.ndarray, *, seed: int | None = None) -> tuple[
       (photograph at EV 0, camera), see the head of this module.
 
     Raises:
-      ValueError: as `hdr_jax.synthetic.meter`.
+      InputError: as `hdr_jax.synthetic.meter`.
 
     Not differentiable.
     Example:
@@ -198,11 +200,15 @@ def as_jpeg(image: np.ndarray, quality: int, full_chroma: bool) -> np.ndarray:
     Returns:
       uint8 [h, w, 3].
 
+    Raises:
+      InputError: for an image that is not uint8.
+
     Not differentiable.
     Example:
       >>> as_jpeg(np.full((8, 8, 3), 77, np.uint8), 90, False)[0, 0].tolist()
       [77, 77, 77]
     """
+    check_bytes(image, "an image")
     sampling = (
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
         if full_chroma
@@ -220,5 +226,5 @@ def _crop(hdr, size, scale, rng) -> np.ndarray:
     check(min(rows, columns) > 0, f"a radiance map of {rows} x {columns}", "pixels")
     fit = min(rows / height, columns / width) * scale
     h, w = (max(1, int(side * fit)) for side in size)
-    top, left = rng.integers(rows - h + 1), rng.integers(columns - w + 1)
+    top, left = lit_part(hdr, h, w, rng)
     return resized(hdr[top : top + h, left : left + w], height, width)

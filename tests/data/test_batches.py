@@ -86,12 +86,12 @@ def test_resumed_run_sees_the_same_batches(source):
 
 
 def test_every_scene_once_a_round_in_a_new_order(source):
-    taken = first(data.batches(source, batch_size=5, size=20, seed=1, augment=False), 12)
+    taken = first(data.batches(source, batch_size=5, size=20, seed=1), 12)
     orders = [tuple(batch["stack"][:, 0, 0, 0, 0].tolist()) for batch in taken]
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
     assert len(set(orders)) > 6
     # Also where batches straddle the rounds.
-    taken = first(data.batches(source, batch_size=2, size=20, seed=1, augment=False), 30)
+    taken = first(data.batches(source, batch_size=2, size=20, seed=1), 30)
     ids = np.concatenate([batch["stack"][:, 0, 0, 0, 0] for batch in taken])
     assert (ids.reshape(12, 5) == np.array(orders)).all()
 
@@ -156,8 +156,8 @@ def test_evaluation_batches(source):
     assert [batch["mask"].tolist() for batch in taken] == [[True, True]] * 2 + [[True, False]]
     assert all(batch["stack"].shape == (2, 3, 16, 16, 3) for batch in taken)
     np.testing.assert_array_equal(taken[0]["hdr"][1], source[1]["hdr"][2:18, 4:20])
-    (batch, *_) = data.evaluation_batches(source, multiple_of=8)
-    assert batch["stack"].shape == (1, 3, 16, 24, 3) and batch["edges"].shape == (1, 3, 16, 24, 1)
+    (batch, *_) = data.evaluation_batches(source)
+    assert batch["stack"].shape == (1, 3, 20, 24, 3) and batch["edges"].shape == (1, 3, 20, 24, 1)
     assert not list(data.evaluation_batches([]))
 
 
@@ -169,8 +169,6 @@ def test_unequal_sizes():
     assert shapes == [(1, 20, 24, 3), (1, 30, 18, 3)]
     with pytest.raises(ValueError, match=r"unequal shapes.*pass size="):
         list(data.evaluation_batches(source, batch_size=2))
-    with pytest.raises(ValueError, match="scene scene 1 of size.*at least 20 pixels"):
-        list(data.evaluation_batches(source, multiple_of=20))
 
 
 def test_bad_scenes_and_settings(source):
@@ -275,6 +273,28 @@ def test_batches_are_made_while_the_device_works(source):
     batches = data.to_devices(slow(), jax.local_devices()[:1], ahead=2)
     next(batches)
     assert taken == [0, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_exposures_of_other_dtypes_are_refused(source, dtype):
+    scene = source[1] | {"stack": np.stack(source[1]["stack"]).astype(dtype)}
+    message = f"scene 1 with exposures of {np.dtype(dtype)}; expected uint8 levels"
+    with pytest.raises(InputError, match=message):
+        first(data.batches([scene], batch_size=1, size=8, seed=0), 1)
+    with pytest.raises(InputError, match=message):
+        list(data.evaluation_batches([scene]))
+
+
+def test_a_part_that_is_black_is_not_photographed():
+    hdr = np.zeros((32, 64, 3), np.float32)
+    hdr[3, 60] = 5
+    scene = {"stack": np.zeros((3, *hdr.shape), np.uint8), "hdr": hdr, "ev_offset": EV}
+    settings = {"batch_size": 20, "size": 8, "seed": 0, "metering_stops": 1.0}
+    (batch,) = first(data.batches([scene | {"scene": "night"}], **settings), 1)
+    assert batch["hdr"].any((1, 2, 3)).all()
+    black = {**scene, "hdr": 0 * hdr, "scene": "cellar"}
+    with pytest.raises(InputError, match="scene cellar: meter got radiance from 0.0 to 0.0"):
+        first(data.batches([black], **settings), 1)
 
 
 def test_rephotographed():

@@ -29,6 +29,17 @@ def test_a_resumed_run_sees_the_same_photographs():
             np.testing.assert_array_equal(batch[name], value)
 
 
+def test_a_part_that_is_black_is_not_photographed():
+    night = np.zeros((32, 64, 3), np.float32)
+    night[30, 1:3] = 5
+    options = dict(batch_size=20, size=(8, 8), seed=0)
+    maps = data.RadianceMaps([{"hdr": night, "scene": "night"}])
+    assert next(data.photographs(maps, **options))["hdr"].any((1, 2, 3)).all()
+    maps = data.RadianceMaps([{"hdr": 0 * night, "scene": b"cellar"}])
+    with pytest.raises(InputError, match="scene cellar: meter got radiance from 0.0 to 0.0"):
+        next(data.photographs(maps, **options))
+
+
 def test_shards_share_a_batch():
     options = dict(batch_size=4, size=(16, 16), seed=1)
     whole = next(data.photographs(source(), **options))["image"]
@@ -102,6 +113,11 @@ def test_maps_are_decoded_once_while_memory_lasts():
         for i in range(2):
             np.testing.assert_array_equal(maps[i]["hdr"], scene(i))
     assert Counting.reads == 1 + 3  # one fits, the other is read every time
+
+
+def test_jpegs_are_of_bytes():
+    with pytest.raises(InputError, match="an image of float64; expected uint8"):
+        data.as_jpeg(np.ones((8, 8, 3)), 90, False)
 
 
 def test_an_unknown_field_is_named():

@@ -134,6 +134,16 @@ def test_radiance_maps_takes_jpegs_with_a_gain_map(tmp_path):
     np.testing.assert_allclose(read[:6], 0.2, rtol=0.05)
 
 
+def test_views_that_are_black_are_left_out(tmp_path):
+    half = np.zeros((16, 32, 3), np.float32)
+    half[:, 12:20] = 1  # straight on
+    images.write(tmp_path / "half.exr", half)
+    one = data.builder_of("radiance_maps", tmp_path / "data")
+    _, (scene,) = one.find_scenes(tmp_path)
+    names = [name for name, _ in one.examples(scene)]
+    assert names[0] == "half_view0" and "half_view3" not in names
+
+
 def test_other_files_are_not_taken_for_those_prepared(tmp_path):
     one = copy_views(tmp_path / "one", "garden.hdr", "attic.hdr")
     for folder in (one, None, tmp_path / "gone", one):

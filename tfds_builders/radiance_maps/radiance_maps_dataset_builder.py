@@ -59,12 +59,13 @@ class Builder(base.ManualBuilder):
         return manual.Recording(np.maximum(images.read_hdr(scene.source), 0))
 
     def examples(self, scene: manual.SceneFiles):
-        """The photographed map, or those of a panorama's views."""
+        """The photographed map, or those of a panorama's views but the black ones."""
         radiance, config = self.read(scene).radiance, self.builder_config
         views = {scene.name: radiance}
         if panorama.is_panorama(radiance):
-            cut = panorama.cut(radiance, config.size)
-            views = {f"{scene.name}_view{k}": view for k, view in enumerate(cut)}
+            cut = enumerate(panorama.cut(radiance, config.size))
+            views = {f"{scene.name}_view{k}": view for k, view in cut}
+            views = {name: view for name, view in views.items() if view.any()} or views
         for name, view in views.items():
             yield name, common.photographed(view, name, config)
 
