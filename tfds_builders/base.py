@@ -4,6 +4,8 @@ The tree that is expected, scenes that are damaged, options, several processes.
 """
 
 import abc
+import contextlib
+import dataclasses
 import pathlib
 import shutil
 import warnings
@@ -15,6 +17,11 @@ import tensorflow_datasets as tfds
 import hdr_jax
 from hdr_jax.errors import InputError
 from tfds_builders import manual, shards, stack_builder
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
@@ -43,14 +50,17 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         count = self.options["processes"]
         if not isinstance(count, int) or count < 1:
             raise InputError(f"{self.name} got processes={count!r}; expected 1 or more")
-        made_with = (self.info.metadata or {}).get("options", {})
-        # What is not asked for may be as it was prepared.
-        for name in set(made_with) & set(arguments):
-            if made_with[name] != arguments[name]:
+        self._check_options()
+
+    def _check_options(self) -> None:
+        """Raise if the data set was prepared with other options than those asked for, if any."""
+        made_with, asked = (self.info.metadata or {}).get("options", {}), self._original_state
+        for name in set(made_with) & set(asked):
+            if made_with[name] != asked[name]:
                 raise InputError(
                     f"{self.info.full_name} in {self.data_dir} was prepared with {name}="
-                    f"{made_with[name]}, not {arguments[name]}. Pass another data_dir, or delete "
-                    "that folder."
+                    f"{made_with[name]}, not {asked[name]}. Pass another data_dir, or delete that "
+                    "folder."
                 )
 
     @abc.abstractmethod
@@ -126,21 +136,27 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         if manual.fingerprint(place, scenes) != known:
             raise InputError(
                 f"{self.info.full_name} in {self.data_dir} was made from other files than those of "
-                f"the {len(scenes)} scenes in {place}. Pass another data_dir, or delete that "
-                "folder."
+                f"the {len(scenes)} scenes in {place}, or by an earlier version of this package. "
+                "Pass another data_dir, or delete that folder."
             )
 
     def download_and_prepare(self, **arguments: Any) -> None:
         """As TFDS does it, by several processes where the option says so; warns of skipped scenes.
 
         What is prepared is kept in shards beside the data set until all of it is there: after a
-        stop or an error the same call goes on.
+        stop or an error the same call goes on. While another program prepares it, this one waits.
         """
         self.skipped.clear()
         version = pathlib.Path(self.data_dir)
         self._unfinished = version.with_name(f"unfinished.{version.name}")
-        super().download_and_prepare(**arguments)
-        shutil.rmtree(self._unfinished, ignore_errors=True)
+        with contextlib.ExitStack() as contexts:
+            if not version.exists():
+                contexts.enter_context(_alone(self._unfinished))
+                if version.exists():  # another program has made it
+                    self.info.read_from_directory(version)
+                    self._check_options()
+            super().download_and_prepare(**arguments)
+            shutil.rmtree(self._unfinished, ignore_errors=True)
         if self.skipped:
             lines = "\n  ".join(self.skipped)
             warnings.warn(
@@ -154,7 +170,12 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         if download_config.max_examples_per_split is not None:
             return list(super()._generate_splits(dl_manager, download_config))
         place, scenes_of = self._find_splits(dl_manager)
-        origin = {**self.options, "processes": 1, "code": hdr_jax.__version__}
+        origin = {
+            "options": {**self.options, "processes": 1},
+            "config": dataclasses.asdict(self.builder_config),
+            "file_format": str(self.info.file_format),
+            "code": hdr_jax.__version__,
+        }
 
         def origin_of(scenes):
             return f"{manual.fingerprint(place, scenes)} {self.info.full_name} {origin}"
@@ -166,18 +187,18 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         every = [shard for found in shards_of.values() for shard in found]
         made = shards.write_all(every, self, self.info.file_format, self.options["processes"])
         made_of = dict(zip(every, made, strict=True))
+        self.skipped += [message for part in made for message in part.skipped]
+        if not any(part.examples for part in made):
+            raise InputError(f"all {len(self.skipped)} scenes are bad: {self.skipped[-1]}")
         return [
             self._split_of(split, {shard: made_of[shard] for shard in found})
             for split, found in shards_of.items()
+            if any(made_of[shard].examples for shard in found)  # TFDS has no empty splits
         ]
 
     def _split_of(self, split: str, made: dict[shards.Shard, shards.Made]) -> tfds.core.SplitInfo:
         """A split of finished shards, put in their place."""
-        skipped = [message for part in made.values() for message in part.skipped]
         made = {shard: part for shard, part in made.items() if part.examples}
-        if not made:  # TFDS has no empty splits
-            raise InputError(f"all {len(skipped)} scenes of a split are bad: {skipped[-1]}")
-        self.skipped += skipped
         template = self._get_filename_template(split_name=split)
         for k, shard in enumerate(made):
             shards.place(shard, template.sharded_filepath(shard_index=k, num_shards=len(made)))
@@ -233,6 +254,24 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
                 skipped.append(str(error))
                 continue
             yield from made
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[None]:
+    """Waits until no other program is in this context of the same folder, where the system can."""
+    if fcntl is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            warnings.warn(f"another program prepares {folder}: waiting for it", stacklevel=2)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def _check_names(scenes: list[manual.SceneFiles]) -> None:

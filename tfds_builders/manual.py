@@ -9,6 +9,8 @@ import hashlib
 import itertools
 import os
 import pathlib
+import unicodedata
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +19,8 @@ import tensorflow_datasets as tfds
 from hdr_jax.errors import InputError
 
 MOST_LISTED = 1000
+ENDS = 2**16
+"""Bytes at both ends of a file that tell it from others of its name and size."""
 DATASETS = ("bracketed_photos", "hdr_eye", "radiance_maps", "raise_hdr", "vds")
 """Sub-folders of a manual directory that belong to one dataset each."""
 
@@ -121,20 +125,47 @@ def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Pa
       suffixes: what the files end in, lower case.
 
     Returns:
-      Their paths, without hidden files and folders.
+      Their paths, without hidden files and folders; of a folder that links lead to again, one.
     """
-    found = []
+    found, known = [], set()
     for folder, names, files in os.walk(place, followlinks=True):
+        if (real := os.path.realpath(folder)) in known:
+            names.clear()
+            continue
+        known.add(real)
         top = pathlib.Path(folder) == place
-        names[:] = [name for name in names if name[0] != "." and not (top and name in DATASETS)]
+        names[:] = [name for name in sorted(names) if name[0] != "."]
+        names[:] = [name for name in names if not (top and name in DATASETS)]
         for file in files:
             if file[0] != "." and pathlib.Path(file).suffix.lower() in suffixes:
                 found.append(pathlib.Path(folder) / file)
     return sorted(found)
 
 
+def plain(name: str) -> str:
+    """A file's name, the same on every machine, that can be compared, hashed and printed.
+
+    Args:
+      name: as the system or a table gives it.
+
+    Returns:
+      It with accents composed (macOS stores them decomposed) and bytes that are no UTF-8 escaped.
+
+    Example:
+      >>> plain("cafe\\u0301") == "caf\\u00e9"
+      True
+    """
+    name = unicodedata.normalize("NFC", name)
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def name_of(path: pathlib.Path, place: pathlib.Path) -> str:
+    """The `plain` name of a path, relative to a folder above it."""
+    return plain(path.relative_to(place).as_posix())
+
+
 def fingerprint(place: pathlib.Path, scenes: Sequence[SceneFiles]) -> str:
-    """A text that changes when scenes, their splits, or names or sizes of their files change.
+    """A text that changes when scenes, their splits, or names or contents of their files change.
 
     Args:
       place: what the files' names are relative to.
@@ -147,9 +178,20 @@ def fingerprint(place: pathlib.Path, scenes: Sequence[SceneFiles]) -> str:
     for scene in sorted(scenes, key=lambda scene: (scene.split, scene.name)):
         lines.append(f"{scene.split} {scene.name}")
         for path in scene.files:
-            size = path.stat().st_size if path.exists() else "missing"
-            lines.append(f"{path.relative_to(place).as_posix()} {size}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+            lines.append(f"{name_of(path, place)} {_content(path)}")
+    return hashlib.sha256("\n".join(lines).encode(errors="backslashreplace")).hexdigest()[:16]
+
+
+def _content(path: pathlib.Path) -> str:
+    """Size of a file, and a checksum of its ends."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            checksum = zlib.crc32(file.read(ENDS))
+            file.seek(max(size - ENDS, 0))
+            return f"{size} {zlib.crc32(file.read(), checksum)}"
+    except OSError:
+        return "missing"
 
 
 def trees(expected: str, folder: pathlib.Path | None = None, limit: int = 12) -> str:

@@ -3,10 +3,11 @@
 import csv
 import pathlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hdr_jax import images
 from hdr_jax.errors import InputError
+from tfds_builders import manual
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 MANIFEST = "manifest.csv"
@@ -14,7 +15,7 @@ MANIFEST = "manifest.csv"
 
 def by_hash(scene: str) -> str:
     """The same split for the same name, on every machine; 8 in 10 scenes are in "train"."""
-    place = zlib.crc32(scene.encode()) / 2**32
+    place = zlib.crc32(manual.plain(scene).encode()) / 2**32
     for split, share in SHARES.items():
         if place < share:
             return split
@@ -27,21 +28,20 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
 
     Args:
       folder: of the data.
-      names: what the column `view` may name.
+      names: `manual.name_of` what is in the folder. The column `view` has these, or their last
+        parts, where no other ends so.
 
     Returns:
-      View -> split, for the names that the table has; None without a table. One that lies beside
+      Name -> split, for the names that the table has; None without a table. One that lies beside
       the folder and names nothing in it is taken for another folder's.
 
     Raises:
-      InputError: if it lacks columns, names an unknown split or none of `names`, or puts one scene
-        into two splits.
+      InputError: if it lacks columns, names an unknown split or none of `names`, names a view twice
+        or several by one name, or puts one scene into two splits.
     """
     for path in (folder / MANIFEST, folder.parent / MANIFEST):
         if path.is_file():
-            listed = _read(path)
-            found = {name: listed[name] for name in names if name in listed}
-            if found:
+            if found := dict(_matched(path, _read(path), names)):
                 return found
             if path.parent == folder:
                 raise InputError(
@@ -49,6 +49,24 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
                     f"{names[0]}; expected their names in the column view."
                 )
     return None
+
+
+def _matched(
+    path: pathlib.Path, listed: dict[str, str], names: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Names and their splits."""
+    by_last = {}
+    for name in names:
+        by_last.setdefault(name.rpartition("/")[2], []).append(name)
+    for last, found in by_last.items():
+        if last in listed and last not in names:
+            if len(found) > 1:
+                raise InputError(
+                    f"{path} names {last}, which is {found[0]} or {found[1]}; expected names with "
+                    "their folders."
+                )
+            yield found[0], listed[last]
+    yield from ((name, listed[name]) for name in names if name in listed)
 
 
 def _read(path: pathlib.Path) -> dict[str, str]:
@@ -61,7 +79,7 @@ def _read(path: pathlib.Path) -> dict[str, str]:
     if not rows or not {"view", "scene", "split"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
         raise InputError(f"{path} has {found}; expected the columns view, scene, split.")
-    split_of_scene = {}
+    listed, split_of_scene = {}, {}
     for row in rows:
         split, known = row["split"], ", ".join(SHARES)
         if split not in SHARES:
@@ -71,4 +89,8 @@ def _read(path: pathlib.Path) -> dict[str, str]:
                 f"{path} puts scene {row['scene']} into {split_of_scene[row['scene']]} and {split};"
                 " expected one split for all views of a scene."
             )
-    return {row["view"]: row["split"] for row in rows}
+        view = manual.plain((row["view"] or "").strip())
+        if view in listed:
+            raise InputError(f"{path} names {view} twice; expected each view once.")
+        listed[view] = split
+    return listed

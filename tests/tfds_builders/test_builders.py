@@ -182,6 +182,7 @@ def test_manifest_decides_the_split(tmp_path):
         ("view,scene,split\na.hdr,one,dev\n", "into 'dev'; expected train, val, test"),
         ("view,scene,split\na.hdr,one,val\nb.hdr,one,train\n", "scene one into val and train"),
         ("view,scene,split\nx.hdr,one,val\n", "names none of the 2 views"),
+        ("view,scene,split\na.hdr,one,val\na.hdr,two,train\n", "names a.hdr twice"),
     ],
 )
 def test_bad_manifest(tmp_path, rows, message):
@@ -189,6 +190,19 @@ def test_bad_manifest(tmp_path, rows, message):
     (folder / "manifest.csv").write_text(rows)
     with pytest.raises(ValueError, match=message):
         radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+
+
+def test_manifest_of_folders(tmp_path):
+    copy_views(tmp_path / "garden", "a.hdr")
+    files = sorted(copy_views(tmp_path / "kitchen", "a.hdr", "b.hdr").glob("*.hdr"))
+    files.append(tmp_path / "garden/a.hdr")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("view,scene,split\nkitchen/a.hdr,1,val\nb.hdr,2,test\ngarden/a.hdr,3,val")
+    split_of = radiance_maps.assign_splits(tmp_path, files)
+    assert split_of == dict(zip(files, ["val", "test", "val"], strict=True))
+    manifest.write_text("view,scene,split\na.hdr,one,val\n")
+    with pytest.raises(ValueError, match="names a.hdr, which is kitchen/a.hdr or garden/a.hdr"):
+        radiance_maps.assign_splits(tmp_path, files)
 
 
 def test_views_of_a_scene_share_a_split(tmp_path):

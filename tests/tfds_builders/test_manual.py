@@ -1,6 +1,7 @@
 """Builders of recorded and raw photographs: layouts, damaged scenes, options, alignment."""
 
 import importlib.util
+import os
 import pickle
 import shutil
 import zlib
@@ -12,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from hdr_jax import data, images, synthetic
-from tfds_builders import exposures, manual
+from tfds_builders import exposures, manual, splits
 from tfds_builders.hdr_eye import hdr_eye_dataset_builder as hdr_eye
 from tfds_builders.vds import vds_dataset_builder as vds
 
@@ -114,8 +115,13 @@ def test_damaged_scene_is_named(tmp_path, name):
 def test_a_split_of_bad_scenes_only(tmp_path):
     make_dummy_data.vds(tmp_path / "files")
     truncate(tmp_path / "files/test_set/t3/t3_0EV_true.jpg.png")
-    with pytest.raises(ValueError, match="all 1 scenes of a split are bad: scene t3"):
-        data.prepare("vds/skip_bad=True", tmp_path / "data", tmp_path / "files")
+    with pytest.warns(UserWarning, match="skipped 1 bad scenes, kept 2 examples:\n  scene t3"):
+        built = data.prepare("vds/skip_bad=True", tmp_path / "data", tmp_path / "files")
+    assert list(built.info.splits) == ["train"]
+    for name in ("t1", "t2"):
+        truncate(tmp_path / f"files/train_set/{name}/{name}_0EV_true.jpg.png")
+    with pytest.raises(ValueError, match="all 3 scenes are bad: scene t3"):
+        data.prepare("vds/skip_bad=True", tmp_path / "other", tmp_path / "files")
 
 
 @pytest.mark.parametrize("name", ["bracketed_photos", "hdr_eye", "raise_hdr", "vds"])
@@ -367,8 +373,73 @@ def test_fingerprint_sees_every_change(tmp_path):
     first = manual.fingerprint(place, scenes)
     assert manual.fingerprint(place, scenes[::-1]) == first
     assert manual.fingerprint(place, scenes[1:]) != first
+    bytes_of = scenes[0].source.read_bytes()
+    scenes[0].source.write_bytes(bytes_of[:-1] + bytes([bytes_of[-1] ^ 1]))  # as long as before
+    second = manual.fingerprint(place, scenes)
+    assert second != first
     truncate(scenes[0].photos[0])
-    assert manual.fingerprint(place, scenes) != first
+    assert manual.fingerprint(place, scenes) not in (first, second)
+
+
+def test_a_corrected_exposure_time_is_noticed(tmp_path):
+    make_dummy_data.bracketed_photos(tmp_path / "files")
+    options = ("bracketed_photos/native_ev1", tmp_path / "data", tmp_path / "files")
+    data.prepare(*options)
+    table = next((tmp_path / "files").rglob("exposures.csv"))
+    text = table.read_text()
+    last = max(i for i, letter in enumerate(text) if letter in "12345678")
+    table.write_text(text[:last] + str(int(text[last]) + 1) + text[last + 1 :])
+    with pytest.raises(ValueError, match="made from other files"):
+        data.prepare(*options)
+
+
+def test_pictures_that_are_not_read_do_not_count(tmp_path):
+    make_dummy_data.bracketed_photos(tmp_path / "files")
+    scenes = {}
+    for name in ("bracketed_photos", "bracketed_photos/ev=1"):
+        one = builder(name, tmp_path)
+        scenes[name] = one.find_scenes(tmp_path / "files")[1]
+    for folder in ("bridge", "canal"):  # without and with a table
+        photo = tmp_path / f"files/{folder}/IMG_0.jpg"
+        preview = photo.with_name("scene_preview.jpg")
+        images.write_ultra_hdr(preview, images.read_photo(photo), make_dummy_data.light(0))
+    shutil.copy(photo, photo.with_name("not_in_the_table.jpg"))
+    (tmp_path / "files/bridge/NOTES.CSV").write_text("x")
+    (tmp_path / "files/notes").mkdir()
+    (tmp_path / "files/notes/LOG.CSV").write_text("x")
+    for name, before in scenes.items():
+        assert builder(name, tmp_path).find_scenes(tmp_path / "files")[1] == before
+        assert all(len(builder(name, tmp_path).read(scene).stack) == 5 for scene in before)
+
+
+def test_a_link_to_its_own_folder_is_passed_over(tmp_path):
+    make_dummy_data.radiance_maps(tmp_path / "files")
+    one = builder("radiance_maps", tmp_path)
+    scenes = one.find_scenes(tmp_path / "files")[1]
+    (tmp_path / "files/latest").symlink_to(".")
+    assert one.find_scenes(tmp_path / "files")[1] == scenes
+
+
+def test_names_of_every_kind(tmp_path):
+    composed, apart = "caf\xe9", "cafe\u0301"
+    assert manual.plain(apart) == composed and splits.by_hash(apart) == splits.by_hash(composed)
+    light = make_dummy_data.light(0)
+    (tmp_path / "files").mkdir()
+    for name in (apart, "lamp"):
+        images.write(tmp_path / f"files/{name}.hdr", light)
+    rows = f"view,scene,split\n{composed}.hdr,a,val\nlamp.hdr,b,train\n"
+    (tmp_path / "files/manifest.csv").write_text(rows, encoding="utf-8")
+    assert list(read_all("radiance_maps", tmp_path / "files", tmp_path)) == [
+        f"val/{composed}", "train/lamp",
+    ]  # fmt: skip
+    (tmp_path / "files/manifest.csv").unlink()
+    try:
+        (tmp_path / "files/lamp.hdr").rename(tmp_path / os.fsdecode(b"files/l\xe4mp.hdr"))
+    except OSError:
+        pytest.skip("this file system takes no other names than UTF-8")
+    made = data.prepare("radiance_maps", tmp_path / "data", tmp_path / "files")
+    names = {scene["scene"] for split in made.info.splits for scene in made.as_data_source(split)}
+    assert names == {composed.encode(), rb"l\xe4mp"}
 
 
 def test_dummy_data_is_what_the_script_makes(tmp_path):

@@ -1,5 +1,6 @@
 """Data sets prepared in shards: stopped and continued, by several processes, damaged."""
 
+import concurrent.futures
 import hashlib
 import pathlib
 import shutil
@@ -11,11 +12,12 @@ import time
 import make_dummy_data
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from hdr_jax import data, images
 from hdr_jax.cli import main
 from hdr_jax.errors import InputError
-from tfds_builders import manual, shards
+from tfds_builders import common, manual, shards
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -68,6 +70,44 @@ def test_a_stopped_build_goes_on(tmp_path, views, monkeypatch):
         *sorted({"kitchen_01", "tunnel"} - set(made[:3]), key=made.index),
     ]
     assert digests(built) == digests(whole) and not folder.exists()
+
+
+def test_shards_of_another_format_or_config_are_made_anew(tmp_path, views):
+    good = (views / "tunnel.exr").read_bytes()
+    manual_dir = tfds.download.DownloadConfig(manual_dir=views)
+
+    def prepared(data_dir, size=16, file_format="array_record"):
+        config = common.StackConfig(name="mine", size=size)
+        built = radiance_maps.Builder(config=config, data_dir=data_dir, file_format=file_format)
+        built.download_and_prepare(download_config=manual_dir)
+        return digests(pathlib.Path(built.data_dir))
+
+    for options in ({"size": 8}, {"file_format": "tfrecord"}):
+        whole = prepared(tmp_path / f"whole{options}", **options)
+        data_dir = tmp_path / f"stopped{options}"
+        (views / "tunnel.exr").write_bytes(good[:300])
+        with pytest.raises(InputError, match="scene tunnel"):
+            prepared(data_dir)
+        (views / "tunnel.exr").write_bytes(good)
+        assert list(data_dir.rglob("*.records"))
+        assert prepared(data_dir, **options) == whole
+
+
+def test_two_programs_prepare_one_after_the_other(tmp_path, views, monkeypatch):
+    examples, began = radiance_maps.Builder.examples, []
+
+    def slowly(self, scene):
+        began.append(scene.name)
+        time.sleep(0.05)
+        return examples(self, scene)
+
+    monkeypatch.setattr(radiance_maps.Builder, "examples", slowly)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:  # locks tell threads apart, too
+        made = [pool.submit(data.prepare, "radiance_maps", tmp_path, views) for _ in range(2)]
+        with pytest.warns(UserWarning, match="another program prepares"):
+            splits = [set(one.result().info.splits) for one in made]
+    assert splits == [{"train", "val", "test"}] * 2
+    assert len(began) == len(set(began)) == 5
 
 
 def test_shards_follow_from_the_scenes_alone(tmp_path):

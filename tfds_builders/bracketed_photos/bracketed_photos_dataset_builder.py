@@ -51,34 +51,32 @@ class Builder(base.ManualBuilder):
 
     def scenes_in(self, place: pathlib.Path) -> list[manual.SceneFiles]:
         """Every sub-folder with photographs or a table."""
-        found = {}
+        folders = {}
         for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
-            if path.parent != place and (path.suffix != ".csv" or path.name == EXPOSURES_FILE):
-                found.setdefault(path.parent.relative_to(place).as_posix(), []).append(path)
-        if not found:
+            if path.suffix.lower() in PHOTO_SUFFIXES or path.name == EXPOSURES_FILE:
+                folders[manual.name_of(path.parent, place)] = path.parent
+        files = {name: _files(path) for name, path in folders.items() if path != place}
+        files = {name: found for name, found in files.items() if any(found)}
+        if not files:
             return []
-        listed = splits.from_manifest(place, list(found))
+        listed = splits.from_manifest(place, list(files))
         return [
-            manual.SceneFiles(
-                name,
-                split,
-                photos=tuple(path for path in paths if path.name != EXPOSURES_FILE),
-                tables=tuple(path for path in paths if path.name == EXPOSURES_FILE),
-            )
-            for name, paths in found.items()
+            manual.SceneFiles(name, split, photos=photos, tables=tables)
+            for name, (photos, tables) in files.items()
             if (split := listed.get(name) if listed else splits.by_hash(name))
         ]
 
     def read_files(self, scene: manual.SceneFiles) -> manual.Recording:
         """The exposures from darkest to brightest, aligned if asked for."""
         ev = self.options["ev"]
+        photos = scene.photos or images.find_photos(scene.files[0].parent)  # says what is wrong
         if ev is None:
-            stack, times = images.read_stack(scene.files[0].parent)
+            stack, times = images.read_stack(photos)
             stack = exposures.as_bytes(stack)
             order = exposures.order(stack, times)
             stops = np.log2(times[order])
         else:
-            stack = exposures.read(scene.photos)
+            stack = exposures.read(photos)
             order = exposures.order(stack)
             stops = ev * np.arange(len(order))
         if np.ptp(stops) == 0:
@@ -101,3 +99,16 @@ class Builder(base.ManualBuilder):
             scene.name,
             common.recorded(made.stack, made.ev_offset, radiance, scene.name, config),
         )
+
+
+def _files(folder: pathlib.Path) -> tuple[tuple[pathlib.Path, ...], tuple[pathlib.Path, ...]]:
+    """Photographs and tables that are read of a folder: neither previews nor what no table names.
+
+    There are no photographs where the table is bad.
+    """
+    table = folder / EXPOSURES_FILE
+    tables = (table,) if table.is_file() else ()
+    try:
+        return tuple(images.find_photos(folder)), tables
+    except InputError:
+        return (), tables

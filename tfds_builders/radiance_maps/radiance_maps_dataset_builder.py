@@ -47,7 +47,7 @@ class Builder(base.ManualBuilder):
         split_of = assign_splits(place, files)
         return [
             manual.SceneFiles(
-                path.relative_to(place).with_suffix("").as_posix(), split_of[path], source=path
+                manual.name_of(path.with_suffix(""), place), split_of[path], source=path
             )
             for path in files
             if path in split_of
@@ -79,9 +79,10 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
     """
     if not files:
         return {}
-    listed = splits.from_manifest(folder, [file.name for file in files])
+    names = {file: manual.name_of(file, folder) for file in files}
+    listed = splits.from_manifest(folder, list(names.values()))
     if listed is not None:
-        return {file: listed[file.name] for file in files if file.name in listed}
+        return {file: listed[name] for file, name in names.items() if name in listed}
     return {file: splits.by_hash(scene_of(file.stem)) for file in files}
 
 

@@ -47,12 +47,13 @@ class Builder(base.ManualBuilder):
             return []
         # Of two files of one scene the raw one is taken, which is sorted last.
         files.sort(key=lambda path: path.suffix.lower() in RAW_SUFFIXES)
-        by_name = {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
-        listed = splits.from_manifest(place, [path.name for path in by_name.values()])
+        by_name = {manual.name_of(path.with_suffix(""), place): path for path in files}
+        views = {name: manual.name_of(path, place) for name, path in by_name.items()}
+        listed = splits.from_manifest(place, list(views.values()))
         return [
             manual.SceneFiles(name, split, source=path)
             for name, path in sorted(by_name.items())
-            if (split := listed.get(path.name) if listed else splits.by_hash(path.stem))
+            if (split := listed.get(views[name]) if listed else splits.by_hash(path.stem))
         ]
 
     def find_scenes(self, folder: pathlib.Path) -> tuple[pathlib.Path, list[manual.SceneFiles]]:
