@@ -206,17 +206,30 @@ def test_manifest_of_folders(tmp_path):
 
 
 def test_views_of_a_scene_share_a_split(tmp_path):
-    assert radiance_maps.scene_of("harbour_02_4k") == "harbour"
-    assert radiance_maps.scene_of("harbour-12") == "harbour"
+    ends = "_02_4k", "-12", " 0", ".0", "0", "12_4k", "_v0", "_view0", " (3)", "(3)", "_02 v1"
+    for end in ends:
+        assert radiance_maps.scene_of(f"harbour{end}") == "harbour"
+        assert radiance_maps.scene_of(f"coast_1/harbour{end}") == "coast_1/harbour"
+    for name in ("room2_01", "review_1", "SDIM0123_1"):
+        assert radiance_maps.scene_of(name) == name.rpartition("_")[0]
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("_12") == "_12"
     assert radiance_maps.scene_of("HARBOUR_02_4k") == "HARBOUR"
-    for name in ("IMG_0001", "dsc_0001", "_MG_0001", "IMG-12", "PXL_20260101_120000123"):
+    for name in (
+        "IMG_0001",
+        "dsc_0001",
+        "_MG_0001",
+        "IMG-12",
+        "PXL_20260101_120000123",
+        "GX010123",
+    ):
         assert radiance_maps.scene_of(name) == name
     names = [f"scene{chr(97 + i)}_{k}.hdr" for i in range(26) for k in range(2)]
     split_of = radiance_maps.assign_splits(tmp_path, [tmp_path / name for name in names])
     for i in range(0, len(names), 2):
         assert split_of[tmp_path / names[i]] == split_of[tmp_path / names[i + 1]]
+    nested = [tmp_path / f"scene_{k:02d}/target_hdr.hdr" for k in range(30)]
+    assert set(radiance_maps.assign_splits(tmp_path, nested).values()) == set(splits.SHARES)
     many = [splits.by_hash(f"scene {i}") for i in range(4000)]
     for split, share in splits.SHARES.items():
         assert abs(many.count(split) / 4000 - share) < 0.02

@@ -57,8 +57,8 @@ def test_a_stopped_build_goes_on(tmp_path, views, monkeypatch):
     monkeypatch.setattr(radiance_maps.Builder, "examples", stopping)
     with pytest.raises(KeyboardInterrupt):
         data.prepare("radiance_maps", tmp_path / "data", views)
-    assert not (tmp_path / "data/radiance_maps/native/1.0.0").exists()
-    folder = tmp_path / "data/radiance_maps/native/unfinished.1.0.0"
+    assert not (tmp_path / "data/radiance_maps/native/2.0.0").exists()
+    folder = tmp_path / "data/radiance_maps/native/unfinished.2.0.0"
     damaged, replaced = sorted(folder.glob("*.records"))[:2]
     damaged.write_bytes(damaged.read_bytes()[:-1])
     note = replaced.with_suffix(".json")
@@ -121,7 +121,7 @@ def test_shards_follow_from_the_scenes_alone(tmp_path):
 
 def test_damaged_shards_are_named(tmp_path, views):
     source = data.load_source("radiance_maps", "train", tmp_path / "data", views)
-    second = tmp_path / "data/radiance_maps/native/1.0.0/radiance_maps-train.array_record-00001"
+    second = tmp_path / "data/radiance_maps/native/2.0.0/radiance_maps-train.array_record-00001"
     (path,) = second.parent.glob(f"{second.name}-of-*")
     good = path.read_bytes()
     for bad in (good[:1000], good[:200] + bytes(400) + good[600:], b""):
@@ -138,7 +138,7 @@ def test_damaged_shards_are_named(tmp_path, views):
 def test_prepare_command(tmp_path, views, capsys):
     call = ["data", "prepare", "radiance_maps", "--manual-dir", str(views)]
     assert main([*call, "--data-dir", f"{tmp_path}/data", "--option", "skip_bad=True"]) == 0
-    assert "radiance_maps/native/1.0.0 in " in capsys.readouterr().out
+    assert "radiance_maps/native/2.0.0 in " in capsys.readouterr().out
     assert main([*call, "--processes", "0"]) == 2
     assert "--processes 0; expected 1 or more" in capsys.readouterr().err
 
@@ -185,7 +185,7 @@ def test_a_killed_build_goes_on(tmp_path):
     call = [sys.executable, "-m", "hdr_jax", "data", "prepare", "radiance_maps/native"]
     call += ["--manual-dir", tmp_path / "rooms", "--data-dir", tmp_path / "data"]
     call += ["--processes", "2"]
-    folder = tmp_path / "data/radiance_maps/native/unfinished.1.0.0"
+    folder = tmp_path / "data/radiance_maps/native/unfinished.2.0.0"
     with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None and len(list(folder.glob("*.json"))) < 3:
             time.sleep(0.02)
@@ -204,7 +204,7 @@ def test_a_killed_build_goes_on(tmp_path):
     done = {path for path in folder.glob("*.json")}
     assert len(done) <= len(notes) + 2
     subprocess.run(call, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    built = tmp_path / "data/radiance_maps/native/1.0.0"
+    built = tmp_path / "data/radiance_maps/native/2.0.0"
     assert digests(built) == digests(pathlib.Path(whole.data_dir))
 
 

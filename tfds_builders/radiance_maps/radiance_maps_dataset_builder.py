@@ -14,13 +14,20 @@ CAMERAS = re.compile(
     "_?(img|imgp|mvimg|mg|dsc|dscn|dscf|pxl|dji|gopr|gp|sam|cimg|pict|pano|wp|hdr|p|image|photo)",
     re.IGNORECASE,
 )
+# What ends the names of views of one place: "_02_4k", " v3", ".view3", " (3)", or "3" and "3_4k".
+# Four digits or more that follow a letter are a camera's count.
+NUMBERS = re.compile(r"((([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+|(?<!\d)\d{1,3}([ _.-]+\d+k)?)$")
 
 
 class Builder(base.ManualBuilder):
     """Builder of radiance_maps: the data is the user's own folder."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Radiance maps and panoramas, seven exposures."}
+    VERSION = tfds.core.Version("2.0.0")
+    SUPPORTED_VERSIONS = [tfds.core.Version("1.0.0")]  # can be read
+    RELEASE_NOTES = {
+        "1.0.0": "Radiance maps and panoramas, seven exposures.",
+        "2.0.0": "Splits: sub-folders tell scenes apart, numbers without an underscore do not.",
+    }
     EXPECTED = """
 <manual directory>/           or <manual directory>/radiance_maps/
   kitchen.hdr                 photographs and views, any size
@@ -74,8 +81,7 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
     """Split of every file: by `manifest.csv`, or by a hash of the scene's name.
 
     A file that the manifest (see `splits.from_manifest`) does not name is left out. Without one,
-    the scene is the file's name without numbers and resolutions at its end ("harbour_02_4k" ->
-    "harbour"), so that views of one place share a split; a camera's name ("IMG_0001") is a scene.
+    the scene is `scene_of` the name, so that views of one place share a split.
     """
     if not files:
         return {}
@@ -83,14 +89,28 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
     listed = splits.from_manifest(folder, list(names.values()))
     if listed is not None:
         return {file: listed[name] for file, name in names.items() if name in listed}
-    return {file: splits.by_hash(scene_of(file.stem)) for file in files}
+    return {
+        file: splits.by_hash(scene_of(manual.name_of(file.with_suffix(""), folder)))
+        for file in files
+    }
 
 
-def scene_of(stem: str) -> str:
-    """Name of the scene that a file name without its suffix stands for.
+def scene_of(name: str) -> str:
+    """The scene that a file shows: its name without numbers and resolutions at the end.
 
     Of a camera's own names ("IMG_0001", "PXL_20260101_120000123") only the numbers tell scenes
     apart.
+
+    Args:
+      name: of the file below the folder of the data, without its suffix.
+
+    Returns:
+      A name of the scene, with the sub-folder.
+
+    Example:
+      >>> scene_of("coast/harbour_02_4k")
+      'coast/harbour'
     """
-    name = re.sub(r"([_-]\d+k?)+$", "", stem)
-    return stem if not name or CAMERAS.fullmatch(name) else name
+    stem = name.rpartition("/")[2]
+    scene = NUMBERS.sub("", stem)
+    return name if not scene or CAMERAS.fullmatch(scene) else name.removesuffix(stem) + scene
