@@ -151,6 +151,11 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         self._unfinished = version.with_name(f"unfinished.{version.name}")
         with contextlib.ExitStack() as contexts:
             if not version.exists():
+                if self.version != self.canonical_version:
+                    raise InputError(
+                        f"{self.info.full_name} is not in {self.data_dir}, and version "
+                        f"{self.canonical_version} alone can be prepared. Ask for that one."
+                    )
                 contexts.enter_context(_alone(self._unfinished))
                 if version.exists():  # another program has made it
                     self.info.read_from_directory(version)

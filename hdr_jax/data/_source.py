@@ -1,5 +1,6 @@
 """Sources: random access to the scenes of a TFDS dataset, which is prepared where it is not yet."""
 
+import operator
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -29,10 +30,11 @@ class Readable(Sequence[dict]):
         return len(self._source)
 
     def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, int) and not -len(self) <= i < len(self):  # TFDS has other errors for it
-            raise IndexError(f"scene {i} of {len(self)}")
+        i, count = operator.index(i), len(self)
+        if not -count <= i < count:  # TFDS has other errors for it
+            raise IndexError(f"scene {i} of {count}")
         try:
-            return self._source[i]
+            return self._source[i % count]
         except (IndexError, InputError):
             raise
         except Exception as error:  # TFDS passes on whatever the readers of its files raise
@@ -51,21 +53,21 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
     """The TFDS builder of a dataset.
 
     Args:
-      dataset: TFDS name, of `BUILDERS`, with an optional config and builder arguments, for instance
-        "synthetic_stacks/64" or "vds/256/skip_bad=True".
+      dataset: TFDS name, of `BUILDERS`, with an optional config, version and builder arguments, for
+        instance "synthetic_stacks/64", "vds/256:1.0.0" or "vds/256/skip_bad=True".
       data_dir: where prepared datasets lie; TFDS's own folder by default.
 
     Returns:
       A `tfds.core.DatasetBuilder`.
 
     Raises:
-      InputError: for an unknown dataset, config or argument.
+      InputError: for an unknown dataset, config, version or argument.
 
     Not differentiable.
     Example: `configs = builder_of("vds").builder_configs`
     """
     # Imported here: whoever brings a source of their own needs no TFDS.
-    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import naming
 
     name = dataset.split("/")[0].split(":")[0]
     if name not in BUILDERS:
@@ -78,8 +80,10 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
     if config and "=" not in config and config not in known:
         raise InputError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
     try:
-        return tfds.builder(dataset, data_dir=data_dir, file_format="array_record")
-    except (ValueError, TypeError) as error:
+        # Not by `tfds.builder`, which reads a name with a version by a builder of its own.
+        _, arguments = naming.parse_builder_name_kwargs(dataset, data_dir=data_dir)
+        return BUILDERS[name](file_format="array_record", **arguments)
+    except (ValueError, TypeError, AssertionError) as error:
         raise InputError(f"data set {dataset!r}: {error}") from error
 
 
@@ -127,7 +131,8 @@ def load_source(
 
     Args:
       dataset: see `prepare`.
-      split: "train", "val" or "test", or a TFDS slice such as "train[:10%]".
+      split: "train", "val" or "test", or what TFDS makes of them, such as "train[:10%]" or
+        "train+val".
       data_dir: see `prepare`.
       manual_dir: see `prepare`.
 
@@ -141,13 +146,13 @@ def load_source(
     Example: `source = load_source("synthetic_stacks/64", "train", "/tmp/data")`
     """
     builder = prepare(dataset, data_dir, manual_dir)
-    known = sorted(builder.info.splits)
-    if split.split("[")[0] not in known:
-        raise InputError(f"{dataset} has no split {split!r}; expected {', '.join(known)}.")
     try:
         source = builder.as_data_source(split)
     except (ValueError, AssertionError) as error:
-        raise InputError(f"{dataset}, split {split!r}: {error}") from error
+        known, reason = ", ".join(sorted(builder.info.splits)), str(error).splitlines()[0]
+        raise InputError(
+            f"{dataset} has no split {split!r}; expected {known} or a part of them ({reason})"
+        ) from error
     if not len(source):
         raise InputError(f"{dataset} has no scenes in split {split!r}. Choose another split.")
     return Readable(source, f"{dataset}, split {split!r}")

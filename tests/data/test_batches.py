@@ -325,7 +325,11 @@ def test_a_scene_that_cannot_be_read_is_named(source):
     readable = data.Readable(Gone(source), "mine, split 'train'")
     with pytest.raises(InputError, match="mine, split 'train': scene . cannot be read .NOT_FOUND"):
         first(data.batches(readable, batch_size=2, size=8, seed=0), 1)
-    assert len(list(data.Readable(source, "mine"))) == len(source)
+    sound = data.Readable(source, "mine")
+    assert len(list(sound)) == len(source)
+    assert sound[np.int64(-1)] is source[-1]
+    with pytest.raises(IndexError):
+        sound[np.int64(5)]
 
 
 def test_scenes_of_unequal_numbers_of_exposures_are_named():

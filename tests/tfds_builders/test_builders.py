@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 import tfds_builders
 from hdr_jax import color, data, images
+from hdr_jax.errors import InputError
 from tfds_builders import common, panorama, sizes, splits
 from tfds_builders.radiance_maps import radiance_maps_dataset_builder as radiance_maps
 from tfds_builders.synthetic_stacks import synthetic_stacks_dataset_builder as synthetic_stacks
@@ -154,6 +155,21 @@ def test_other_files_are_not_taken_for_those_prepared(tmp_path):
     assert len(data.load_source("radiance_maps", "train", tmp_path / "more", two)) == 2
 
 
+def test_a_version_is_read_by_its_builder(tmp_path, monkeypatch):
+    one = copy_views(tmp_path / "one", "garden.hdr", "attic.hdr")
+    with monkeypatch.context() as context:
+        context.setattr(radiance_maps.Builder, "VERSION", tfds.core.Version("1.0.0"))
+        data.prepare("radiance_maps:1.0.0", tmp_path / "data", one)
+    assert len(data.load_source("radiance_maps:1.0.0", "train", tmp_path / "data", one)) == 2
+    two = copy_views(tmp_path / "two", "garden.hdr", "lamp.hdr")
+    with pytest.raises(InputError, match="made from other files"):
+        data.load_source("radiance_maps:1.0.0", "train", tmp_path / "data", two)
+    with pytest.raises(InputError, match="version 2.0.0 alone can be prepared"):
+        data.prepare("radiance_maps:1.0.0", tmp_path / "other", one)
+    with pytest.raises(InputError, match="9.9.9"):
+        data.builder_of("radiance_maps:9.9.9", tmp_path / "data")
+
+
 def copy_views(folder, *names):
     folder.mkdir(exist_ok=True)
     for name in names:
@@ -253,6 +269,12 @@ def test_errors_show_the_expected_tree_and_what_was_found(tmp_path):
     assert not list((tmp_path / "data").rglob("features.json"))
     with pytest.raises(ValueError, match="has no split 'dev'; expected test, train, val"):
         data.load_source("radiance_maps", "dev", tmp_path / "data", DUMMY)
+    for split in ("train[5", "train[99:]", "train[:0]"):
+        with pytest.raises(
+            InputError, match="has no split .*; expected test, train, val or a part"
+        ):
+            data.load_source("radiance_maps", split, tmp_path / "data", DUMMY)
+    assert len(data.load_source("radiance_maps", "train+val", tmp_path / "data")) == 8
     with pytest.raises(ValueError, match="expected one of bracketed_photos, hdr_eye, .*, vds"):
         data.load_source("imagenet", "train", tmp_path)
 
