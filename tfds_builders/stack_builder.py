@@ -58,21 +58,36 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return _naming_damage(super().as_data_source(split, **arguments))
 
     def _as_dataset(self, split, decoders=None, read_config=None, shuffle_files=False):
-        """`tf.data` over array_record files, which TFDS itself does not offer."""
+        """`tf.data` over array_record files, which TFDS itself does not offer.
+
+        Of `tfds.ReadConfig`, what divides and shuffles examples: files are not interleaved.
+        """
         if self.info.file_format != ARRAY_RECORD:
             return super()._as_dataset(split, decoders, read_config, shuffle_files)
         import tensorflow as tf
 
+        read_config, features = read_config or tfds.ReadConfig(), self.info.features
+        if read_config.add_tfds_id:
+            raise InputError(
+                f"{self.name} got add_tfds_id=True, which array_record files lack; expected False. "
+                "Examples are told by `scene`."
+            )
+        if isinstance(decoders, tfds.decode.PartialDecoding):
+            features, decoders = decoders.extract_features(features), decoders.decoders
         records = self.as_data_source(split).data_source  # serialized examples
         indices = tf.data.Dataset.range(len(records))
+        if context := read_config.input_context:
+            indices = indices.shard(context.num_input_pipelines, context.input_pipeline_id)
         if shuffle_files:
-            indices = indices.shuffle(max(len(records), 1))
+            indices = indices.shuffle(
+                max(len(records), 1),
+                seed=read_config.shuffle_seed,
+                reshuffle_each_iteration=read_config.shuffle_reshuffle_each_iteration,
+            )
 
         def decode(index):
             record = tf.numpy_function(lambda i: records[int(i)], [index], tf.string)
-            return self.info.features.deserialize_example(
-                tf.ensure_shape(record, ()), decoders=decoders
-            )
+            return features.deserialize_example(tf.ensure_shape(record, ()), decoders=decoders)
 
         return indices.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
 

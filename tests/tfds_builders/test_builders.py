@@ -441,7 +441,7 @@ def test_tensorflow_need_not_be_importable(tmp_path):
 
 
 def test_tf_data_reads_the_same_files(tmp_path):
-    pytest.importorskip("tensorflow", reason="tfds.load gives tf.data, which needs tensorflow")
+    tf = pytest.importorskip("tensorflow", reason="tfds.load gives tf.data, which needs tensorflow")
     manual = tfds.download.DownloadConfig(manual_dir=ROOT / "tfds_builders/vds/dummy_data")
     arguments = {
         "data_dir": tmp_path,
@@ -467,6 +467,22 @@ def test_tf_data_reads_the_same_files(tmp_path):
     skip = {"stack": tfds.decode.SkipDecoding()}
     (raw,) = tfds.load("vds", split="test", data_dir=tmp_path, decoders=skip)
     assert raw["stack"].shape == (7,) and raw["stack"][0].numpy()[1:4] == b"PNG"
+    partial = tfds.decode.PartialDecoding({"hdr": True, "scene": True})
+    (few,) = tfds.load("vds", split="test", data_dir=tmp_path, decoders=partial)
+    assert sorted(few) == ["hdr", "scene"]
+
+    def names(**options):
+        config = tfds.ReadConfig(try_autocache=False, **options)
+        arguments = {"split": "all", "data_dir": tmp_path, "read_config": config}
+        found = tfds.load("vds", shuffle_files="shuffle_seed" in options, **arguments)
+        return [scene["scene"] for scene in tfds.as_numpy(found)]
+
+    assert len({tuple(names(shuffle_seed=3)) for _ in range(5)}) == 1
+    contexts = [tf.distribute.InputContext(2, i) for i in range(2)]
+    parts = [names(input_context=context) for context in contexts]
+    assert parts == [names()[::2], names()[1::2]]
+    with pytest.raises(InputError, match="add_tfds_id"):
+        names(add_tfds_id=True)
     # TFDS's own format still works.
     plain = {**arguments, "data_dir": tmp_path / "b", "builder_kwargs": {"file_format": "tfrecord"}}
     (scene,) = tfds.load("vds", split="test", **plain)
