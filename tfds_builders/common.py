@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from hdr_jax import synthetic
 from hdr_jax.errors import InputError
-from tfds_builders import sizes
+from tfds_builders import manual, sizes
 
 EV_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
@@ -195,15 +195,11 @@ def photographed(radiance: np.ndarray, scene: str, config: StackConfig) -> dict:
     )
 
 
-def recorded(
-    stack: np.ndarray, ev_offset: np.ndarray, hdr: np.ndarray, scene: str, config: StackConfig
-) -> dict:
+def recorded(recording: manual.Recording, scene: str, config: StackConfig) -> dict:
     """The example that exposures and radiance map from files make.
 
     Args:
-      stack: uint8 [n, h, w, 3] RGB.
-      ev_offset: [n] stops.
-      hdr: [h, w, 3] radiance.
+      recording: exposures, of which two at least are kept, and radiance map.
       scene: its name.
       config: size, and which exposures are kept.
 
@@ -211,13 +207,12 @@ def recorded(
       See `example`.
 
     Raises:
-      InputError: if fewer than two exposures are left or `example` objects.
+      InputError: if `example` objects.
     """
-    config.check_kept(ev_offset)
-    kept = config.kept(ev_offset)
-    small = [sizes.middle_photo(picture, config.size) for picture in np.asarray(stack)[kept]]
-    hdr = sizes.middle_radiance(hdr, config.size)
-    return example(np.stack(small), np.asarray(ev_offset)[kept], hdr, scene)
+    kept = config.kept(recording.ev_offset)
+    small = [sizes.middle_photo(picture, config.size) for picture in recording.stack[kept]]
+    hdr = sizes.middle_radiance(recording.radiance, config.size)
+    return example(np.stack(small), recording.ev_offset[kept], hdr, scene)
 
 
 def encode_png(picture: np.ndarray) -> bytes:

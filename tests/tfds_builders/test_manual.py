@@ -87,6 +87,11 @@ DAMAGE = {
         lambda p: shutil.copy(p, p.with_name("t2_1.0EV_true.jpg.png")),
         r"two files of EV \+1: t2_1.0EV_true.jpg.png and t2_1EV_true.jpg.png",
     ),
+    "two maps": (
+        "hdr_set/t2/target_hdr.hdr",
+        lambda p: shutil.copy(p, p.with_name("other.hdr")),
+        r"has two radiance maps: other.hdr and target_hdr.hdr",
+    ),
     "no exposures": ("set/t2", shutil.rmtree, r"lacks EV -3, -2, -1, \+0"),
     "small map": (
         "hdr_set/t2/target_hdr.hdr",

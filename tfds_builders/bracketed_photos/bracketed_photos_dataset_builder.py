@@ -1,5 +1,6 @@
 """bracketed_photos: folders of one's own bracketed photographs, merged into radiance maps."""
 
+import dataclasses
 import math
 import pathlib
 
@@ -91,14 +92,11 @@ class Builder(base.ManualBuilder):
 
     def examples(self, scene: manual.SceneFiles):
         """The exposures, and the radiance map that all of them make."""
-        made, config = self.read(scene), self.builder_config
+        made = self.read(scene)
         # In units of the exposure that clips at EV 0, as the maps of synthetic exposures.
         radiance, _ = synthesize(made.stack, math.log(2) * made.ev_offset)
-        radiance = np.asarray(radiance)
-        yield (
-            scene.name,
-            common.recorded(made.stack, made.ev_offset, radiance, scene.name, config),
-        )
+        made = dataclasses.replace(made, radiance=np.asarray(radiance))
+        yield scene.name, common.recorded(made, scene.name, self.builder_config)
 
 
 def _files(folder: pathlib.Path) -> tuple[tuple[pathlib.Path, ...], tuple[pathlib.Path, ...]]:

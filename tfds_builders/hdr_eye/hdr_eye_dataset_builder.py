@@ -69,11 +69,7 @@ also with HDREye/ above images/, or in its place
 
     def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
-        made, config = self.read(scene), self.builder_config
-        yield (
-            scene.name,
-            common.recorded(made.stack, made.ev_offset, made.radiance, scene.name, config),
-        )
+        yield scene.name, common.recorded(self.read(scene), scene.name, self.builder_config)
 
 
 def _nine_exposures(scene: manual.SceneFiles) -> np.ndarray:

@@ -51,7 +51,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             if match := EXPOSURE.search(path.name):
                 photos.setdefault(_scene_key(path, place), {})[path] = float(match[1])
         for path in manual.files_below(place, images.HDR_SUFFIXES):
-            maps[_scene_key(path, place)] = path
+            maps.setdefault(_scene_key(path, place), []).append(path)
         if not photos:
             return []
         # Maps of other sets may lie about: only those whose folder is a scene's count.
@@ -62,7 +62,8 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
                 split,
                 photos=tuple(photos.get((split, name), {})),
                 ev_offset=tuple(photos.get((split, name), {}).values()),
-                source=maps.get((split, name)),
+                source=maps.get((split, name), [None])[0],
+                tables=tuple(maps.get((split, name), ())[1:]),
             )
             for split, name in sorted({*photos, *known}, key=lambda key: (key[0], _natural(key[1])))
         ]
@@ -73,6 +74,9 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             raise InputError(
                 f"it has no radiance map; expected a folder {scene.name}/ with target_hdr.hdr."
             )
+        if scene.tables:
+            names = f"{scene.source.name} and {scene.tables[0].name}"
+            raise InputError(f"it has two radiance maps: {names}. Remove one.")
         wanted = self.builder_config.ev_offset
         found = {}
         for ev, path in zip(scene.ev_offset, scene.photos, strict=True):
@@ -91,13 +95,8 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
 
     def examples(self, scene: manual.SceneFiles):
         """The scene as it was recorded."""
-        made = self.read(scene)
-        yield (
-            f"{scene.split}/{scene.name}",
-            common.recorded(
-                made.stack, made.ev_offset, made.radiance, scene.name, self.builder_config
-            ),
-        )
+        made = common.recorded(self.read(scene), scene.name, self.builder_config)
+        yield f"{scene.split}/{scene.name}", made
 
 
 def _scene_key(path: pathlib.Path, place: pathlib.Path) -> tuple[str, str]:
