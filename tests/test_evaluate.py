@@ -48,6 +48,11 @@ def test_scenes_of_other_exposures_equal_names_and_perfect_scores(run, monkeypat
     assert result["scenes"][0]["stack_psnr"] is None and result["mean"]["stack_psnr"] is None
     assert "stack_psnr           not finite" in capsys.readouterr().out
 
+    (workdir / "eval/notes.png").write_bytes(b"a user's own")
+    monkeypatch.setattr(data, "load_source", lambda *_: scenes[1:])
+    _evaluate.evaluate(config, workdir)
+    assert {p.name for p in (workdir / "eval").glob("*.png")} == {"a_b.png", "notes.png"}
+
 
 def test_pictures_too_small_for_the_metric_are_refused_by_the_name_of_the_field(run):
     workdir, config = run

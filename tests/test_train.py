@@ -72,6 +72,10 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     (tmp_path / "killed/validation.jsonl").write_text(validations[0] + "\n")
     train(config, tmp_path / "killed")
     assert lines(tmp_path / "killed", "validation.jsonl") == validations
+    config.update(steps=4, force_resume=True)
+    with pytest.raises(InputError, match="config.steps = 4 for a run that has done 6"):
+        train(config, tmp_path / "killed")
+    config.update(steps=6, force_resume=False)
 
     import eval as evaluation_program
 
@@ -219,13 +223,20 @@ def test_a_damaged_checkpoint_is_put_aside(first_state, tmp_path, capsys, name):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_not_finite_stops_the_run(train, tmp_path):
+@pytest.mark.parametrize(
+    ("rate", "eval_every", "told"),
+    [
+        (1e30, 6, r"step \d: .*(loss|l1|histogram) = (nan|inf)"),
+        (1e38, 1, r"step \d: (parameters|validation scenes).* not finite"),  # the loss still was
+    ],
+)
+def test_what_is_not_finite_stops_the_run(train, tmp_path, rate, eval_every, told):
     config = tiny_config()
-    config.learning_rate = 1e30
-    config.checkpoint_every = 6
-    with pytest.raises(FloatingPointError, match=r"step \d: .*(loss|l1|histogram) = (nan|inf)"):
+    config.update(learning_rate=rate, eval_every=eval_every, checkpoint_every=6)
+    with pytest.raises(FloatingPointError, match=told):
         train(config, tmp_path)
     assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
+    assert len(list((tmp_path / "not_finite").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

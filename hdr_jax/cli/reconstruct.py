@@ -25,9 +25,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
     maps = reconstruct_files.planned(args, paths)
     with Report(args.json, "reconstruct") as report, tempfile.TemporaryDirectory() as folder:
-        loaded, config = _model(args, report)
-        predicts = not paints(loaded[0])
-        if not predicts and maps[0].suffix.lower() in screens.SUFFIXES:
+        loaded, refine, config = _model(args, report)
+        painted = paints(loaded[0])
+        if painted and maps[0].suffix.lower() in screens.SUFFIXES:
             raise InputError(
                 f"{maps[0]} cannot be made by networks that paint every exposure, which keep no "
                 "pixel of the photograph; expected .exr or .hdr"
@@ -36,21 +36,27 @@ def run(args: argparse.Namespace) -> int:
         pictures = [_decoded(path, pathlib.Path(folder) / f"{path.stem}.npy") for path in paths]
         report.assume("primaries: sRGB, converted where an ICC profile or EXIF tells of others")
         work = list(zip(paths, pictures, maps, strict=True))
-        (_predict_all if predicts else _paint_all)(work, loaded, config, args, report)
+        if painted:
+            edges = "released" if args.released else config.get("edge_weights", "rgb")
+            options = {"channel_weights": images.edge_weights(edges), "refine": refine}
+            _paint_all(work, loaded, options, args, report)
+        else:
+            _predict_all(work, loaded, refine, args, report)
     return 0
 
 
 def _model(args: argparse.Namespace, report: Report):
-    """(model, parameters) and the configuration of its run."""
+    """(model, parameters), whether its refinement has learned, and its run's configuration."""
     if args.checkpoint is None:
         report.assume(f"model: {weights.DEFAULT}, which comes with the program")
-        return weights.load(), {}
+        return weights.load(), True, {}
     # Here, because the shipped model needs neither Orbax nor the seconds that it takes to load.
     from hdr_jax.runs import checkpoints
 
     *loaded, step = checkpoints.load_model(args.checkpoint, args.step)
     report.say(f"model of {args.checkpoint}, step {step}")
-    return loaded, checkpoints.load_config(args.checkpoint, step)
+    refine = checkpoints.refined(args.checkpoint, step)
+    return loaded, refine, checkpoints.load_config(args.checkpoint, step)
 
 
 def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
@@ -61,9 +67,8 @@ def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
     return np.load(place, mmap_mode="r")
 
 
-def _predict_all(work, loaded, config, args: argparse.Namespace, report: Report) -> None:
+def _predict_all(work, loaded, refine: bool, args: argparse.Namespace, report: Report) -> None:
     """Photographs by a model that predicts their clipped pixels."""
-    del config
     low, high = args.ev_range
     if not low <= 0 <= high:
         raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
@@ -74,7 +79,7 @@ def _predict_all(work, loaded, config, args: argparse.Namespace, report: Report)
         picture = np.asarray(picture)
         place.parent.mkdir(parents=True, exist_ok=True)
         with progress.bar(path.name):
-            log_radiance = highlights(picture, *loaded, g=g)
+            log_radiance = highlights(picture, *loaded, g=g, refine=refine)
             stops = range(low, high + 1)
             made = (
                 (ev, exposure(log_radiance, ev, g) if ev else as_unit_float(picture))
@@ -89,14 +94,13 @@ def _predict_all(work, loaded, config, args: argparse.Namespace, report: Report)
             write_map(path, place, log_radiance, report)
 
 
-def _paint_all(work, loaded, config, args: argparse.Namespace, report: Report) -> None:
+def _paint_all(work, loaded, options: dict, args: argparse.Namespace, report: Report) -> None:
     """Photographs by networks that paint every exposure, one group after the other."""
     model, params = loaded
     paths, pictures, places = (list(column) for column in zip(*work, strict=True))
     places[0].parent.mkdir(parents=True, exist_ok=True)
-    edges = "released" if args.released else config.get("edge_weights", "rgb")
-    options = {"channel_weights": images.edge_weights(edges), "reference_index": args.reference}
-    options |= {"ev_step": args.ev_step, "tile": args.tile, "overlap": args.overlap}
+    options = options | {"reference_index": args.reference, "ev_step": args.ev_step}
+    options |= {"tile": args.tile, "overlap": args.overlap}
     for group in _groups(pictures, args.tile, jax.local_device_count()):
         names = ", ".join(paths[k].name for k in group)
         results = reconstruct_batch(

@@ -201,7 +201,12 @@ class ExposureStackModel(nn.Module):
 
     @nn.nowrap
     def step(
-        self, params: dict, carry: tuple, entries: tuple, statistics: dict | None = None
+        self,
+        params: dict,
+        carry: tuple,
+        entries: tuple,
+        statistics: dict | None = None,
+        refine: bool = True,
     ) -> tuple[tuple, dict]:
         """One step of the recursion by itself, for pictures that are walked in tiles.
 
@@ -212,6 +217,7 @@ class ExposureStackModel(nn.Module):
             entries: of the step, see `entries`.
             statistics: means and variances for the instance norms, as an earlier call returned
                 them (of the whole picture, say); None takes those of the images at hand.
+            refine: as in a call.
 
         Returns:
             (the next carry, the statistics that were used).
@@ -235,7 +241,7 @@ class ExposureStackModel(nn.Module):
         functions = {name: measured(name, network) for name, network in self.networks().items()}
         image, edge_map, states = carry
         carry, _ = recursion.one_step(
-            functions, params, True, "full", image, edge_map, states, entries
+            functions, params, refine, "full", image, edge_map, states, entries
         )
         return carry, used
 

@@ -42,8 +42,6 @@ def model_from_fields(fields: dict[str, Any]) -> Model:
     """
     fields = dict(fields)
     tone = fields.pop("tone", "image")
-    if tone == "exposure" and "widths" in fields:
-        tone = "highlights"  # as checkpoints were written before the recursion had this tone
     if tone not in TONES:
         raise InputError(f"got model.tone {tone!r}: expected one of {', '.join(TONES)}")
     known = _field_names(TONES[tone])
@@ -76,7 +74,8 @@ def fields_of(model: Model) -> dict[str, Any]:
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
     if "dtype" in fields:
         fields["dtype"] = jnp.dtype(model.dtype).name
-    return {"tone": "highlights", **fields}
+    fields.setdefault("tone", "highlights")
+    return fields
 
 
 def architecture(model: Model) -> dict[str, Any]:
@@ -156,14 +155,10 @@ def initial_parameters(model: Model, key: jax.Array) -> Any:
 
 
 def _dtype(name: str) -> Any:
-    """A type by its name."""
-    try:
-        dtype = jnp.dtype(name)
-    except TypeError:
-        dtype = None
-    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+    """A type of the networks by its name."""
+    if name not in ("float32", "bfloat16"):
         raise InputError(f"got model.dtype {name!r}: expected float32 or bfloat16")
-    return dtype
+    return jnp.dtype(name)
 
 
 def _field_names(kind: type) -> list[str]:

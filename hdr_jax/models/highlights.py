@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
 from hdr_jax.levels import CLIP_FROM
 from hdr_jax.models import convolution
@@ -85,16 +86,16 @@ class HighlightModel(nn.Module):
             `HighlightOutput`.
 
         Raises:
-            ValueError: for sizes that do not fit.
+            InputError: for sizes that do not fit.
         """
         m = self.multiple
         if image.ndim != 4 or image.shape[-1] != 3 or rim_distance.shape != image.shape:
-            raise ValueError(
+            raise InputError(
                 f"image {image.shape} and rim_distance {rim_distance.shape}: expected both "
                 "[b, h, w, 3]"
             )
         if image.shape[1] % m or image.shape[2] % m or not image.size:
-            raise ValueError(
+            raise InputError(
                 f"image of {image.shape[1]} x {image.shape[2]}: height and width must be multiples "
                 f"of {m}; pad the image, or use fewer levels"
             )

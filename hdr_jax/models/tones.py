@@ -39,11 +39,10 @@ class ImageTone:
     """Images in [-1, 1] (Kim, Lee, Kang 2020, as released).
 
     Attributes:
-        carried, seen, grays: channels of a carry, of what networks see of it, of its gray version.
+        carried: channels of a carry.
     """
 
-    carried = seen = 3
-    grays = 1
+    carried = 3
 
     def start(self, image: Array, g: Array | None = None) -> Array:
         """The carry of a known exposure; the response plays no part."""
@@ -70,7 +69,7 @@ class ImageTone:
 class ExposureTone:
     """Log exposures, see the module's head; `entries[2]` of a step are its stops."""
 
-    carried, seen, grays = 12, 9, 3
+    carried = 12  # channels
 
     def start(self, image: Array, g: Array | None = None) -> Array:
         """The carry of a known exposure."""
@@ -126,7 +125,7 @@ def rim_distance(image: Array) -> Array:
         [0.0, 1.0, 2.0, 1.0, 0.0]
     """
     far = float(REACH**2)
-    squared = jnp.where(lax.stop_gradient(image) >= RIM_LEVEL / 255, far, 0.0)
+    squared = jnp.where(lax.stop_gradient(image) >= RIM_LEVEL / 255, jnp.float32(far), 0)
     for axis in (image.ndim - 3, image.ndim - 2):
         reach, length = min(REACH, image.shape[axis]), image.shape[axis]
         sides = [(reach, reach) if k == axis else (0, 0) for k in range(image.ndim)]

@@ -15,6 +15,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
 from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE as HDRVDP2_MIN_SIZE
 from hdr_jax.models import check_same_architecture
+from hdr_jax.programs._starting import CheckedScenes
 from hdr_jax.runs import figures, scenes, scores
 from hdr_jax.runs.checkpoints import load_model, refined
 from hdr_jax.training.setup import Fields
@@ -44,19 +45,17 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     model, params, step = load_model(workdir)
     check_same_architecture(model, setup.model, f"the checkpoint of {workdir}")
     folders = config.data_dir, config.manual_dir or None
-    source = data.load_source(config.dataset, config.eval_split, *folders)
-    setup.check_example(source[0])
+    source = CheckedScenes(setup, data.load_source(config.dataset, config.eval_split, *folders))
     out = pathlib.Path(workdir) / "eval"
     out.mkdir(exist_ok=True)
-    # Weights that were trained elsewhere may have refinement networks from the start.
-    refine = step == 0 or step > config.refine_from or refined(config.init_from)
+    refine = refined(workdir, step)
     generate = jax.jit(functools.partial(training.eval_step, setup, refine=refine))
     weights = images.edge_weights(setup.edge_weights)
     batches = data.evaluation_batches(source, size=config.size, channel_weights=weights)
     results = scores.evaluated(
         batches, functools.partial(generate, params), jax.jit(scores.all_scores)
     )
-    rows, shown_scenes = [], scenes.Collected()
+    rows, shown_scenes, before = [], scenes.Collected(), _panels(out / "metrics.json")
     for result in tqdm.tqdm(results, total=len(source), unit="scene"):
         # Maps [h, w] are for the page.
         row = {name: _plain(value) for name, value in result.scores.items() if value.ndim < 2}
@@ -67,7 +66,7 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         )
         shown_scenes.add(result)
         rows.append({"scene": result.name, "panel": panel.name, **row})
-    result = {
+    summary = {
         "dataset": config.dataset,
         "split": config.eval_split,
         "step": step,
@@ -76,11 +75,14 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         **_summary(rows),
         "scenes": rows,
     }
-    write_text(out / "metrics.json", json.dumps(result, indent=1) + "\n")
+    write_text(out / "metrics.json", json.dumps(summary, indent=1) + "\n")
     title = f"{config.dataset} {config.eval_split}, step {step}"
-    page.write(out / "index.html", title, shown_scenes.encoded, _means(result), shown_scenes.notes)
-    _report(result, out)
-    return result
+    means = {name: f"{mean} \u00b1 {sd}" for name, (mean, sd) in _means(summary).items()}
+    page.write(out / "index.html", title, shown_scenes.encoded, means, shown_scenes.notes)
+    for name in before - {row["panel"] for row in rows}:
+        (out / name).unlink(missing_ok=True)
+    _report(summary, out)
+    return summary
 
 
 def _summary(rows: list[dict]) -> dict[str, dict]:
@@ -102,23 +104,29 @@ def _plain(values: np.ndarray) -> float | list[float | None] | None:
     return np.where(np.isfinite(values), values, np.array(None)).tolist()
 
 
-def _report(result: dict, out: pathlib.Path) -> None:
+def _panels(metrics: pathlib.Path) -> set[str]:
+    """The panels of an earlier evaluation, by its metrics.json; none where that is damaged."""
+    try:
+        return {row["panel"] for row in json.loads(metrics.read_text())["scenes"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _report(summary: dict, out: pathlib.Path) -> None:
     """Prints mean and standard deviation of the scores that are one number."""
-    print(f"{result['dataset']} {result['split']}, {len(result['scenes'])} scenes, step "
-          f"{result['step']}; HDR-VDP-2: {result['hdrvdp2_protocol']}")  # fmt: skip
-    for name, value in result["mean"].items():
-        if not isinstance(value, list):
-            print(f"  {name:20s} {figures.shown(value):>8s} +- {figures.shown(result['sd'][name])}")
+    print(f"{summary['dataset']} {summary['split']}, {len(summary['scenes'])} scenes, step "
+          f"{summary['step']}; HDR-VDP-2: {summary['hdrvdp2_protocol']}")  # fmt: skip
+    for name, (mean, sd) in _means(summary).items():
+        print(f"  {name:20s} {mean:>8s} +- {sd}")
     print(f"pictures: {out / 'index.html'}")
 
 
-def _means(result: dict) -> dict[str, str]:
-    """Mean and standard deviation of the scores that are one number, as text."""
-    means = {name: value for name, value in result["mean"].items() if not isinstance(value, list)}
-    sd = result["sd"]
+def _means(summary: dict) -> dict[str, tuple[str, str]]:
+    """Mean and standard deviation, as texts, of the scores that are one number."""
     return {
-        name: f"{figures.shown(value)} \u00b1 {figures.shown(sd[name])}"
-        for name, value in means.items()
+        name: (figures.shown(value), figures.shown(summary["sd"][name]))
+        for name, value in summary["mean"].items()
+        if not isinstance(value, list)
     }
 
 

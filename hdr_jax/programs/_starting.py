@@ -6,13 +6,13 @@ import functools
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from hdr_jax import training
+from hdr_jax import data, training
 from hdr_jax.errors import InputError
 from hdr_jax.exported import without_collection
 from hdr_jax.models import check_same_architecture
@@ -66,6 +66,35 @@ def _stored(checkpoints: Checkpoints) -> Mapping[str, Any]:
         with contextlib.suppress(InputError):
             return checkpoints.config(step)
     return {}
+
+
+class CheckedScenes(Sequence[dict]):
+    """A source of which every scene must have the exposures that the model is for.
+
+    Args:
+      setup: of the run, see `Setup.check_example`.
+      source: see `hdr_jax.data`. Its first scene is read at once.
+
+    Raises:
+      InputError: for the first scene; for others when they are read.
+
+    Example: `scenes = CheckedScenes(setup, data.load_source("vds", "train"))`
+    """
+
+    def __init__(self, setup: training.Setup, source: Sequence[dict]):
+        self._setup, self._source = setup, source
+        _ = self[0]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, i: Any) -> Any:
+        example = self._source[i]
+        try:
+            self._setup.check_example(example)
+        except InputError as error:
+            raise InputError(f"scene {data.scene_name(example['scene'])}: {error}") from error
+        return example
 
 
 def check_devices(batch_size: int, micro_batches: int) -> None:

@@ -13,8 +13,10 @@ from flax import jax_utils
 import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, images, training
 from hdr_jax.convert import load_vgg19
+from hdr_jax.errors import InputError
 from hdr_jax.models import HighlightModel
 from hdr_jax.programs._starting import (
+    CheckedScenes,
     check_devices,
     compiled,
     first_state,
@@ -61,10 +63,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
 
     # ---- data
     folders = config.data_dir, config.manual_dir or None
-    source = data.load_source(config.dataset, config.train_split, *folders)
-    held_out = data.load_source(config.dataset, config.val_split, *folders)
-    for scenes in (source, held_out):
-        setup.check_example(scenes[0])
+    source, held_out = (
+        CheckedScenes(setup, data.load_source(config.dataset, split, *folders))
+        for split in (config.train_split, config.val_split)
+    )
     edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
@@ -72,6 +74,11 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)
+    if first > config.steps:
+        raise InputError(
+            f"got config.steps = {config.steps} for a run that has done {first}: expected as many "
+            "at least, or another --workdir"
+        )
     known = {"scenes": len(source), "first": data.scene_name(source[0]["scene"])}
     if first:
         description.check_same_data(workdir, config, known)
@@ -124,6 +131,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
         generate = functools.partial(eval_step, replica, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
+        check_finite(done, [result.outputs for result in results], "validation scenes")
         mean = scores.means(results)
         picture = figures.stack_grid(
             (result.outputs, result.true_stack)
@@ -142,7 +150,6 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         """A checkpoint; alone on a CPU it is written from the state's own memory."""
         replica = jax.device_get(training.one_replica(training.averaged(state)))  # views on a CPU
         host = jax.tree.map(lambda x: x.reshape(x.shape[1:]), replica)
-        check_finite(done, host.params)
         shared = jax.default_backend() == "cpu" and jax.process_count() == 1
         if shared:  # Orbax copies NumPy's arrays, not JAX's
             host = jax.device_put(host, may_alias=True)
@@ -170,8 +177,13 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             state, terms = step_of_phase[phase](*arguments)
             log.put(done, terms, write=done % config.log_every == 0 or last)
             stopping = stop.after(done)
-            if done % config.checkpoint_every == 0 or last or stopping:
-                log.flush()  # a loss that is not finite stops the run before it is saved
+            saving = done % config.checkpoint_every == 0 or last or stopping
+            if saving or due(done):  # what is not finite is neither saved nor validated
+                log.flush()
+                replica = training.one_replica(training.averaged(state).params)
+                check_finite(done, jax.device_get(replica))
+                del replica  # or the next step could not be given its memory
+            if saving:
                 save(done)
             if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")

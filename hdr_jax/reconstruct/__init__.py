@@ -44,15 +44,15 @@ def reconstruct(
       model: as `hdr_jax.runs.checkpoints.load_model`, `hdr_jax.weights.load` or
         `hdr_jax.convert.load_released` gives it; the shipped one by default.
       params: its parameters.
-      **options: those of `highlights` (g, working_side), and `ev_offsets` of the stack; for an
-        `ExposureStackModel` of tone "image" those of `reconstruct_batch`.
+      **options: those of `highlights` (g, working_side, refine), and `ev_offsets` of the stack; for
+        an `ExposureStackModel` of tone "image" those of `reconstruct_batch`.
 
     Returns:
       radiance: float32 [h, w, 3], linear, relative, > 0.
       stack: float32 [n, h, w, 3] in [0, 1], darkest first, the photograph in its place.
 
     Raises:
-      ValueError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
+      InputError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
 
     Not differentiable: the models and `hdr_jax.merge.synthesize` are.
     Source: Kim, Lee, Kang 2020, section 3; the exposure formulation is this library's own.

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax.color import srgb_to_linear
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import LN2, log_inverse_sigmoid
 from hdr_jax.images import canny, closed_highlights, reduced, rim_distance
 from hdr_jax.levels import CLIP_FROM, as_unit_float
@@ -41,6 +42,7 @@ def highlights(
     *,
     g: np.ndarray | None = None,
     working_side: int = WORKING_SIDE,
+    refine: bool = True,
 ) -> np.ndarray:
     """Log radiance of a photograph, its clipped pixels predicted.
 
@@ -51,12 +53,14 @@ def highlights(
       g: log inverse response [num_levels], [1, num_levels] or [3, num_levels], where the camera is
         known; the canonical one by default.
       working_side: longest side of what the network sees, pixels.
+      refine: whether the refinement networks of an `ExposureStackModel` take part, see
+        `hdr_jax.runs.checkpoints.refined`.
 
     Returns:
       float32 [h, w, 3], nepers, 0 where the photograph clips.
 
     Raises:
-      ValueError: for another shape or dtype, non-finite pixels or a working side below 64.
+      InputError: for another shape or dtype, non-finite pixels or a working side below 64.
 
     Not differentiable: the models are.
     Source: this library's own; normalised convolution of Knutsson and Westin 1993 for the mask.
@@ -68,7 +72,7 @@ def highlights(
         image = image.astype(np.float32, copy=False)
     image = closed_highlights(image)
     small = np.asarray(as_unit_float(reduced(image, working_side)))
-    predicted = _predicted(small, model, params, curves)
+    predicted = _predicted(small, model, params, curves, refine)
     log_radiance = np.empty(image.shape, np.float32)
     for channel, curve in enumerate(curves):  # one at a time: photographs are large
         plane = image[..., channel]
@@ -140,7 +144,7 @@ def _stops(image: np.ndarray) -> np.ndarray:
     return np.log2(np.maximum(np.asarray(srgb_to_linear(jnp.asarray(image))), 2.0**-20))
 
 
-def _predicted(small, model, params, curves) -> list:
+def _predicted(small, model, params, curves, refine) -> list:
     """(share of a pixel that is not known, what the model adds to it [h, w, 3]) of a photograph at
     its working size."""
     h, w, _ = small.shape
@@ -152,7 +156,7 @@ def _predicted(small, model, params, curves) -> list:
         added = _apply(model, params, padded[None], rim_distance(padded)[None], curves)
         return [(_share, np.asarray(added)[0, :h, :w])]
     edges = canny(padded)[None, ..., None].astype(np.float32)
-    ends = np.asarray(_walk(model, params, padded[None], edges, curves))[:, 0, :h, :w]
+    ends = np.asarray(_walk(model, refine, params, padded[None], edges, curves))[:, 0, :h, :w]
     pairs = []
     for share_of, end in zip((_share, _crushed_share), ends, strict=True):
         share = share_of(small)
@@ -166,10 +170,10 @@ def _apply(model, params, image, distance, curves):
     return model.apply({"params": params}, image, distance, curves).gain
 
 
-@partial(jax.jit, static_argnums=0)
-def _walk(model, params, image, edges, curves):
+@partial(jax.jit, static_argnums=(0, 1))
+def _walk(model, refine, params, image, edges, curves):
     """What the ends of the stack add to the log radiance [2, b, h, w, 3], shortest first."""
-    stack = model.apply({"params": params}, image, edges, g=curves).stack
+    stack = model.apply({"params": params}, image, edges, g=curves, refine=refine).stack
     known = linearised(image, curves)
     ends = [linearised(stack[:, k], curves) - LN2 * model.stops[k] - known for k in (0, -1)]
     return jnp.stack([jnp.maximum(ends[0], 0), ends[1]])
@@ -216,7 +220,7 @@ def _curves(g: np.ndarray | None) -> np.ndarray:
     """Three curves [3, num_levels], 0 at white."""
     g = np.asarray(log_inverse_sigmoid() if g is None else g, np.float32)
     if g.ndim > 2 or (g.ndim == 2 and len(g) not in (1, 3)):
-        raise ValueError(f"got g of shape {g.shape}: expected [levels], [1, levels] or [3, levels]")
+        raise InputError(f"got g of shape {g.shape}: expected [levels], [1, levels] or [3, levels]")
     g = np.broadcast_to(np.atleast_2d(g), (3, g.shape[-1]))
     return g - g[:, -1:]
 
@@ -224,12 +228,12 @@ def _curves(g: np.ndarray | None) -> np.ndarray:
 def _check(image: np.ndarray, working_side: int) -> None:
     """Refuses what would be misread."""
     if np.ndim(image) != 3 or np.shape(image)[-1] != 3 or 0 in np.shape(image):
-        raise ValueError(f"got an image of shape {np.shape(image)}: expected [h, w, 3]")
+        raise InputError(f"got an image of shape {np.shape(image)}: expected [h, w, 3]")
     if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-        raise ValueError(f"got pixels of {image.dtype}: expected uint8, uint16 or float in [0, 1]")
+        raise InputError(f"got pixels of {image.dtype}: expected uint8, uint16 or float in [0, 1]")
     if image.dtype.kind == "f" and not (
         np.isfinite(image).all() and 0 <= image.min() <= image.max() <= 1
     ):
-        raise ValueError("got pixels that are not in [0, 1]: expected display-encoded RGB")
+        raise InputError("got pixels that are not in [0, 1]: expected display-encoded RGB")
     if working_side < CANVAS:
-        raise ValueError(f"got working_side {working_side}: expected {CANVAS} pixels at least")
+        raise InputError(f"got working_side {working_side}: expected {CANVAS} pixels at least")

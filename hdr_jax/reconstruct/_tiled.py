@@ -76,6 +76,7 @@ def reconstruct_batch(
     tile: int = 512,
     overlap: int = 64,
     channel_weights: tuple[float, float, float] = RGB_WEIGHTS,
+    refine: bool = True,
     progress: Progress = silent,
     **layer: Any,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -90,6 +91,7 @@ def reconstruct_batch(
       overlap: of neighbouring tiles, pixels.
       channel_weights: of the gray picture whose edges the local networks are given;
         `hdr_jax.images.RELEASED_WEIGHTS` for the authors' released weights.
+      refine: whether the refinement networks take part, see `hdr_jax.runs.checkpoints.refined`.
       progress: shows how many tiles are done, see `hdr_jax.progress`.
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
@@ -107,22 +109,25 @@ def reconstruct_batch(
     reference = n // 2 if reference_index is None else reference_index
     _check(images, model, reference, ev_step, tile, overlap)
     pictures = np.stack([as_unit_float(np.asarray(image)) for image in images]).astype(np.float32)
-    start = partial(_start, model, channel_weights)
-    stacks = _generate(pictures, model, params, reference, tile, overlap, start, progress)
+    carry_of = partial(_start, model, channel_weights)
+    step = partial(_step, model, refine)
+    stacks = _generate(
+        pictures, model, params, reference, (tile, overlap), carry_of, step, progress
+    )
     log_times = ev_to_log_times(ev_step * (jnp.arange(n) - n // 2))
     return ((_merge(stack, log_times, layer), stack) for stack in stacks)
 
 
-def _generate(pictures, model, params, reference, tile, overlap, begin, progress) -> np.ndarray:
+def _generate(pictures, model, params, reference, tiling, carry_of, step, progress) -> np.ndarray:
     """Stacks [b, n, h, w, 3] of pictures [b, h, w, 3] in [0, 1]."""
     (b, h, w, _), n, m = pictures.shape, model.num_exposures, model.multiple
-    tile, overlap = tile // m * m, overlap // m * m
+    tile, overlap = (length // m * m for length in tiling)
     margin = -(-MARGIN // m) * m
     sides = [(margin, margin + -length % m) for length in (h, w)]
     padded = np.pad(pictures, ((0, 0), *sides, (0, 0)), _padding(h, w))
     inside = (slice(None), slice(margin, margin + h), slice(margin, margin + w))
-    start, tiles = begin(padded), _tiles(padded.shape[1:3], tile, overlap)
-    whole = start if len(tiles) == 1 else begin(_reduced(padded, tile, m))
+    start, tiles = carry_of(padded), _tiles(padded.shape[1:3], tile, overlap)
+    whole = start if len(tiles) == 1 else carry_of(_reduced(padded, tile, m))
     stacks = np.empty((b, n, h, w, 3), np.float32)
     stacks[:, reference] = pictures
     with progress("generating", (n - 1) * len(tiles)) as advance:
@@ -131,21 +136,21 @@ def _generate(pictures, model, params, reference, tile, overlap, begin, progress
             carry, guide = start, whole
             for target in targets:
                 entries = model.entries(target - 1 if up else target + 1, up)
-                guide, statistics = _step(model, chosen, _spread(guide), entries, None)
+                guide, statistics = step(chosen, _spread(guide), entries, None)
                 if len(tiles) == 1:
                     carry = guide
                     advance()
                 else:
-                    network = partial(_step, model, chosen, entries=entries)
+                    network = partial(step, chosen, entries=entries)
                     carry = _walk_tiles(network, carry, statistics, tiles, overlap, advance)
                 stacks[:, target] = np.clip((np.asarray(carry[0])[inside] + 1) / 2, 0, 1)
     return stacks
 
 
-@partial(jax.jit, static_argnums=0)
-def _step(model, params, carry, entries, statistics):
+@partial(jax.jit, static_argnums=(0, 1))
+def _step(model, refine, params, carry, entries, statistics):
     """One step of one direction, compiled once for a size of picture."""
-    return model.step(params, carry, entries, statistics)
+    return model.step(params, carry, entries, statistics, refine)
 
 
 def _walk_tiles(network, carry: Carry, statistics, tiles, overlap: int, advance) -> Carry:

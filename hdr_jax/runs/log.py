@@ -42,16 +42,17 @@ class NotFinite(FloatingPointError):
         )
 
 
-def check_finite(step: int, params: Any) -> None:
-    """Raises `NotFinite` for parameters that are not, which a loss tells only a step later.
+def check_finite(step: int, tree: Any, what: str = "parameters") -> None:
+    """Raises `NotFinite` for numbers that are not, which a loss tells only a step later.
 
     Args:
       step: number of steps done.
-      params: tree of NumPy arrays.
+      tree: of NumPy arrays.
+      what: they are.
     """
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if not np.isfinite(leaf).all():
-            raise NotFinite(step, f"parameters{jax.tree_util.keystr(path)} are not finite")
+            raise NotFinite(step, f"{what}{jax.tree_util.keystr(path)} are not finite")
 
 
 class RunLog:
@@ -179,16 +180,18 @@ class RunLog:
 
     def restart_clock(self) -> None:
         """Leaves the time since the last line (a validation, say) out of the speed."""
-        self._since = (time.perf_counter(), self._bar.n)
+        dispatched = self._pending[0] if self._pending else self._bar.n
+        self._since = (time.perf_counter(), dispatched)
 
     def _speed(self, step: int) -> None:
         """Scenes a second since the last line, to the bar and to TensorBoard."""
         now, (then, before) = time.perf_counter(), self._since
-        if step > before:
-            speed = (step - before) * self._scenes_per_step / (now - then)
-            self._shown_speed = {"scenes/s": f"{speed:.1f}"}
-            if self._board:
-                self._board.add("metrics", step, {"scenes_per_second": speed})
+        if step <= before:  # of a step that was done before the clock was restarted
+            return
+        speed = (step - before) * self._scenes_per_step / (now - then)
+        self._shown_speed = {"scenes/s": f"{speed:.1f}"}
+        if self._board:
+            self._board.add("metrics", step, {"scenes_per_second": speed})
         self._since = (now, step)
 
 

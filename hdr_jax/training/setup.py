@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,17 +13,10 @@ import optax
 from hdr_jax import optim
 from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
-from hdr_jax.models import (
-    ExposureStackModel,
-    HighlightModel,
-    Model,
-    convolution,
-    model_from_fields,
-)
-from hdr_jax.models.stack_inputs import check_options
+from hdr_jax.models import HighlightModel, Model, model_from_fields
+from hdr_jax.training._demands import NETWORKS, check_numbers
 
 Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
-NETWORKS = ("global", "local", "refinement")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +120,7 @@ class Setup:
                 config[name]
             model = model_from_fields(config.model.to_dict())
             highlights = isinstance(model, HighlightModel)
-            _check_numbers(config, model)
+            check_numbers(config, model)
             return cls(
                 model=model,
                 optimizers=_highlight_optimizer(config) if highlights else _optimizers(config),
@@ -146,7 +138,7 @@ class Setup:
             ) from error
 
     def check_example(self, example: Mapping[str, Any]) -> None:
-        """Refuses data of another number of exposures, or of others.
+        """Refuses a scene of another number of exposures, of others, or with EV 0 elsewhere.
 
         Args:
           example: one of a source, see `hdr_jax.data`.
@@ -156,17 +148,24 @@ class Setup:
         """
         if isinstance(self.model, HighlightModel):
             return  # any number will do
-        ev_offset, count = example["ev_offset"], len(example["ev_offset"])
+        ev_offset, count = np.asarray(example["ev_offset"]), len(example["ev_offset"])
         expected, stops = self.model.num_exposures, self.model.stops
         if count != expected:
             raise InputError(
-                f"got config.model.num_exposures = {expected} for a data set of {count} exposures: "
+                f"got config.model.num_exposures = {expected} for {count} exposures: "
                 f"expected equal numbers, --config.model.num_exposures={count}"
             )
+        at = np.round(ev_offset, 2).tolist()
         if self.model.tone == "exposure" and not np.allclose(ev_offset, stops, atol=0.01):
             raise InputError(
-                f"got config.model.ev_offsets = {stops} for a data set of exposures at "
-                f"{np.round(ev_offset, 2).tolist()} stops: expected the same"
+                f"got config.model.ev_offsets = {stops} for exposures at {at} stops: expected "
+                "the same"
+            )
+        middle = self.model.middle
+        if np.abs(ev_offset[middle]) > np.abs(ev_offset).min():
+            raise InputError(
+                f"got exposures at {at} stops: expected EV 0 as number {middle} of them (from 0), "
+                "which the networks start from; leave out exposures of the longer side"
             )
 
 
@@ -235,66 +234,3 @@ def _check_layer(layer: Mapping[str, Any], num_exposures: int) -> None:
         jax.eval_shape(lambda *arrays: synthesize(*arrays, **layer), *arguments)
     except (ValueError, TypeError) as error:
         raise InputError(f"config.layer = {dict(layer)} does not work: {error}") from error
-
-
-def _check_numbers(config: Fields, model: Model) -> None:
-    """Refuses counts and sizes that do not fit."""
-    multiple = model.multiple
-    counts = (
-        "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
-        "eval_scenes", "keep_checkpoints",
-    )  # fmt: skip
-    demands = [(name, config[name], config[name] >= 1, "at least 1") for name in counts]
-    demands += [
-        ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
-        ("mu", config.mu, config.mu > 0, "above 0"),
-        *(
-            (f"loss.{name}", weight, 0 <= weight < math.inf, "a finite weight, 0 or more")
-            for name, weight in config.loss.items()
-        ),
-    ]
-    convolution.choose(model.convolution)  # raises for what it does not know
-    if isinstance(model, HighlightModel):
-        widths, depths = tuple(model.widths), tuple(model.depths)
-        good = len(widths) == len(depths) and min((*widths, *depths), default=0) >= 1
-        demands.append(("model.depths", depths, good, f"as many as widths {widths}, all above 0"))
-        demands.append(("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"))
-    if isinstance(model, ExposureStackModel):
-        demands += _stack_demands(config, model)
-    demands += [
-        (
-            "size",
-            config.size,
-            config.size > 0 and config.size % multiple == 0,
-            f"a multiple of {multiple} (2^levels of the deepest network)",
-        ),
-        (
-            "hdr_target",
-            config.hdr_target,
-            config.hdr_target in ("synthesized", "dataset"),
-            "'synthesized' or 'dataset'",
-        ),
-    ]
-    for name, value, fits, expected in demands:
-        if not fits:
-            raise InputError(f"got config.{name} = {value!r}: expected {expected}")
-
-
-def _stack_demands(config: Fields, model: ExposureStackModel) -> list[tuple]:
-    """Of an `ExposureStackModel`: (field, value, whether it fits, what would)."""
-    n, offset = model.num_exposures, config.max_reference_offset
-    check_options(model)
-    sizes = [f"{name}_{kind}" for name in NETWORKS for kind in ("width", "levels")]
-    return [
-        *(
-            (f"model.{name}", getattr(model, name), getattr(model, name) >= 1, "at least 1")
-            for name in sizes
-        ),
-        ("model.num_exposures", n, n >= 2, "at least 2"),
-        (
-            "max_reference_offset",
-            offset,
-            0 <= offset <= min(model.middle, n - 1 - model.middle),
-            "small enough to stay inside the stack",
-        ),
-    ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdr_jax.errors import extra
+from hdr_jax.errors import InputError, extra
 
 with extra("photographs"):
     from flax.traverse_util import flatten_dict, unflatten_dict
@@ -34,7 +34,7 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
       (model, params), float32.
 
     Raises:
-      ValueError: for an unknown name, or a file that is not the one that was shipped.
+      InputError: for an unknown name, or a file that is not the one that was shipped.
 
     Example:
       >>> model, params = load()
@@ -48,13 +48,13 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
         fields: dict[str, Any] = {key: tuple(value) for key, value in description["model"].items()}
         model = HighlightModel(**fields)
     except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(
+        raise InputError(
             f"weights {name} are damaged or of another version ({error!r}); install the package "
             "again"
         ) from error
     checksum = hashlib.sha256(data).hexdigest()
     if checksum != expected:
-        raise ValueError(
+        raise InputError(
             f"weights {name} are damaged: SHA-256 {checksum[:12]}..., expected "
             f"{expected[:12]}...; install the package again"
         )
@@ -73,7 +73,7 @@ def describe(name: str = DEFAULT) -> dict[str, Any]:
       The content of `<name>.json`.
 
     Raises:
-      ValueError: for an unknown name.
+      InputError: for an unknown name.
 
     Example:
       >>> sorted(describe())[:2]
@@ -81,7 +81,7 @@ def describe(name: str = DEFAULT) -> dict[str, Any]:
     """
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if name not in known:
-        raise ValueError(f"no weights named {name!r}: expected one of {', '.join(known)}")
+        raise InputError(f"no weights named {name!r}: expected one of {', '.join(known)}")
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -96,10 +96,17 @@ def save(
       made: how they were made, in words.
       folder: where to.
 
+    Raises:
+      InputError: for parameters that are not finite as float16.
+
     Example: `save("highlights-6", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
     leaves = flatten_dict(params).items()
-    flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}
+    with np.errstate(over="ignore"):  # said below
+        flat: dict[str, Any] = {"/".join(path): np.asarray(x, np.float16) for path, x in leaves}
+    wrong = sorted(path for path, x in flat.items() if not np.isfinite(x).all())
+    if wrong:
+        raise InputError(f"got parameters {wrong} that are not finite as float16: expected others")
     file = io.BytesIO()
     np.savez_compressed(file, **flat)
     fields = {"widths": list(model.widths), "depths": list(model.depths)}

@@ -164,6 +164,12 @@ def test_rim_distance_is_that_of_opencv():
     np.testing.assert_allclose(rim_distance(jnp.asarray(picture)), expected, atol=2e-4)
 
 
+def test_a_carry_is_float32_whatever_the_default():
+    with jax.enable_x64():
+        image = jnp.ones((1, 4, 4, 3), jnp.float32)
+        assert TONES["exposure"].start(image).dtype == jnp.float32
+
+
 def lit_scenes():
     """Two scenes whose bright patch is all that the canonical camera does not see at EV 0."""
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import pytest
 
 from hdr_jax import images, weights
 from hdr_jax.cli import main
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import log_inverse_sigmoid
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel
@@ -155,6 +156,12 @@ def test_the_command_needs_no_model(tmp_path, monkeypatch, capsys):
     assert np.abs(ratio - np.median(ratio)).mean() < 0.03
     assert main(["reconstruct", "sun.png", "--ev-range", "1", "3"]) == 2
     assert "--ev-range" in capsys.readouterr().err
+
+
+def test_weights_beyond_half_precision_are_not_saved(tmp_path):
+    with pytest.raises(InputError, match="'head1/bias'.*not finite as float16"):
+        weights.save("mine", MODEL, {"head1": {"bias": np.array([7e4])}}, "here", tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_shipped_weights_are_checked(tmp_path, monkeypatch):

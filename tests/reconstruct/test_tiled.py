@@ -68,14 +68,28 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
     np.testing.assert_allclose(radiance, merged, rtol=1e-6)
 
 
+def test_refinement_that_has_not_learned_is_left_out(model):
+    net, params = model
+    other = jax.tree_util.tree_map_with_path(
+        lambda path, x: x + 0.1 if "refinement" in jax.tree_util.keystr(path) else x, params
+    )
+    image = photograph(12, 9)
+    stacks = [
+        reconstruct.reconstruct(image, net, p, refine=refine)[1]
+        for p, refine in ((params, False), (other, False), (params, True))
+    ]
+    np.testing.assert_array_equal(stacks[0], stacks[1])
+    assert np.abs(stacks[0] - stacks[2]).max() > 1e-3
+
+
 def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
     """The networks see 22 pixels far at these levels; the first 32 of a tile weigh nothing."""
     net, params = model
     carry = _tiled._start(net, images.RGB_WEIGHTS, photograph(160, 224)[None])
-    whole, statistics = _tiled._step(net, params["up"], carry, (1, 0), None)
+    whole, statistics = _tiled._step(net, True, params["up"], carry, (1, 0), None)
 
     def network(carry, statistics):
-        return _tiled._step(net, params["up"], carry, (1, 0), statistics)
+        return _tiled._step(net, True, params["up"], carry, (1, 0), statistics)
 
     tiles = _tiled._tiles((160, 224), 144, 128)
     assert len(tiles) == 2 * 6

@@ -133,3 +133,23 @@ def test_whether_weights_have_refinement_networks(tmp_path, step, config, expect
         saved.save(step, MODEL, parameters(MODEL), config=config)
     assert checkpoints.refined(tmp_path) is expected
     assert checkpoints.refined(tmp_path / "nowhere") and not checkpoints.refined("")
+
+
+@pytest.mark.parametrize(("step_of_the_first", "expected"), [(4, False), (6, True)])
+def test_refinement_is_asked_for_along_a_chain_of_runs(tmp_path, step_of_the_first, expected):
+    before = ""
+    for name, step in (("a", step_of_the_first), ("b", 4), ("c", 4)):
+        with checkpoints.Checkpoints(tmp_path / name / "checkpoints") as saved:
+            config = {"refine_from": 5, "init_from": str(before)}
+            saved.save(step, MODEL, parameters(MODEL), config=config)
+        before = tmp_path / name
+    assert checkpoints.refined(tmp_path / "c") is expected
+
+
+def test_a_run_from_imported_weights_in_its_own_folder_has_their_refinement(tmp_path):
+    folder = tmp_path / "checkpoints"
+    checkpoints.save_model(folder, MODEL, parameters(MODEL))
+    with checkpoints.Checkpoints(folder) as saved:
+        config = {"refine_from": 5, "init_from": str(folder)}
+        saved.save(3, MODEL, parameters(MODEL), config=config)
+    assert checkpoints.refined(tmp_path)

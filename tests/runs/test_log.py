@@ -53,6 +53,25 @@ def test_the_curves_hold_what_the_lines_hold(tmp_path):
     assert values[5, "metrics/loss"] == 0.25 and (5, "metrics/scenes_per_second") in values
 
 
+def test_the_speed_leaves_out_a_pause(tmp_path, monkeypatch):
+    """Of steps of 1 s for 4 scenes; a pause of 100 s while a step is pending."""
+    clock = [0.0]
+    monkeypatch.setattr("hdr_jax.runs.log.time.perf_counter", lambda: clock[0])
+    with RunLog(tmp_path, 0, 6, 4) as log:
+        for step in range(1, 7):
+            clock[0] += 1
+            log.put(step, {"loss": 0.0}, write=step % 2 == 0)
+            if step == 4:
+                clock[0] += 100
+                log.restart_clock()
+        clock[0] += 1
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    speeds = {p.step: v.simple_value for p in events(path) for v in p.summary.value
+              if v.tag == "metrics/scenes_per_second"}  # fmt: skip
+    # Step 2 is read when step 3 is put; step 4 belongs to the time before the pause.
+    assert speeds == {2: pytest.approx(4 * 2 / 3), 6: pytest.approx(4 * 2 / 3)}
+
+
 def test_a_quiet_log_writes_nothing(tmp_path):
     with RunLog(tmp_path, 0, 6, 1, quiet=True) as log:
         log.put(1, {"loss": 0.25}, write=True)

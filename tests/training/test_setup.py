@@ -54,6 +54,9 @@ def test_bad_configurations_are_refused():
         ("model.dtype", "float33"),
         ("layer.sampling", "nowhere"),
         ("layer.weighting", "top hat"),
+        ("learning_rate", -1.0),
+        ("model.dtype", "float64"),
+        ("average", 0.9),
     ):
         config = small.get_config()
         config.update_from_flattened_dict({field: value})
@@ -62,12 +65,23 @@ def test_bad_configurations_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("clip_norm", 0.0), ("model.depths", (1,)), ("model.widths", (8, 0))]
+    ("fields", "named"),
+    [
+        ({"clip_norm": 0.0}, "clip_norm"),
+        ({"model.depths": (1,)}, "model.depths"),
+        ({"model.widths": (8, 0)}, "model.depths"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"refinement_learning_rate": float("nan")}, "refinement_learning_rate"),
+        ({"b1": 1.5}, "b1"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"ev_offsets": (0.0, 0.0)}, "ev_offsets"),
+        ({"loss.gain_l1": 0.0, "loss.gradient_l1": 0.0, "loss.hdr": 0.0}, "refine_from"),
+    ],
 )
-def test_bad_highlight_configurations_are_refused(field, value):
+def test_bad_highlight_configurations_are_refused(fields, named):
     config = quickstart.get_config()
-    config.update_from_flattened_dict({field: value})
-    with pytest.raises(InputError, match="clip_norm" if field == "clip_norm" else "model.depths"):
+    config.update_from_flattened_dict(fields)
+    with pytest.raises(InputError, match=f"got config.{named} = "):
         training.Setup.from_config(config)
 
 
@@ -94,3 +108,10 @@ def test_data_of_another_number_of_exposures_is_refused():
     setup = training.Setup.from_config(config)
     with pytest.raises(InputError, match="config.model.num_exposures=7"):
         setup.check_example(tiny_source(1)[0])
+
+
+def test_the_networks_start_from_ev_0():
+    setup = training.Setup.from_config(tiny_config())
+    scene = tiny_source(1)[0]
+    with pytest.raises(InputError, match=r"-2.0, .*, 4.0\] stops: expected EV 0 as number 3"):
+        setup.check_example(scene | {"ev_offset": scene["ev_offset"] + 1})

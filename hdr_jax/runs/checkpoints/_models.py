@@ -74,26 +74,33 @@ def load_config(directory: str | pathlib.Path, step: int | None = None) -> dict[
         return checkpoints.config(step)
 
 
-def refined(directory: str | pathlib.Path) -> bool:
-    """Whether weights that a run starts from have refinement networks that have learned.
+def refined(directory: str | pathlib.Path, step: int | None = None) -> bool:
+    """Whether a checkpoint's refinement networks have learned.
 
     Args:
-      directory: as `load_model`, or empty for no weights.
+      directory, step: as `load_model`; an empty directory stands for no weights.
 
     Returns:
-      False without weights, and for those of a run in its first phase; True for others, also where
-      they are no longer there to tell.
+      False without weights, and for a run in its first phase that started from such weights; True
+      for others, for weights that were trained elsewhere, and where nothing is left to tell.
 
     Example:
       >>> refined("")
       False
     """
-    if not directory:
-        return False
-    with contextlib.suppress(InputError), opened(directory) as (checkpoints, step):
-        before = checkpoints.config(step)
-        return step == 0 or bool(before.get("init_from")) or step > before.get("refine_from", -1)
-    return True
+    seen = set()
+    while directory:
+        try:
+            with opened(directory, step) as (checkpoints, found):
+                folder, config = checkpoints.folder, checkpoints.config(found) if found else {}
+        except InputError:
+            return True
+        # A run that began with imported weights in its own folder started from that folder.
+        if folder in seen or found > config.get("refine_from", -1):
+            return True
+        seen.add(folder)
+        directory, step = config.get("init_from", ""), None
+    return False
 
 
 @contextlib.contextmanager

@@ -1,0 +1,89 @@
+"""What the numbers of a configuration may be."""
+
+import math
+from typing import Any
+
+from hdr_jax.errors import InputError
+from hdr_jax.models import ExposureStackModel, HighlightModel, Model, convolution
+from hdr_jax.models.stack_inputs import check_options
+
+NETWORKS = ("global", "local", "refinement")
+COUNTS = (
+    "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
+    "eval_scenes", "keep_checkpoints",
+)  # fmt: skip
+
+Demand = tuple[str, Any, bool, str]  # field, its value, whether that fits, what would
+
+
+def check_numbers(config: Any, model: Model) -> None:
+    """Refuses numbers that do not fit.
+
+    Args:
+      config: see hdr_jax/configs/paper.py.
+      model: that it describes.
+
+    Raises:
+      InputError: naming the field, what it is and what it may be.
+    """
+    convolution.choose(model.convolution)  # raises for what it does not know
+    demands = _of_all(config, model)
+    if isinstance(model, HighlightModel):
+        demands += _of_highlights(config, model)
+    else:
+        demands += _of_stacks(config, model)
+    for name, value, fits, expected in demands:
+        if not fits:
+            raise InputError(f"got config.{name} = {value!r}: expected {expected}")
+
+
+def _of_all(config: Any, model: Model) -> list[Demand]:
+    """Of any model's configuration."""
+    size, target, targets = config.size, config.hdr_target, ("synthesized", "dataset")
+    finite = {name: config[name] for name in ("learning_rate", "refinement_learning_rate")}
+    finite |= {"weight_decay": config.weight_decay}
+    finite |= {f"loss.{name}": weight for name, weight in config.loss.items()}
+    below_one = ("b1", "b2", "average")
+    of_size = f"a multiple of {model.multiple} (2^levels of the deepest network)"
+    return [
+        *((name, config[name], config[name] >= 1, "at least 1") for name in COUNTS),
+        *((name, x, 0 <= x < math.inf, "a finite number, 0 or more") for name, x in finite.items()),
+        *((name, config[name], 0 <= config[name] < 1, "0 or more, below 1") for name in below_one),
+        ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
+        ("mu", config.mu, config.mu > 0, "above 0"),
+        ("size", size, size > 0 and size % model.multiple == 0, of_size),
+        ("hdr_target", target, target in targets, " or ".join(map(repr, targets))),
+    ]
+
+
+def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
+    """Of a `HighlightModel`'s configuration."""
+    widths, depths = tuple(model.widths), tuple(model.depths)
+    fits = len(widths) == len(depths) and min((*widths, *depths), default=0) >= 1
+    begin, stops = config.refine_from, tuple(config.ev_offsets)
+    learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
+    alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
+    return [
+        ("model.depths", depths, fits, f"as many as widths {widths}, all above 0"),
+        ("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"),
+        ("refine_from", begin, learns or begin == 0, alone),
+        ("ev_offsets", stops, len(set(stops)) > 1, "two different exposures at least"),
+    ]
+
+
+def _of_stacks(config: Any, model: ExposureStackModel) -> list[Demand]:
+    """Of an `ExposureStackModel`'s configuration."""
+    check_options(model)
+    n, offset = model.num_exposures, config.max_reference_offset
+    inside = 0 <= offset <= min(model.middle, n - 1 - model.middle)
+    sizes = {
+        f"{name}_{kind}": getattr(model, f"{name}_{kind}")
+        for name in NETWORKS
+        for kind in ("width", "levels")
+    }
+    return [
+        *((f"model.{name}", size, size >= 1, "at least 1") for name, size in sizes.items()),
+        ("model.num_exposures", n, n >= 2, "at least 2"),
+        ("max_reference_offset", offset, inside, "small enough to stay inside the stack"),
+        ("average", config.average, config.average == 0, "0: of model.tone 'highlights' alone"),
+    ]
