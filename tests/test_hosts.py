@@ -39,7 +39,7 @@ def slowly(self, *arguments, **options):
 
 RunLog.put = slowly
 data.load_source = lambda *_: tiny.tiny_source(7)
-flags.parse = lambda _: (config, sys.argv[1])
+flags.parse = lambda *_: (config, sys.argv[1])
 sys.exit(cli.main(["train", "--workdir", sys.argv[1]]))
 """
 OPTIONS = {"steps": 20, "refine_from": 10, "batch_size": 4, "eval_every": 20, "checkpoint_every": 5}

@@ -23,17 +23,15 @@ def workdir(tmp_path):
 
 
 def test_the_work_directory_gives_the_configuration(workdir):
-    config, folder = flags.parse(["eval.py", "--workdir", workdir])
+    config, folder = flags.parse(None, workdir)
     assert folder == workdir and config.steps == 7
-    config, _ = flags.parse(
-        ["eval.py", f"--workdir={workdir}", "--config.steps=9", "--config.loss.hdr=1"]
-    )
+    config, _ = flags.parse(None, workdir, ["--config.steps=9", "--config.loss.hdr=1"])
     assert config.steps == 9 and config.loss.hdr == 1.0 and config.size == 64
 
 
 def test_a_file_comes_before_the_work_directory(workdir):
-    arguments = ["eval.py", "--config", "configs/quickstart.py", "--workdir", workdir]
-    assert flags.parse(arguments)[0].steps == quickstart.get_config().steps
+    config, _ = flags.parse("configs/quickstart.py", workdir)
+    assert config.steps == quickstart.get_config().steps
 
 
 @pytest.mark.parametrize(
@@ -46,22 +44,21 @@ def test_a_file_comes_before_the_work_directory(workdir):
 )
 def test_wrong_overrides_are_explained(workdir, arguments, message, capsys):
     with pytest.raises(SystemExit, match="2"):
-        flags.parse(["eval.py", "--workdir", workdir, *arguments])
+        flags.parse(None, workdir, arguments)
     assert message in capsys.readouterr().err
 
 
 def test_without_a_configuration(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
-        flags.parse(["eval.py", "--workdir", str(tmp_path)])
+        flags.parse(None, str(tmp_path))
     assert "--config is missing" in capsys.readouterr().err
 
 
 def test_the_configurations_have_names(workdir, capsys):
     for name in configs.names():
-        arguments = ["train", f"--config=hdr_jax:{name}", "--workdir", workdir, "--config.steps=3"]
-        assert flags.parse(arguments)[0].steps == 3
+        assert flags.parse(f"hdr_jax:{name}", workdir, ["--config.steps=3"])[0].steps == 3
     with pytest.raises(SystemExit, match="2"):
-        flags.parse(["train", "--config", "hdr_jax:quick", "--workdir", workdir])
+        flags.parse("hdr_jax:quick", workdir)
     assert "quickstart" in capsys.readouterr().err
 
 
