@@ -1,8 +1,7 @@
 """hdr_jax: differentiable high-dynamic-range imaging in JAX.
 
-Importing the package loads JAX and the radiometric primitives only. The learning, measuring and I/O
-modules (`hdr_jax.models`, `hdr_jax.metrics`, `hdr_jax.images`, ...) are imported by name when
-they are needed.
+Importing the package loads nothing. Its rooms are imported by name (`from hdr_jax import crf`);
+those that need more than JAX say which extra brings it.
 """
 
 __version__ = "0.1.0"

@@ -40,7 +40,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def named(path: str | os.PathLike) -> Iterator[None]:
-    """A context in which a file is written; errors that do not name it (a full disk) do so after.
+    """A context in which a file is written; its path is added to errors that lack it (a full disk).
 
     Args:
       path: of the file.

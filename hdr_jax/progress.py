@@ -1,4 +1,4 @@
-"""How far long work is.
+"""Progress of long work.
 
 A *progress* is called with a name and the number of steps, and gives a context in which a function
 is called after every step: `with progress("merging", 3) as advance: ...`.

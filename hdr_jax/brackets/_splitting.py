@@ -10,7 +10,7 @@ import numpy as np
 from hdr_jax import images
 from hdr_jax.errors import InputError
 
-LONGEST_PAUSE = 30.0  # seconds from the end of an exposure to the begin of the next one
+LONGEST_PAUSE = 30.0  # seconds from the end of an exposure to the beginning of the next one
 SAME_STOPS = 0.1  # nearer exposures are the same one again; times of EXIF err by as much
 
 

@@ -12,7 +12,6 @@ from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.runs import figures
 
-JPEG = (".jpg", ".jpeg")  # needs no preview: it is one
 MOST_LEVELS = 4096  # of a curve that is written
 SPLIT_REFUSES = ("times", "ev", "reference", "preview", "curve")
 
@@ -71,7 +70,8 @@ def of_map(main: pathlib.Path, args: argparse.Namespace) -> dict[str, pathlib.Pa
         outputs["plot"] = outputs["curve"].with_suffix(".png")
     else:
         outputs["map"] = main
-        if args.preview or not (args.no_preview or main.suffix.lower() in JPEG):
+        is_one = main.suffix.lower() in images.JPEG_SUFFIXES
+        if args.preview or not (args.no_preview or is_one):
             outputs["preview"] = pathlib.Path(args.preview or f"{beside}_preview.jpg")
         if not args.no_curve:
             outputs["curve"] = pathlib.Path(args.curve or f"{beside}_response.csv")

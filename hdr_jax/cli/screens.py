@@ -7,7 +7,7 @@ import numpy as np
 from hdr_jax import images, tonemap
 from hdr_jax.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".avif")
+SUFFIXES = (*images.JPEG_SUFFIXES, ".avif")
 MEASURED_PIXELS = 2048  # of the longer side of the map that brightness is measured on
 STRIP_ROWS = 256
 AVIF_PEAK = 5.6  # PQ ends at 10000 cd/m^2, where white is 203

@@ -13,7 +13,7 @@ processor with matrix units for it. What else differs from this run:
   dropout       of a twentieth to a tenth of the channels on the ways up
   schedule      phase 1 was three runs, each with a rate that falls to 0, the first without those
                 changes; phase 2 was stopped where validation was best, its rate at a half
-  gain          was smooth (`hdr_jax.models.gain.gain_of`) from the third run on
+  gain          was smooth (`hdr_jax.models.gain.gain_of`) from the third run on, its colour never
   loss          phase 1 had L1 at 1 and its differences at 0.3; phase 2 as below
 
 It was not run to its end, and it needs the 399 views of 95 scenes of docs/model_card.md, which do
@@ -29,7 +29,7 @@ PHASE_1, PHASE_2 = 8_021, 473
 
 def get_config() -> ConfigDict:
     config = highlights.get_config()
-    config.photographs.update(clean=0.1, canonical=0.5, quality=(75, 98), crop=(0.5, 1.0))
+    config.photographs.update(canonical=0.5, crop=(0.5, 1.0))
     # 0.1 (100 - Q) : 0.3 L1 : 0.5 chroma : 0.3 partial : 0.15 gradient : 0.5 PU21.
     config.loss.update(
         gain_l1=0.3, gradient_l1=0.15, chroma_l1=0.5, partial_l1=0.3, hdrvdp2=0.1, pu21=0.5
@@ -38,7 +38,6 @@ def get_config() -> ConfigDict:
     config.steps = PHASE_1 + PHASE_2
     config.batch_size = 8
     config.learning_rate = 8e-4
-    config.refinement_learning_rate = 5e-4
     config.weight_decay = 0.05
     config.average = 0.999
     return config

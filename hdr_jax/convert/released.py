@@ -163,7 +163,7 @@ def export_released(
 ) -> list[Path]:
     """Write a model's parameters as the released program's six files; inverse of `load_released`.
 
-    For who has the authors' program: a model that was trained here runs there, as it was.
+    For those who have the authors' program: a model that was trained here runs there as it is.
 
     Args:
         directory: folder, made when absent.

@@ -2,9 +2,10 @@
 
 The weights are not part of hdr_jax. A smaller file (40 MB instead of 575 MB) with what is needed:
 
-    state = hdr_jax.load_state_dict("vgg19-dcbb9e9d.pth")
-    needed = hdr_jax.losses.vgg19_names()
-    numpy.savez("vgg19.npz", **{name: state[name] for name in needed})
+    from hdr_jax import convert, losses
+
+    state = convert.load_state_dict("vgg19-dcbb9e9d.pth")
+    numpy.savez("vgg19.npz", **{name: state[name] for name in losses.vgg19_names()})
 """
 
 import hashlib

@@ -7,8 +7,8 @@ with extra("photographs"):
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
     from hdr_jax.images._exposure_times import exposure_source, exposure_times, read_exposure_time
     from hdr_jax.images._highlights import closed_highlights, rim_distance
-    from hdr_jax.images._information import Information, information, metadata
-    from hdr_jax.images._metadata import OWN_SOFTWARE, Metadata
+    from hdr_jax.images._information import Information, information
+    from hdr_jax.images._metadata import OWN_SOFTWARE, Metadata, metadata
     from hdr_jax.images._paths import (
         HDR_SUFFIXES,
         JPEG_SUFFIXES,

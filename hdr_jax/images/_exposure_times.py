@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdr_jax.errors import InputError
-from hdr_jax.images import _metadata
-from hdr_jax.images._metadata import Metadata
-from hdr_jax.images._paths import PathLike, composed, existing, named_errors
+from hdr_jax.images._metadata import Metadata, metadata
+from hdr_jax.images._paths import PathLike, composed
 from hdr_jax.images._stack_files import EXPOSURES_FILE, read_exposures, seconds
 
 # Metadata that change the exposure: their name, how they are shown, and the power by which the
@@ -34,7 +33,7 @@ def read_exposure_time(path: PathLike) -> float | None:
     Not differentiable.
     Example: `read_exposure_time("IMG_2600.jpg")` gives e.g. 0.125.
     """
-    return _read(path).exposure_time
+    return metadata(path).exposure_time
 
 
 def exposure_times(
@@ -75,9 +74,9 @@ def exposure_times(
     listed = _listed(paths)
     if None not in listed:
         return np.asarray(listed, np.float64)
-    data = [_read(path) for path in paths]
-    for path, metadata in zip(paths, data, strict=True):
-        if metadata.exposure_time is None:
+    data = [metadata(path) for path in paths]
+    for path, one in zip(paths, data, strict=True):
+        if one.exposure_time is None:
             raise InputError(
                 f"{path} has no exposure time in its EXIF data and none in {EXPOSURES_FILE} beside "
                 "it. Pass exposure_times (hdr-jax merge: --times or --ev), or write that table: "
@@ -107,24 +106,17 @@ def exposure_source(paths: Sequence[PathLike]) -> str:
 
 
 def _listed(paths: list[pathlib.Path]) -> list[float | None]:
-    """The times in the tables beside the pictures, None where they name a picture not."""
+    """The times in the tables beside the pictures, None for pictures that they do not name."""
     tables = {folder: read_exposures(folder) for folder in {path.parent for path in paths}}
     return [tables[path.parent].get(composed(path.name)) for path in paths]
 
 
-def _read(path: PathLike) -> Metadata:
-    """Metadata of a photograph."""
-    path = existing(path)
-    with named_errors(path, "a photograph"):
-        return _metadata.read(path)
-
-
 def _exposures(data: list[Metadata]) -> np.ndarray:
     """Exposure times [n], multiplied by what else makes exposures differ."""
-    times = np.array([metadata.exposure_time for metadata in data], np.float64)
+    times = np.array([one.exposure_time for one in data], np.float64)
     factors, said = np.ones(len(data)), []
     for name, sign, power in FACTORS:
-        values = [getattr(metadata, name) for metadata in data]
+        values = [getattr(one, name) for one in data]
         known = sorted({value for value in values if value is not None})
         if len(known) < 2:
             continue

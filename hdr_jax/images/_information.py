@@ -40,26 +40,6 @@ class Information(NamedTuple):
     gain_map: dict[str, Any] | None = None
 
 
-def metadata(path: PathLike) -> Metadata:
-    """What a photograph says of itself; it is not decoded.
-
-    Args:
-      path: a photograph.
-
-    Returns:
-      Orientation, exposure, primaries, when it was taken, its size; None where it says nothing.
-
-    Raises:
-      InputError: if the file is missing or no picture.
-
-    Not differentiable.
-    Example: `metadata("IMG_2600.jpg").f_number` gives e.g. 2.8.
-    """
-    path = existing(path)
-    with named_errors(path, "a photograph"):
-        return _metadata.read(path)
-
-
 def information(path: PathLike) -> Information:
     """What a photograph or a radiance map is.
 

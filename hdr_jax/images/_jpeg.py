@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+EOI, SOS = 0xD9, 0xDA
 APP0, APP1, APP2, COMMENT = 0xE0, 0xE1, 0xE2, 0xFE
 XMP, EXIF = b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0"
 MULTI_PICTURE = b"MPF\0"

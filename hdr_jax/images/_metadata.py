@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hdr_jax.images import _formats, _primaries, _raw, _tiff
-from hdr_jax.images._paths import Unsupported, check_size
+from hdr_jax.images._paths import PathLike, Unsupported, check_size, existing, named_errors
 
 ORIENTATION, SOFTWARE, EXIF, PROFILE, INTEROPERABILITY = 0x0112, 0x0131, 0x8769, 0x8773, 0xA005
 EXPOSURE_TIME, F_NUMBER, SENSITIVITY = 0x829A, 0x829D, 0x8827
@@ -45,6 +45,26 @@ class Metadata(NamedTuple):
     software: str = ""
     taken: float | None = None
     size: tuple[int, int] = (0, 0)
+
+
+def metadata(path: PathLike) -> Metadata:
+    """What a photograph says of itself; it is not decoded.
+
+    Args:
+      path: a photograph.
+
+    Returns:
+      Orientation, exposure, primaries, when it was taken, its size; None where it says nothing.
+
+    Raises:
+      InputError: if the file is missing or no picture.
+
+    Not differentiable.
+    Example: `metadata("IMG_2600.jpg").f_number` gives e.g. 2.8.
+    """
+    path = existing(path)
+    with named_errors(path, "a photograph"):
+        return read(path)
 
 
 def read(path: pathlib.Path) -> Metadata:

@@ -15,7 +15,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 from hdr_jax.images import _formats, _gain_map, _gain_map_xmp, _jpeg, _metadata, _writing
 from hdr_jax.images._gain_map import GainMap
-from hdr_jax.images._paths import PathLike, existing, named_errors
+from hdr_jax.images._paths import JPEG_SUFFIXES, PathLike, existing, named_errors
 from hdr_jax.images._photographs import read_photo
 from hdr_jax.images._primaries import linear
 from hdr_jax.images._samples import in_8_bits, upright
@@ -67,7 +67,7 @@ def write_ultra_hdr(
       ...     read_hdr(folder + "/a.jpg").round(2)[0, 0].tolist()
       [5.0, 5.0, 5.0]
     """
-    path = _writing.check_for_screens(path, (".jpg", ".jpeg"), radiance, peak)
+    path = _writing.check_for_screens(path, JPEG_SUFFIXES, radiance, peak)
     if picture.dtype != np.uint8 or picture.shape != radiance.shape:
         raise InputError(
             f"write_ultra_hdr got a picture of {picture.dtype} {picture.shape}; expected uint8 "
@@ -101,7 +101,7 @@ def write_brightened(
     Not differentiable.
     Example: `write_brightened("holiday_hdr.jpg", "holiday.jpg", stops)`
     """
-    path = _writing.check_for_screens(path, (".jpg", ".jpeg"), stops, peak)
+    path = _writing.check_for_screens(path, JPEG_SUFFIXES, stops, peak)
     photo = existing(photo)
     with named_errors(photo, "a photograph"):
         jpeg = _own_jpeg(photo)

@@ -48,7 +48,10 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     # ---- set-up
     hosts.join(config.hosts)
     setup = training.Setup.from_config(config)
+    edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
+    photographer = None
     if isinstance(setup.model, HighlightModel):
+        photographer = data.Photographer.from_fields(config.photographs.to_dict())
         keep_memory()  # before JAX has any threads
     primary = jax.process_index() == 0  # of several hosts, the one that writes
     hosts.check_equal(hosts.description_of(config))
@@ -67,7 +70,6 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         CheckedScenes(setup, data.load_source(config.dataset, split, *folders))
         for split in (config.train_split, config.val_split)
     )
-    edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
     # ---- state, and where to go on
@@ -158,7 +160,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             checkpoints.wait()
 
     # ---- training
-    batches_from = functools.partial(training_batches, setup, config, source, edges)
+    batches_from = functools.partial(training_batches, setup, config, source, edges, photographer)
     batches: Any = data.to_devices(batches_from(first))
     last_scores: dict[str, float] = {}
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
@@ -202,15 +204,17 @@ def training_batches(
     config: Fields,
     source: Sequence[dict],
     edges: Mapping[str, Any],
+    photographer: data.Photographer | None,
     first: int,
 ) -> Iterator[data.Batch]:
     """What the model learns from: exposure stacks, or single photographs by strangers' cameras.
 
     Args:
       setup: of the run.
-      config: with `batch_size`, `size`, `seed`, and `metering_stops` or `photographs`.
+      config: with `batch_size`, `size`, `seed` and `metering_stops`.
       source: see `hdr_jax.data`.
-      edges: how edge maps are made.
+      edges: how edge maps of stacks are made.
+      photographer: of a `HighlightModel`, how its photographs are drawn; None for exposure stacks.
       first: number of the first step, from 0.
 
     Returns:
@@ -222,8 +226,7 @@ def training_batches(
         "start_step": first,
         "shard": (jax.process_index(), jax.process_count()),
     }
-    if isinstance(setup.model, HighlightModel):
-        photographer = data.Photographer.from_fields(config.photographs.to_dict())
+    if photographer:
         multiple = setup.model.multiple
         width = multiple * max(1, round(config.size * photographer.aspect / multiple))
         size = (config.size, width)

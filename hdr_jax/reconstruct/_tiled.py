@@ -32,40 +32,6 @@ Tile = tuple[slice, slice]  # rows and columns
 MARGIN = 32  # pixels reflected beyond each side: the networks' zero padding shows at a rim
 
 
-def reconstruct(
-    image: np.ndarray, model: ExposureStackModel, params: Any, **options: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """A photograph -> exposure stack -> radiance map.
-
-    Args:
-      image: [h, w, 3] display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
-      model: as `hdr_jax.runs.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
-      params: its parameters.
-      **options: of `reconstruct_batch`: reference_index, ev_step, tile, overlap, channel_weights,
-        progress, and those of the response's recovery.
-
-    Returns:
-      radiance: float32 [h, w, 3], linear, relative, > 0.
-      stack: float32 [n, h, w, 3] in [0, 1], darkest first; the photograph at r.
-
-    Raises:
-      InputError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
-
-    Not differentiable: `ExposureStackModel` and `hdr_jax.merge.synthesize` are.
-    Source: Kim, Lee, Kang 2020, section 3; the tiles are this library's own.
-    Example:
-      >>> model = ExposureStackModel(3, 2, 1, 2, 1, 2, 1)
-      >>> image, edge_map = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 8, 8, 1))
-      >>> params = jax.jit(model.init)(jax.random.key(0), image, edge_map, reference_index=1)
-      >>> photograph = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
-      >>> radiance, stack = reconstruct(photograph, model, params["params"])
-      >>> radiance.shape, stack.shape
-      ((9, 7, 3), (3, 9, 7, 3))
-    """
-    ((radiance, stack),) = reconstruct_batch([image], model, params, **options)
-    return radiance, stack
-
-
 def reconstruct_batch(
     images: Sequence[np.ndarray],
     model: ExposureStackModel,
@@ -80,11 +46,12 @@ def reconstruct_batch(
     progress: Progress = silent,
     **layer: Any,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`reconstruct` for photographs of one size, spread over all local devices.
+    """Photographs of one size -> exposure stacks -> radiance maps, spread over all local devices.
 
     Args:
-      images: photographs of equal size and any of the types of `reconstruct`.
-      model, params: as `reconstruct`.
+      images: [h, w, 3] each, display-encoded RGB; uint8, uint16, or float in [0, 1]. Any h and w.
+      model: as `hdr_jax.runs.checkpoints.load_model` or `hdr_jax.convert.load_released` gives it.
+      params: its parameters.
       reference_index: r, which exposure of the stack the photograph is; the middle by default.
       ev_step: stops between neighbouring exposures, as in the data the model was trained on.
       tile: side of the largest picture that the networks are given at once, pixels.
@@ -96,14 +63,24 @@ def reconstruct_batch(
       **layer: arguments of `hdr_jax.crf.recover`, as `num_samples` or `smoothness`.
 
     Returns:
-      An iterator over (radiance [h, w, 3], stack [n, h, w, 3]), one pair a photograph, merged
-      when it is asked for.
+      An iterator over pairs, one a photograph, merged when it is asked for: radiance float32
+      [h, w, 3], linear, relative, > 0, and stack float32 [n, h, w, 3] in [0, 1], darkest first,
+      the photograph at r.
 
     Raises:
-      InputError: as `reconstruct`, and when sizes differ.
+      InputError: for another shape or dtype, unequal sizes, pixels that are not finite, an index or
+        sizes out of range.
 
-    Not differentiable.
-    Example: `for radiance, stack in reconstruct_batch([a, b], model, params): ...`
+    Not differentiable: `ExposureStackModel` and `hdr_jax.merge.synthesize` are.
+    Source: Kim, Lee, Kang 2020, section 3; the tiles are this library's own.
+    Example:
+      >>> model = ExposureStackModel(3, 2, 1, 2, 1, 2, 1)
+      >>> image, edge_map = jnp.ones((1, 8, 8, 3)), jnp.ones((1, 8, 8, 1))
+      >>> params = jax.jit(model.init)(jax.random.key(0), image, edge_map, reference_index=1)
+      >>> photograph = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
+      >>> ((radiance, stack),) = reconstruct_batch([photograph], model, params["params"])
+      >>> radiance.shape, stack.shape
+      ((9, 7, 3), (3, 9, 7, 3))
     """
     n = model.num_exposures
     reference = n // 2 if reference_index is None else reference_index

@@ -8,6 +8,7 @@ from hdr_jax.models import ExposureStackModel, HighlightModel, Model, convolutio
 from hdr_jax.models.stack_inputs import check_options
 
 NETWORKS = ("global", "local", "refinement")
+HIGHLIGHTS = "highlights"  # the one network of a `HighlightModel`
 COUNTS = (
     "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
     "eval_scenes", "keep_checkpoints",

@@ -14,6 +14,7 @@ from jax import Array
 
 from hdr_jax import losses
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
 from hdr_jax.models.gain import MAX_GAIN, gain_of
 from hdr_jax.models.highlights import clip_mask, exposures, linearised
@@ -53,7 +54,7 @@ def highlight_terms(
     Source: Kim, Lee, Kang 2020, Eq. 6, for `hdr`; the others are this library's own.
     """
     objective: Any = setup.objective
-    image, true = _unit(batch["image"]), batch["hdr"]
+    image, true = as_unit_float(batch["image"]), batch["hdr"]
     output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
     known, mask = linearised(image), clip_mask(image)
     log_true = jnp.log(jnp.maximum(true, DARKEST))
@@ -108,17 +109,12 @@ def highlight_stack(setup: Setup, params: Any, batch: Mapping[str, Array]) -> Ar
     Returns:
       [b, n, h, w, 3] in [0, 1].
     """
-    image = _unit(batch["image"])
+    image = as_unit_float(batch["image"])
     output: Any = setup.model.apply({"params": params}, image, batch["rim_distance"])
 
     def one(log_radiance, ev_offset, photographs):
         given = jnp.argmin(jnp.abs(ev_offset))
         stack = exposures(log_radiance, ev_offset - ev_offset[given])
-        return stack.at[given].set(_unit(photographs[given]))
+        return stack.at[given].set(as_unit_float(photographs[given]))
 
     return jax.vmap(one)(output.log_radiance, batch["ev_offset"], batch["stack"])
-
-
-def _unit(image: Array) -> Array:
-    """8-bit pixels as float in [0, 1]."""
-    return image.astype(jnp.float32) / 255

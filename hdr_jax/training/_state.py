@@ -9,9 +9,7 @@ from jax import Array
 
 from hdr_jax import optim
 from hdr_jax.models import initial_parameters
-from hdr_jax.training.setup import Setup
-
-HIGHLIGHTS = "highlights"  # the one network of a `HighlightModel`
+from hdr_jax.training.setup import HIGHLIGHTS, Setup
 
 
 class TrainState(flax.struct.PyTreeNode):

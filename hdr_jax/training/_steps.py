@@ -21,8 +21,8 @@ from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel
 from hdr_jax.training._highlights import highlight_stack, highlight_terms
 from hdr_jax.training._objective import loss_terms
-from hdr_jax.training._state import HIGHLIGHTS, TrainState, by_direction, by_network
-from hdr_jax.training.setup import NETWORKS, Setup
+from hdr_jax.training._state import TrainState, by_direction, by_network
+from hdr_jax.training.setup import HIGHLIGHTS, NETWORKS, Setup
 
 DEVICES = "devices"  # the axis of pmap
 
@@ -37,10 +37,9 @@ def draw_references(setup: Setup, step: int) -> tuple[int, int]:
     Returns:
       (any index of the stack, an index within `max_reference_offset` of EV 0).
     """
-    rng = np.random.default_rng((setup.seed, step))
     if isinstance(setup.model, HighlightModel):
         return 0, 0  # a photograph is its own reference
-    n = setup.model.num_exposures
+    rng, n = np.random.default_rng((setup.seed, step)), setup.model.num_exposures
     offset = setup.max_reference_offset
     return int(rng.integers(n)), int(setup.model.middle + rng.integers(-offset, offset + 1))
 

@@ -14,7 +14,7 @@ from hdr_jax import optim
 from hdr_jax.errors import InputError
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel, Model, model_from_fields
-from hdr_jax.training._demands import NETWORKS, check_numbers
+from hdr_jax.training._demands import HIGHLIGHTS, NETWORKS, check_numbers
 
 Fields = Any  # of a ConfigDict, whose values pyright takes for anything at once
 
@@ -198,7 +198,7 @@ def _highlight_optimizer(
     steps = [optax.clip_by_global_norm(config.clip_norm), optax.adamw(rate, **options)]
     if config.average:
         steps.append(optim.average_parameters(config.average))
-    return {"highlights": optax.chain(*steps)}
+    return {HIGHLIGHTS: optax.chain(*steps)}
 
 
 def _objective(config: Fields, model: Model) -> Objective | HighlightObjective:

@@ -90,7 +90,7 @@ def add_reconstruct(subparsers) -> None:
         RECONSTRUCT,
     )
     add = parser.add_argument
-    add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG or TIFF, any size")
+    add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG, TIFF, WebP, BMP or raw, any size")
     add(
         "-o",
         "--output",

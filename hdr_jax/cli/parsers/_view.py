@@ -1,6 +1,6 @@
 """The parser of `hdr-jax view`."""
 
-import argparse
+from hdr_jax.cli.parsers._command import command
 
 EXAMPLES = """examples:
   hdr-jax view bridge.exr                          writes bridge.html here
@@ -14,15 +14,15 @@ bits of each value as fit in 3 MB a megapixel: 0.05 to 1.6 %. --bits 10 keeps ha
 
 def add_view(subparsers) -> None:
     """A page to look at one radiance map, or to compare two."""
-    parser = subparsers.add_parser(
+    parser = command(
+        subparsers,
         "view",
-        help="a page to look at one radiance map, or to compare two",
-        description="Writes an HTML page: exposure, tone maps, the values of every pixel.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "a page to look at one radiance map, or to compare two",
+        "Writes an HTML page: exposure, tone maps, the values of every pixel.",
+        EXAMPLES,
     )
     add = parser.add_argument
-    add("maps", nargs="+", metavar="MAP", help="one or two radiance maps, .exr or .hdr")
+    add("maps", nargs="+", metavar="MAP", help="one or two: .exr, .hdr or a JPEG with a gain map")
     add("-o", "--output", metavar="HTML", help="default named after the first map")
     add(
         "--size",
