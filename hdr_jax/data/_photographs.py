@@ -20,6 +20,13 @@ from hdr_jax.synthetic import Camera, meter
 
 Photograph = dict[str, np.ndarray]
 TRIES = 20
+# What is drawn from, and numbers: their limits.
+RANGES = {"ev": (-20, 20), "clipped": (0, 1), "quality": (1, 100), "crop": (0.01, 1)}
+NUMBERS = {
+    **dict.fromkeys(("canonical", "clean", "jpeg", "whole", "hue"), (0, 1)),
+    "white_balance": (0, 2),
+    "aspect": (0.01, 100),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Photographer:
       whole: share of photographs that show as much of the radiance map as fits.
       crop: of the others: sides of the crop, of the largest that fits.
       aspect: width over height.
+
+    Raises:
+      InputError: for what is outside of RANGES and NUMBERS.
     """
 
     ev: tuple[float, float] = (-1.0, 1.5)
@@ -51,6 +61,17 @@ class Photographer:
     whole: float = 0.4
     crop: tuple[float, float] = (0.6, 1.0)
     aspect: float = 1.0
+
+    def __post_init__(self):
+        for limits, count in ((RANGES, 2), (NUMBERS, 1)):
+            expected = "two numbers, the lesser first," if count == 2 else "a number"
+            for name, (low, high) in limits.items():
+                numbers = np.ravel(getattr(self, name))
+                check(
+                    len(numbers) == count and low <= numbers[0] <= numbers[-1] <= high,
+                    f"{name} = {getattr(self, name)!r} of photographs",
+                    f"{expected} from {low} to {high}",
+                )
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Photographer":

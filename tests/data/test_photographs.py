@@ -167,3 +167,18 @@ def test_a_speck_in_a_highlight_is_closed_and_a_branch_is_kept():
     expected = image.copy()
     expected[8, 8] = 255
     np.testing.assert_array_equal(images.closed_highlights(image), expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("crop", (0.6, 1.3)),
+        ("quality", (98, 75)),
+        ("jpeg", 1.5),
+        ("ev", 1.0),
+        ("hue", float("nan")),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(field, value):
+    with pytest.raises(InputError, match=f"{field} = .* of photographs; expected"):
+        data.Photographer.from_fields({field: value})
