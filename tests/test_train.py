@@ -224,15 +224,15 @@ def test_a_damaged_checkpoint_is_put_aside(first_state, tmp_path, capsys, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("rate", "eval_every", "told"),
+    ("rate", "every", "told"),
     [
         (1e30, 6, r"step \d: .*(loss|l1|histogram) = (nan|inf)"),
         (1e38, 1, r"step \d: (parameters|validation scenes).* not finite"),  # the loss still was
     ],
 )
-def test_what_is_not_finite_stops_the_run(train, tmp_path, rate, eval_every, told):
+def test_what_is_not_finite_stops_the_run(train, tmp_path, rate, every, told):
     config = tiny_config()
-    config.update(learning_rate=rate, eval_every=eval_every, checkpoint_every=6)
+    config.update(learning_rate=rate, eval_every=every, checkpoint_every=every)
     with pytest.raises(FloatingPointError, match=told):
         train(config, tmp_path)
     assert not list((tmp_path / "checkpoints").glob("[0-9]*"))

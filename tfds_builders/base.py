@@ -6,6 +6,7 @@ The tree that is expected, scenes that are damaged, options, several processes.
 import abc
 import contextlib
 import dataclasses
+import os
 import pathlib
 import shutil
 import warnings
@@ -137,7 +138,8 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
             raise InputError(
                 f"{self.info.full_name} in {self.data_dir} was made from other files than those of "
                 f"the {len(scenes)} scenes in {place}, or by an earlier version of this package. "
-                "Pass another data_dir, or delete that folder."
+                "Pass another data_dir, or delete that folder; without manual_dir it is read as it "
+                "is."
             )
 
     def download_and_prepare(self, **arguments: Any) -> None:
@@ -276,7 +278,12 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
             pass  # a file system without locks
-        yield
+        try:
+            yield
+        except BaseException:
+            if os.listdir(folder) == ["lock"]:  # nothing was begun
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def _check_names(scenes: list[manual.SceneFiles]) -> None:

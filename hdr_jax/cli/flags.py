@@ -108,7 +108,8 @@ def _unknown_field(path: str | None, workdir: str | None, fields: Sequence[str])
         config: Any = description.read_config(workdir or "")
         path = str(pathlib.Path(workdir or "") / description.FILE)
     else:
-        config = runpy.run_path(path)["get_config"]()
+        file, _, argument = path.rpartition(":") if ":" in path[2:] else (path, "", "")
+        config = runpy.run_path(file)["get_config"](*([argument] if argument else []))
     known = [name for name, _ in description.dotted(config.to_dict())]
     names = [word.lstrip("-").partition("=")[0] for word in fields]
     given = [name.removeprefix("config.") for name in names if name.startswith("config.")]

@@ -20,7 +20,7 @@ from hdr_jax.synthetic import Camera, meter
 
 Photograph = dict[str, np.ndarray]
 TRIES = 20
-# What is drawn from, and numbers: their limits.
+# Limits of the ranges that are drawn from, and of single numbers.
 RANGES = {"ev": (-20, 20), "clipped": (0, 1), "quality": (1, 100), "crop": (0.01, 1)}
 NUMBERS = {
     **dict.fromkeys(("canonical", "clean", "jpeg", "whole", "hue"), (0, 1)),
@@ -66,10 +66,13 @@ class Photographer:
         for limits, count in ((RANGES, 2), (NUMBERS, 1)):
             expected = "two numbers, the lesser first," if count == 2 else "a number"
             for name, (low, high) in limits.items():
-                numbers = np.ravel(getattr(self, name))
+                value = getattr(self, name)
+                numbers = np.ravel(value)
                 check(
-                    len(numbers) == count and low <= numbers[0] <= numbers[-1] <= high,
-                    f"{name} = {getattr(self, name)!r} of photographs",
+                    len(numbers) == count
+                    and numbers.dtype.kind in "iuf"
+                    and low <= numbers[0] <= numbers[-1] <= high,
+                    f"{name} = {value!r} of photographs",
                     f"{expected} from {low} to {high}",
                 )
 

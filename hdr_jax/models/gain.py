@@ -190,8 +190,10 @@ def gain_of(raw: jax.Array, mask: jax.Array, rim_distance: jax.Array | float) ->
     gain = gain + inside * (_smoothed(gain, mask, (1,)) - gain)
     all_clip = mask.min(-1, keepdims=True)
     mean = gain.mean(-1, keepdims=True)
-    chroma = _smoothed(gain - mean, all_clip, COLOUR_REACHES)
-    return gain + all_clip * (mean + jnp.clip(chroma, -mean, MAX_GAIN - mean) - gain)
+    even = mean + _smoothed(gain - mean, all_clip, COLOUR_REACHES)
+    # Within the limits again, but with the slopes of `limited`: a limit would absorb.
+    even += jax.lax.stop_gradient(jnp.clip(even, 0, MAX_GAIN) - even)
+    return gain + all_clip * (even - gain)
 
 
 def _smoothed(x: jax.Array, weight: jax.Array, reaches: tuple[int, ...]) -> jax.Array:

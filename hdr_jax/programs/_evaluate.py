@@ -107,7 +107,8 @@ def _plain(values: np.ndarray) -> float | list[float | None] | None:
 def _panels(metrics: pathlib.Path) -> set[str]:
     """The panels of an earlier evaluation, by its metrics.json; none where that is damaged."""
     try:
-        return {row["panel"] for row in json.loads(metrics.read_text())["scenes"]}
+        names = {str(row["panel"]) for row in json.loads(metrics.read_text())["scenes"]}
+        return {name for name in names if pathlib.Path(name).name == name}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

@@ -122,8 +122,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         """Whether a validation belongs to a step."""
         return done % config.eval_every == 0 or done == config.steps
 
-    def validate(done: int) -> dict[str, float]:
-        """Scores and pictures of the first validation scenes."""
+    def judged(done: int) -> list[scores.Evaluated]:
+        """The first validation scenes, made and scored."""
         count = min(config.eval_scenes, len(held_out))
         chosen = [held_out[i] for i in range(count)]
         exposures = {tuple(np.asarray(scene["ev_offset"]).tolist()) for scene in chosen}
@@ -133,7 +133,12 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         batches = data.evaluation_batches(chosen, batch_size=batch_size, size=config.size, **edges)
         generate = functools.partial(eval_step, replica, refine=refine)
         results = list(scores.evaluated(batches, generate, score))
-        check_finite(done, [result.outputs for result in results], "validation scenes")
+        outputs = {result.name: result.outputs for result in results}
+        check_finite(done, outputs, "validation scenes")
+        return results
+
+    def report(done: int, results: list[scores.Evaluated]) -> dict[str, float]:
+        """Writes their picture and scores; returns the means."""
         mean = scores.means(results)
         picture = figures.stack_grid(
             (result.outputs, result.true_stack)
@@ -168,7 +173,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     with hosts.ending_together(), checkpoints, log, asked_to_stop() as stop, kept:
         # At the start; and where a run was ended between its checkpoint and the validation of it.
         if primary and due(first) and not log.holds("validation.jsonl", first):
-            last_scores = validate(first)
+            last_scores = report(first, judged(first))
         for step, batch in zip(range(first, config.steps), batches, strict=False):
             done, last = step + 1, step + 1 == config.steps
             phase = 1 if step < config.refine_from else 2
@@ -180,18 +185,20 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             log.put(done, terms, write=done % config.log_every == 0 or last)
             stopping = stop.after(done)
             saving = done % config.checkpoint_every == 0 or last or stopping
-            if saving or due(done):  # what is not finite is neither saved nor validated
+            if saving or due(done):  # nothing that is not finite is saved
                 log.flush()
                 replica = training.one_replica(training.averaged(state).params)
                 check_finite(done, jax.device_get(replica))
                 del replica  # or the next step could not be given its memory
+            judging = primary and due(done) and not (stopping and stop.signal)
+            results = judged(done) if judging else []
             if saving:
                 save(done)
             if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")
                 break
-            if primary and due(done):
-                last_scores = validate(done)
+            if judging:
+                last_scores = report(done, results)
                 log.restart_clock()
     batches.close()
     if stop.signal == signal.SIGINT:

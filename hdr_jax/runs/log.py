@@ -48,7 +48,7 @@ def check_finite(step: int, tree: Any, what: str = "parameters") -> None:
     Args:
       step: number of steps done.
       tree: of NumPy arrays.
-      what: they are.
+      what: what the numbers are, for the message.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if not np.isfinite(leaf).all():

@@ -44,12 +44,12 @@ def _of_all(config: Any, model: Model) -> list[Demand]:
     finite = {name: config[name] for name in ("learning_rate", "refinement_learning_rate")}
     finite |= {"weight_decay": config.weight_decay}
     finite |= {f"loss.{name}": weight for name, weight in config.loss.items()}
-    below_one = ("b1", "b2", "average")
+    below_one = {"b1": config.b1, "b2": config.b2, "average": config.get("average", 0.0)}
     of_size = f"a multiple of {model.multiple} (2^levels of the deepest network)"
     return [
         *((name, config[name], config[name] >= 1, "at least 1") for name in COUNTS),
         *((name, x, 0 <= x < math.inf, "a finite number, 0 or more") for name, x in finite.items()),
-        *((name, config[name], 0 <= config[name] < 1, "0 or more, below 1") for name in below_one),
+        *((name, x, 0 <= x < 1, "0 or more, below 1") for name, x in below_one.items()),
         ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
         ("mu", config.mu, config.mu > 0, "above 0"),
         ("size", size, size > 0 and size % model.multiple == 0, of_size),
@@ -76,6 +76,7 @@ def _of_stacks(config: Any, model: ExposureStackModel) -> list[Demand]:
     """Of an `ExposureStackModel`'s configuration."""
     check_options(model)
     n, offset = model.num_exposures, config.max_reference_offset
+    average = config.get("average", 0.0)
     inside = 0 <= offset <= min(model.middle, n - 1 - model.middle)
     sizes = {
         f"{name}_{kind}": getattr(model, f"{name}_{kind}")
@@ -86,5 +87,5 @@ def _of_stacks(config: Any, model: ExposureStackModel) -> list[Demand]:
         *((f"model.{name}", size, size >= 1, "at least 1") for name, size in sizes.items()),
         ("model.num_exposures", n, n >= 2, "at least 2"),
         ("max_reference_offset", offset, inside, "small enough to stay inside the stack"),
-        ("average", config.average, config.average == 0, "0: of model.tone 'highlights' alone"),
+        ("average", average, average == 0, "0: of model.tone 'highlights' alone"),
     ]

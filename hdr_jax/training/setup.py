@@ -138,7 +138,7 @@ class Setup:
             ) from error
 
     def check_example(self, example: Mapping[str, Any]) -> None:
-        """Refuses a scene of another number of exposures, of others, or with EV 0 elsewhere.
+        """Refuses a scene with another number of exposures, at other stops, or with EV 0 elsewhere.
 
         Args:
           example: one of a source, see `hdr_jax.data`.
@@ -162,7 +162,7 @@ class Setup:
                 "the same"
             )
         middle = self.model.middle
-        if np.abs(ev_offset[middle]) > np.abs(ev_offset).min():
+        if np.abs(ev_offset[middle]) > np.abs(ev_offset).min() + 0.01:
             raise InputError(
                 f"got exposures at {at} stops: expected EV 0 as number {middle} of them (from 0), "
                 "which the networks start from; leave out exposures of the longer side"

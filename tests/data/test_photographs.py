@@ -176,6 +176,7 @@ def test_a_speck_in_a_highlight_is_closed_and_a_branch_is_kept():
         ("quality", (98, 75)),
         ("jpeg", 1.5),
         ("ev", 1.0),
+        ("jpeg", None),
         ("hue", float("nan")),
     ],
 )

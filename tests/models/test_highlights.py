@@ -164,6 +164,17 @@ def test_the_slope_of_the_gain_is_finite_and_reaches_what_counts():
     np.testing.assert_array_equal(np.asarray(slope) != 0, np.asarray(mask) > 0)
 
 
+def test_no_limit_absorbs_the_slope_of_a_highlight():
+    """One channel at the limit, the others anywhere: the blurred chroma goes beyond it here."""
+    rng = np.random.default_rng(0)
+    raw = jnp.asarray(rng.normal(2, 3, (1, 24, 24, 3)), jnp.float32).at[..., 0].set(60.0)
+    along = jnp.zeros_like(raw).at[..., 0].set(1.0)
+    for x, tangent in ((raw, along), (jnp.full_like(raw, 60.0), jnp.ones_like(raw))):
+        gain, slope = jax.jvp(lambda x: gain_of(x, jnp.ones_like(x), 0.0), (x,), (tangent,))
+        assert float(gain.min()) >= 0 and float(gain.max()) <= MAX_GAIN + 1e-5
+        assert float(slope[tangent > 0].min()) >= 0.05 - 1e-6
+
+
 def test_patches_and_back():
     x = jnp.arange(2 * 8 * 12 * 3.0).reshape(2, 8, 12, 3)
     np.testing.assert_array_equal(from_patches(to_patches(x)), x)

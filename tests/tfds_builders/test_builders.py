@@ -228,6 +228,7 @@ def test_views_of_a_scene_share_a_split(tmp_path):
         assert radiance_maps.scene_of(f"coast_1/harbour{end}") == "coast_1/harbour"
     for name in ("room2_01", "review_1", "SDIM0123_1"):
         assert radiance_maps.scene_of(name) == name.rpartition("_")[0]
+    assert radiance_maps.scene_of("20260101_123456") == "20260101_123456"
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("_12") == "_12"
     assert radiance_maps.scene_of("HARBOUR_02_4k") == "HARBOUR"
@@ -249,6 +250,12 @@ def test_views_of_a_scene_share_a_split(tmp_path):
     many = [splits.by_hash(f"scene {i}") for i in range(4000)]
     for split, share in splits.SHARES.items():
         assert abs(many.count(split) / 4000 - share) < 0.02
+
+
+def test_a_folder_that_is_one_scene_by_its_names_is_told(tmp_path):
+    files = [tmp_path / f"scene{k:03d}.hdr" for k in range(9)]
+    with pytest.warns(UserWarning, match="all 9 radiance maps in .* show one scene, 'scene'"):
+        assert len(set(radiance_maps.assign_splits(tmp_path, files).values())) == 1
 
 
 def test_errors_show_the_expected_tree_and_what_was_found(tmp_path):

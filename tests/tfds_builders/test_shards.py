@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import make_dummy_data
 import numpy as np
@@ -94,18 +94,22 @@ def test_shards_of_another_format_or_config_are_made_anew(tmp_path, views):
 
 
 def test_two_programs_prepare_one_after_the_other(tmp_path, views, monkeypatch):
-    examples, began = radiance_maps.Builder.examples, []
+    examples, began, waits = radiance_maps.Builder.examples, [], threading.Event()
 
-    def slowly(self, scene):
+    def while_another_waits(self, scene):
         began.append(scene.name)
-        time.sleep(0.05)
+        assert waits.wait(60)
         return examples(self, scene)
 
-    monkeypatch.setattr(radiance_maps.Builder, "examples", slowly)
+    def warned(message, *_, **__):
+        if "another program prepares" in str(message):
+            waits.set()
+
+    monkeypatch.setattr(radiance_maps.Builder, "examples", while_another_waits)
+    monkeypatch.setattr("warnings.warn", warned)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:  # locks tell threads apart, too
         made = [pool.submit(data.prepare, "radiance_maps", tmp_path, views) for _ in range(2)]
-        with pytest.warns(UserWarning, match="another program prepares"):
-            splits = [set(one.result().info.splits) for one in made]
+        splits = [set(one.result().info.splits) for one in made]
     assert splits == [{"train", "val", "test"}] * 2
     assert len(began) == len(set(began)) == 5
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import warnings
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -11,9 +12,11 @@ from tfds_builders import base, common, manual, panorama, splits
 
 # How cameras and telephones begin the names of files.
 CAMERAS = re.compile(
-    "_?(img|imgp|mvimg|mg|dsc|dscn|dscf|pxl|dji|gopr|gp|sam|cimg|pict|pano|wp|hdr|p|image|photo)",
+    "_?(img|imgp|mvimg|mg|dsc|dscn|dscf|pxl|dji|gopr|gp|sam|cimg|pict|pano|wp|hdr|p|image|photo|"
+    r"\d{8})",  # a date
     re.IGNORECASE,
 )
+FEW = 8  # views of one place
 # What ends the names of views of one place: "_02_4k", " v3", ".view3", " (3)", or "3" and "3_4k".
 # Four digits or more that follow a letter are a camera's count.
 NUMBERS = re.compile(r"((([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+|(?<!\d)\d{1,3}([ _.-]+\d+k)?)$")
@@ -89,10 +92,15 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
     listed = splits.from_manifest(folder, list(names.values()))
     if listed is not None:
         return {file: listed[name] for file, name in names.items() if name in listed}
-    return {
-        file: splits.by_hash(scene_of(manual.name_of(file.with_suffix(""), folder)))
-        for file in files
-    }
+    scenes = {file: scene_of(manual.name_of(file.with_suffix(""), folder)) for file in files}
+    if len(files) > FEW and len(set(scenes.values())) == 1:
+        warnings.warn(
+            f"by their names all {len(files)} radiance maps in {folder} show one scene, "
+            f"{scenes[files[0]]!r}, and are one split. If they do not, write a manifest.csv (view, "
+            "scene, split) beside them, or put every scene into a folder of its own",
+            stacklevel=2,
+        )
+    return {file: splits.by_hash(scene) for file, scene in scenes.items()}
 
 
 def scene_of(name: str) -> str:
