@@ -20,7 +20,7 @@ from jax import export
 from jax.core import Tracer
 from jax.stages import Compiled, Lowered
 
-from hdr_jax.files import replacing
+from hdr_jax.files import code_digest, replacing
 
 # Loops by XLA's older generator, which compiles in half the time what then runs a tenth slower.
 QUICK = {"xla_cpu_use_fusion_emitters": False}
@@ -187,8 +187,4 @@ def _called(
 @functools.cache
 def _surroundings() -> str:
     """What else a program depends on, a process long: this library's code, JAX and its backend."""
-    root = pathlib.Path(__file__).parent
-    sources = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        sources.update(path.read_bytes())
-    return f"{sources.hexdigest()} {jax.__version__} {jax.default_backend()} "
+    return f"{code_digest()} {jax.__version__} {jax.default_backend()} "

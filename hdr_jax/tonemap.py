@@ -13,6 +13,7 @@ from hdr_jax.checks import check_positive
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 
+BURN_FRACTION = 0.01  # of the pixels, which may become white
 # Of the brightest pixel, far below anything visible: the logarithm must exist at 0.
 DARKEST = 1e-6
 
@@ -48,7 +49,9 @@ def mu_law(radiance: Array, mu: ArrayLike = 5000.0) -> Array:
     return (compressed / jnp.log1p(mu)).astype(dtype)
 
 
-def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0.01) -> Array:
+def reinhard(
+    radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = BURN_FRACTION
+) -> Array:
     """Reinhard's global operator on luminance, display-encoded.
 
     L = key Y / geometric_mean(Y);  L_d = L (1 + L / L_white^2) / (1 + L), where L_white is
@@ -77,7 +80,7 @@ def reinhard(radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0
 
 
 def adaptation(
-    radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = 0.01
+    radiance: ArrayLike, *, key: float = 0.18, burn_fraction: float = BURN_FRACTION
 ) -> tuple[Array, Array]:
     """What `reinhard` finds out about a scene before it changes any pixel.
 

@@ -11,6 +11,7 @@ from hdr_jax import images
 from hdr_jax.errors import InputError
 from hdr_jax.files import temporary_space
 from hdr_jax.progress import Progress, silent
+from hdr_jax.sampling import thinning
 
 
 class Exposures(abc.ABC):
@@ -40,20 +41,14 @@ class Exposures(abc.ABC):
 
     def thinned(self, pixels: int) -> np.ndarray:
         """Every k-th row and column of all exposures, at most so many pixels each."""
-        step = self._step(pixels)
+        step = thinning(*self.shape[1:3], pixels)
         return np.stack([self.picture(j)[::step, ::step] for j in range(self.shape[0])])
 
     def valid_thinned(self, pixels: int) -> np.ndarray:
         """Where the pixels of `thinned` hold data, bool [n, h', w']."""
-        step, (n, height) = self._step(pixels), self.shape[:2]
+        n, height, width = self.shape[:3]
+        step = thinning(height, width, pixels)
         return np.stack([self.valid(j, 0, height)[::step, ::step] for j in range(n)])
-
-    def _step(self, pixels: int) -> int:
-        """The k of `thinned`."""
-        step = 1
-        while -(-self.shape[1] // step) * -(-self.shape[2] // step) > pixels:
-            step += 1
-        return step
 
 
 class InMemory(Exposures):

@@ -11,9 +11,8 @@ import numpy as np
 from hdr_jax import color
 from hdr_jax.errors import InputError
 from hdr_jax.page._encoding import packed, packed_radiance
-from hdr_jax.tonemap import DARKEST
+from hdr_jax.tonemap import BURN_FRACTION, DARKEST
 
-BURN_FRACTION = 0.01  # of Reinhard's operator, as `hdr_jax.tonemap.reinhard` has it
 HISTOGRAM_BINS = 96
 
 

@@ -5,10 +5,8 @@ device, gradients averaged over all of them. With one host these functions do no
 """
 
 import contextlib
-import hashlib
 import json
 import os
-import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,8 +15,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-import hdr_jax
 from hdr_jax.errors import InputError
+from hdr_jax.files import code_digest
 from hdr_jax.runs.description import dotted, versions
 
 LOST_AFTER = 30  # seconds without a sign of life after which the others give a host up
@@ -53,23 +51,6 @@ def description_of(config: Any) -> dict[str, Any]:
     """
     fields = {name: value for name, value in config.to_dict().items() if name not in LOCAL}
     return {"config": fields, "versions": versions(), "code of hdr_jax": code_digest()}
-
-
-def code_digest() -> str:
-    """A digest of the program text, which tells two checkouts of one version apart.
-
-    Returns:
-      12 hexadecimal digits.
-
-    Example:
-      >>> len(code_digest())
-      12
-    """
-    root = pathlib.Path(hdr_jax.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def check_equal(told: Mapping[str, Any]) -> None:
