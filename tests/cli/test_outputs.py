@@ -209,8 +209,9 @@ def test_ev_0_of_a_stack_is_the_photograph(here):
 
 
 INTERRUPTED = """
-import pathlib, time
+import pathlib, signal, time
 from hdr_jax import cli, files
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, under which tests may run, ignores it
 def work(arguments, alone):
     with files.replacing("half.exr") as temporary:
         temporary.write_text("half")

@@ -297,6 +297,7 @@ def test_calls_of_one_shape_compile_once(caplog):
         assert not [record for record in caplog.records if "Compiling" in record.message]
 
 
+@pytest.mark.slow
 def test_the_smoothness_is_an_argument_like_others(caplog):
     """An array, mapped over, and no reason to compile anew."""
     stack = np.random.default_rng(2).random((2, 9, 8, 2), np.float32)

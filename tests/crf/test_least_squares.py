@@ -38,6 +38,7 @@ def test_batches_of_batches_are_solved():
         np.testing.assert_allclose(both[i, j], one, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solve", [debevec, mitsunaga_nayar])
 def test_responses_have_second_derivatives_in_a_batch(solve):
     """Forward and reverse over reverse, against differences of the gradient."""

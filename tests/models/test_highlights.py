@@ -14,6 +14,7 @@ from hdr_jax.models.highlights import clip_mask, exposures, linearised
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
+smooth_gain = jax.jit(gain_of)
 MODEL = HighlightModel((8, 16), (1, 1))
 apply = jax.jit(MODEL.apply)
 
@@ -126,7 +127,7 @@ def test_the_gain_is_the_masked_mean_of_its_neighbours():
     inside = np.clip((distance - 1) / 3, 0, 1)
     gain += inside * (weighted_mean(gain, mask, np.outer(line, line)) - gain)
     # One channel's gain has no chroma.
-    found = gain_of(*(jnp.asarray(x[..., :1]) for x in (raw, mask, distance)))
+    found = smooth_gain(*(jnp.asarray(x[..., :1]) for x in (raw, mask, distance)))
     np.testing.assert_allclose(found, gain[..., :1], atol=1e-5)
 
     all_clip, mean, reaches = (
@@ -143,23 +144,23 @@ def test_the_gain_is_the_masked_mean_of_its_neighbours():
     chroma, weight = np.pad(gain - mean, far), np.pad(all_clip, far)
     chroma = weighted_mean(chroma, weight, np.outer(wide, wide))[:, 15:-15, 15:-15]
     gain += all_clip * (np.clip(chroma + mean, 0, MAX_GAIN) - gain)
-    found = gain_of(*(jnp.asarray(x) for x in (raw, mask, distance)))
+    found = smooth_gain(*(jnp.asarray(x) for x in (raw, mask, distance)))
     np.testing.assert_allclose(found, gain, atol=1e-5)
 
 
 def test_stripes_and_specks_of_colour_are_gone_inside_of_highlights():
     stripes = jnp.broadcast_to(jnp.arange(10) % 2 * 2.0, (1, 6, 10))[..., None]
-    smooth = np.asarray(gain_of(stripes, jnp.ones_like(stripes), 4.0))[0, 1:-1, 1:-1]
+    smooth = np.asarray(smooth_gain(stripes, jnp.ones_like(stripes), 4.0))[0, 1:-1, 1:-1]
     assert np.ptp(smooth) < 1e-6 < 1 < np.ptp(np.asarray(limited(stripes)))
     speck = jnp.full((1, 21, 21, 3), 3.0).at[0, 10, 10, 0].set(5.0)
-    found = np.asarray(gain_of(speck, jnp.ones_like(speck), 4.0))[0]
+    found = np.asarray(smooth_gain(speck, jnp.ones_like(speck), 4.0))[0]
     assert np.ptp(found, -1).max() < 0.02
     np.testing.assert_allclose(found[10, 10].mean(), 3.2, atol=0.1)  # the luminance stays
 
 
 def test_the_slope_of_the_gain_is_finite_and_reaches_what_counts():
     mask = jnp.zeros((1, 5, 5, 1)).at[0, 1:3, 1:4].set(0.5)
-    slope = jax.grad(lambda raw: (mask * gain_of(raw, mask, 2.0)).sum())(jnp.zeros_like(mask))
+    slope = jax.grad(lambda raw: (mask * smooth_gain(raw, mask, 2.0)).sum())(jnp.zeros_like(mask))
     assert np.isfinite(slope).all()
     np.testing.assert_array_equal(np.asarray(slope) != 0, np.asarray(mask) > 0)
 
@@ -170,7 +171,7 @@ def test_no_limit_absorbs_the_slope_of_a_highlight():
     raw = jnp.asarray(rng.normal(2, 3, (1, 24, 24, 3)), jnp.float32).at[..., 0].set(60.0)
     along = jnp.zeros_like(raw).at[..., 0].set(1.0)
     for x, tangent in ((raw, along), (jnp.full_like(raw, 60.0), jnp.ones_like(raw))):
-        gain, slope = jax.jvp(lambda x: gain_of(x, jnp.ones_like(x), 0.0), (x,), (tangent,))
+        gain, slope = jax.jvp(lambda x: smooth_gain(x, jnp.ones_like(x), 0.0), (x,), (tangent,))
         assert float(gain.min()) >= 0 and float(gain.max()) <= MAX_GAIN + 1e-5
         assert float(slope[tangent > 0].min()) >= 0.05 - 1e-6
 
