@@ -111,6 +111,7 @@ def test_a_weighting_may_be_zero_at_inner_levels():
     np.testing.assert_allclose(np.diff(g[246:]), g[246] - g[245], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize("method", ["debevec", "mitsunaga_nayar"])
 def test_half_precision_is_promoted(method, dtype):
@@ -258,6 +259,7 @@ def test_options_that_would_do_nothing_are_refused(options, message):
         crf.recover(stack, np.arange(2.0), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"method": "mitsunaga_nayar"}, {"sampling": "quantiles"}])
 def test_the_type_of_the_pixels_decides_also_where_float64_is_at_hand(options):
     stack = expose(jnp.asarray(scene()), LOG_TIMES, srgb(), num_levels=256)

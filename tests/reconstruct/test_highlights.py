@@ -180,6 +180,7 @@ def test_shipped_weights_are_checked(tmp_path, monkeypatch):
         weights.load("nothing")
 
 
+@pytest.mark.slow
 def test_the_trunk_of_the_shipped_weights_tells_places_apart():
     """A dead one hands the same numbers to the head everywhere: docs/training_log.md."""
     model, params = weights.load()

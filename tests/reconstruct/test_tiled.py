@@ -198,6 +198,7 @@ def exposing(params):
     return params
 
 
+@pytest.mark.slow
 def test_merging_the_written_stack_gives_the_written_map(model, tmp_path, monkeypatch):
     """But for the 8 bits of the written exposures."""
     monkeypatch.chdir(tmp_path)

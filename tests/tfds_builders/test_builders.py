@@ -222,7 +222,7 @@ def test_manifest_of_folders(tmp_path):
 
 
 def test_views_of_a_scene_share_a_split(tmp_path):
-    ends = "_02_4k", "-12", " 0", ".0", "0", "12_4k", "_v0", "_view0", " (3)", "(3)", "_02 v1"
+    ends = "_02_4k", "-12", " 0", ".0", "_v0", "_view0", " (3)", "(3)", "_02 v1"
     for end in ends:
         assert radiance_maps.scene_of(f"harbour{end}") == "harbour"
         assert radiance_maps.scene_of(f"coast_1/harbour{end}") == "coast_1/harbour"
@@ -230,6 +230,8 @@ def test_views_of_a_scene_share_a_split(tmp_path):
         assert radiance_maps.scene_of(name) == name.rpartition("_")[0]
     assert radiance_maps.scene_of("20260101_123456") == "20260101_123456"
     assert radiance_maps.scene_of("hall") == "hall"
+    assert radiance_maps.scene_of("scene01") == "scene01"
+    assert radiance_maps.scene_of("scene01_4k") == "scene01"
     assert radiance_maps.scene_of("_12") == "_12"
     assert radiance_maps.scene_of("HARBOUR_02_4k") == "HARBOUR"
     for name in (
@@ -253,7 +255,7 @@ def test_views_of_a_scene_share_a_split(tmp_path):
 
 
 def test_a_folder_that_is_one_scene_by_its_names_is_told(tmp_path):
-    files = [tmp_path / f"scene{k:03d}.hdr" for k in range(9)]
+    files = [tmp_path / f"scene_{k:03d}.hdr" for k in range(9)]
     with pytest.warns(UserWarning, match="all 9 radiance maps in .* show one scene, 'scene'"):
         assert len(set(radiance_maps.assign_splits(tmp_path, files).values())) == 1
 
@@ -447,6 +449,7 @@ def test_tensorflow_need_not_be_importable(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_tf_data_reads_the_same_files(tmp_path):
     tf = pytest.importorskip("tensorflow", reason="tfds.load gives tf.data, which needs tensorflow")
     manual = tfds.download.DownloadConfig(manual_dir=ROOT / "tfds_builders/vds/dummy_data")

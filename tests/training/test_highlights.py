@@ -269,6 +269,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(train, tmp_path, monkeypatch):
     assert step == 6 and model.widths == (8, 8)
 
 
+@pytest.mark.slow
 def test_losses_of_weight_zero_are_left_out():
     config = small_config()
     config.loss.update(hdrvdp2=0.0, pu21=0.0, chroma_l1=0.0, partial_l1=0.0, gradient_l1=0.0)

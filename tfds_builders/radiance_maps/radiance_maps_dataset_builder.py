@@ -17,9 +17,9 @@ CAMERAS = re.compile(
     re.IGNORECASE,
 )
 FEW = 8  # views of one place
-# What ends the names of views of one place: "_02_4k", " v3", ".view3", " (3)", or "3" and "3_4k".
-# Four digits or more that follow a letter are a camera's count.
-NUMBERS = re.compile(r"((([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+|(?<!\d)\d{1,3}([ _.-]+\d+k)?)$")
+# What ends the names of views of one place: "_02_4k", " v3", ".view3", " (3)". Digits that follow a
+# letter may as well count scenes ("scene01"), and do so in a camera's names.
+NUMBERS = re.compile(r"(([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+$")
 
 
 class Builder(base.ManualBuilder):
@@ -29,7 +29,7 @@ class Builder(base.ManualBuilder):
     SUPPORTED_VERSIONS = [tfds.core.Version("1.0.0")]  # can be read
     RELEASE_NOTES = {
         "1.0.0": "Radiance maps and panoramas, seven exposures.",
-        "2.0.0": "Splits: sub-folders tell scenes apart, numbers without an underscore do not.",
+        "2.0.0": "Splits: sub-folders tell scenes apart, numbers behind any separator do not.",
     }
     EXPECTED = """
 <manual directory>/           or <manual directory>/radiance_maps/
@@ -104,7 +104,7 @@ def assign_splits(folder: pathlib.Path, files: list[pathlib.Path]) -> dict[pathl
 
 
 def scene_of(name: str) -> str:
-    """The scene that a file shows: its name without numbers and resolutions at the end.
+    """The scene that a file shows: its name without separate numbers and resolutions at the end.
 
     Of a camera's own names ("IMG_0001", "PXL_20260101_120000123") only the numbers tell scenes
     apart.
