@@ -184,7 +184,6 @@ def _called(
     return quickly_compiled(called.lower(*shapes), options) if options else called
 
 
-@functools.cache
 def _surroundings() -> str:
-    """What else a program depends on, a process long: this library's code, JAX and its backend."""
+    """What else a program depends on: this library's code, JAX and its backend."""
     return f"{code_digest()} {jax.__version__} {jax.default_backend()} "

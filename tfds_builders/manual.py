@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import os
 import pathlib
-import unicodedata
 import zlib
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax.errors import InputError
+from hdr_jax.images import composed
 
 MOST_LISTED = 1000
 ENDS = 2**16
@@ -155,8 +155,7 @@ def plain(name: str) -> str:
       >>> plain("cafe\\u0301") == "caf\\u00e9"
       True
     """
-    name = unicodedata.normalize("NFC", name)
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return composed(name).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def name_of(path: pathlib.Path, place: pathlib.Path) -> str:

@@ -108,6 +108,7 @@ def _unknown_field(path: str | None, workdir: str | None, fields: Sequence[str])
         config: Any = description.read_config(workdir or "")
         path = str(pathlib.Path(workdir or "") / description.FILE)
     else:
+        # FILE:ARGUMENT, as ml_collections reads it; a drive's letter is no file.
         file, _, argument = path.rpartition(":") if ":" in path[2:] else (path, "", "")
         config = runpy.run_path(file)["get_config"](*([argument] if argument else []))
     known = [name for name, _ in description.dotted(config.to_dict())]

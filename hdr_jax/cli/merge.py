@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import pathlib
-import unicodedata
 import warnings
 
 import numpy as np
@@ -187,9 +186,7 @@ def named_index(name: str | None, paths: list[pathlib.Path]) -> int | None:
     places = [path.resolve() for path in paths]
     if (place := pathlib.Path(name).resolve()) in places:
         return places.index(place)
-    wanted, *names = (
-        unicodedata.normalize("NFC", pathlib.Path(path).name) for path in (name, *paths)
-    )
+    wanted, *names = (images.composed(pathlib.Path(path).name) for path in (name, *paths))
     if wanted not in names:
         raise InputError(f"--reference {name} is none of the pictures {', '.join(names)}")
     if names.count(wanted) > 1:

@@ -22,6 +22,7 @@ with extra("data"):
         decode,
         rephotographed,
         scene_name,
+        scene_named,
         with_edges,
     )
     from hdr_jax.data._batches import Batch, batches, photographs, scenes_of, to_devices
@@ -54,6 +55,7 @@ __all__ = [
     "prepare",
     "rephotographed",
     "scene_name",
+    "scene_named",
     "scenes_of",
     "to_devices",
     "with_edges",

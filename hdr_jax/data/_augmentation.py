@@ -170,8 +170,17 @@ def lit_part(hdr: np.ndarray, height: int, width: int, rng: np.random.Generator)
 
 
 @contextlib.contextmanager
-def named(scene: dict) -> Iterator[None]:
-    """Errors begin with the name of the scene."""
+def scene_named(scene: dict) -> Iterator[None]:
+    """A context whose errors begin with the name of the scene.
+
+    Args:
+      scene: of a source; `scene` is its name.
+
+    Raises:
+      InputError: the one that was raised inside, with the name before it.
+
+    Example: `with scene_named(scene): check(scene)`
+    """
     try:
         yield
     except InputError as error:

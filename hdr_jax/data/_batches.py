@@ -73,7 +73,7 @@ def batches(
         )
         example = _augmentation.augmented(_augmentation.decode(scene), size, rng)
         if metering_stops > 0:
-            with _augmentation.named(scene):
+            with _augmentation.scene_named(scene):
                 example = _augmentation.rephotographed(example, metering_stops, rng)
         return _augmentation.with_edges(example, channel_weights)
 
@@ -123,7 +123,7 @@ def photographs(
     photographer = photographer or _photographs.Photographer()
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
-        with _augmentation.named(scene):
+        with _augmentation.scene_named(scene):
             return photographer.take(np.asarray(scene["hdr"], np.float32), size, rng)
 
     return endless(

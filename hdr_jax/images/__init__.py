@@ -14,6 +14,7 @@ with extra("photographs"):
         JPEG_SUFFIXES,
         PHOTO_SUFFIXES,
         PathLike,
+        composed,
         named_errors,
     )
     from hdr_jax.images._photographs import (
@@ -54,6 +55,7 @@ __all__ = [
     "camera_response",
     "canny",
     "closed_highlights",
+    "composed",
     "edge_weights",
     "equal_photos",
     "exposure_source",

@@ -40,7 +40,18 @@ def existing(path: PathLike) -> pathlib.Path:
 
 
 def composed(name: str) -> str:
-    """A name with accents composed, as it may be compared (macOS stores them decomposed)."""
+    """A name with accents composed, as it may be compared (macOS stores them decomposed).
+
+    Args:
+      name: of a file, as the system or a table gives it.
+
+    Returns:
+      The name in Unicode's form NFC.
+
+    Example:
+      >>> composed("cafe\\u0301") == "caf\\u00e9"
+      True
+    """
     return unicodedata.normalize("NFC", name)
 
 

@@ -90,10 +90,8 @@ class CheckedScenes(Sequence[dict]):
 
     def __getitem__(self, i: Any) -> Any:
         example = self._source[i]
-        try:
+        with data.scene_named(example):
             self._setup.check_example(example)
-        except InputError as error:
-            raise InputError(f"scene {data.scene_name(example['scene'])}: {error}") from error
         return example
 
 
