@@ -1,6 +1,7 @@
 """hdr-jax merge IMG...: bracketed photographs -> one radiance map, and the camera's response."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -79,16 +80,22 @@ def merge(
             opened.enter_context(loaded)
             if recovered and known.sum() > 1:  # once more: only now can pixels be followed
                 g = recovered_response(loaded, log_times, args, known)
+        radiance = None
         if "map" in outputs:
             ghosts = reference if args.deghost else None
-            merged = brackets.merge_strips(
+            radiance = brackets.merge_strips(
                 loaded, log_times, g, reference=ghosts, progress=progress.bar
             )
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        curve = beside.submit(merge_files.write_curve, outputs, g)
+        if radiance is not None:
             units = UNITS.format(at="at EV 0" if args.ev else "in 1 s")
             notes = [units, exposures_text(log_times, args)]
-            found |= merge_files.write_map(outputs, merged, notes, paths, args.peak, report)
+            found |= merge_files.write_map(outputs, radiance, notes, paths, args.peak, report)
             report.assume(f"unit: {units}")
-    found["outputs"] |= merge_files.write_curve(outputs, g, report)
+        found["outputs"] |= (written := curve.result())
+    if written:
+        report.say(f"{written['curve']}, {written['plot']}: response, ln exposure over the level")
     report.results.append(found)
 
 

@@ -10,7 +10,6 @@ from hdr_jax.cli import screens
 from hdr_jax.cli.outputs import check, write_preview
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
-from hdr_jax.runs import figures
 
 MOST_LEVELS = 4096  # of a curve that is written
 SPLIT_REFUSES = ("times", "ev", "reference", "preview", "curve")
@@ -112,14 +111,16 @@ def write_map(
     return found
 
 
-def write_curve(outputs: dict[str, pathlib.Path], g, report: Report) -> dict[str, str]:
+def write_curve(outputs: dict[str, pathlib.Path], g) -> dict[str, str]:
     """The response as numbers and as a plot; returns what was written."""
     if "curve" not in outputs:
         return {}
+    # Here, so that Matplotlib, which takes longer to import than to draw, waits for nobody.
+    from hdr_jax.runs import figures
+
     if g.shape[1] > MOST_LEVELS:
         kept = np.linspace(0, g.shape[1] - 1, MOST_LEVELS)
         g = np.stack([np.interp(kept, np.arange(g.shape[1]), curve) for curve in g])
     images.write_response(outputs["curve"], g)
     figures.response_curves(outputs["plot"], {outputs["curve"].stem: g})
-    report.say(f"{outputs['curve']}, {outputs['plot']}: response, ln exposure over the level")
     return {name: str(outputs[name]) for name in ("curve", "plot")}
