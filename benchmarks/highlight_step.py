@@ -24,7 +24,7 @@ from hdr_jax import weights
 from hdr_jax.models import convolution
 from hdr_jax.models.gain import BUMP, CHROMA, GROUPS, PATCH, GainNetwork
 from hdr_jax.models.highlights import features_of
-from hdr_jax.programs._starting import keep_memory
+from hdr_jax.programs._memory import keep_memory
 
 
 def norm(channels: int) -> nn.GroupNorm:

@@ -1,11 +1,8 @@
-"""Where a run starts: its devices, the state that it goes on from, its compiled programs."""
+"""Where a run starts: its devices, its scenes, the state that it goes on from."""
 
 import contextlib
-import ctypes
 import functools
 import pathlib
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +11,6 @@ import numpy as np
 
 from hdr_jax import data, training
 from hdr_jax.errors import InputError
-from hdr_jax.exported import without_collection
 from hdr_jax.models import check_same_architecture
 from hdr_jax.runs import description
 from hdr_jax.runs.checkpoints import Checkpoints, load_model, newest_whole
@@ -111,63 +107,3 @@ def check_devices(batch_size: int, micro_batches: int) -> None:
             f"got config.batch_size = {batch_size}: expected a multiple of {count} "
             f"({jax.device_count()} devices x config.micro_batches)"
         )
-
-
-def compiled(function: Any, *arguments: Any) -> tuple[Any, str]:
-    """The program of a function for arguments like these, made before it runs.
-
-    Args:
-      function: of `jax.jit` or `jax.pmap`.
-      arguments: arrays of the shapes, types and places of those to come.
-
-    Returns:
-      (the program, to be called with such arguments; how long it took, a text).
-
-    Example:
-      >>> program, seconds = compiled(jax.jit(lambda x: x + 1), np.float32(1))
-      >>> float(program(np.float32(1))), seconds.split()[0]
-      (2.0, 'traced')
-    """
-    begin = time.perf_counter()
-    with without_collection():
-        lowered = function.lower(*arguments)
-    then = time.perf_counter()
-    program = lowered.compile()
-    end = time.perf_counter()
-    give_back_memory()  # of the compiler
-    return program, f"traced and lowered in {then - begin:.1f} s, compiled in {end - then:.1f} s"
-
-
-# Of <malloc.h>: the top of the heap is never given back, no block lies outside of it, one heap.
-_MALLOPT = {"M_TRIM_THRESHOLD": (-1, -1), "M_MMAP_MAX": (-4, 0), "M_ARENA_MAX": (-8, 1)}
-
-
-def keep_memory() -> None:
-    """Keeps the memory that a step's arrays leave for those of the next step.
-
-    The C library of Linux gives large blocks back to the system, which clears every page that is
-    touched anew: a fifth of the time of a step of the highlight model (2.2 and 2.8 steps a second;
-    0.8 GB more memory). A large model would keep twice what it needs, in pieces that fit
-    nothing else. To be called before JAX starts its threads.
-
-    Example: `keep_memory()`
-    """
-    for option, value in _MALLOPT.values():
-        _call_c("mallopt", option, value)
-
-
-def give_back_memory() -> None:
-    """Gives memory that nobody uses any more back to the system.
-
-    The C library of Linux keeps what arrays below 32 MB leave, a whole copy of the state of a large
-    model, and the compiled step does not use it: its arrays are one block.
-
-    Example: `give_back_memory()`
-    """
-    _call_c("malloc_trim", 0)
-
-
-def _call_c(name: str, *arguments: int) -> None:
-    """A function of Linux's C library, where that has it: musl has none of these."""
-    if sys.platform == "linux":
-        getattr(ctypes.CDLL(None), name, lambda *_: None)(*arguments)

@@ -23,7 +23,7 @@ with extra("train"):
 
     from hdr_jax.runs.board import Board
 
-FILES = ("metrics.jsonl", "validation.jsonl")
+METRICS, VALIDATIONS = "metrics.jsonl", "validation.jsonl"
 
 
 class NotFinite(FloatingPointError):
@@ -67,6 +67,9 @@ class RunLog:
       scenes_per_step: for the speed.
       quiet: write and show nothing (on all hosts but the first), only watch the terms.
 
+    Attributes:
+      workdir: as given.
+
     Example: `with RunLog("runs/a", 0, 100, 4) as log: log.put(1, {"loss": 0.5}, write=True)`
     """
 
@@ -79,8 +82,8 @@ class RunLog:
         *,
         quiet: bool = False,
     ):
-        self._workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
-        for name in () if quiet else FILES:
+        self.workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
+        for name in () if quiet else (METRICS, VALIDATIONS):
             _drop_lines_beyond(workdir / name, first)
         self._board = None if quiet else Board(workdir / "tensorboard", first + 1)
         self._bar = tqdm.tqdm(
@@ -133,7 +136,7 @@ class RunLog:
         self._bar.update(step - self._bar.n)
         if write and not self._quiet:
             self._speed(step)
-            self.write("metrics.jsonl", step, values)
+            self.write(METRICS, step, values)
         postfix = {"loss": f"{values['loss']:.4f}", **self._shown_speed}
         self._bar.set_postfix(postfix, refresh=False)
 
@@ -141,14 +144,14 @@ class RunLog:
         """Appends a line to one of the files and to TensorBoard.
 
         Args:
-          name: "metrics.jsonl" or "validation.jsonl".
+          name: METRICS or VALIDATIONS.
           step: number of steps done.
           values: finite or not, by name.
 
         Raises:
           OSError: naming the file, on a full disk.
         """
-        path = self._workdir / name
+        path = self.workdir / name
         with named(path), open(path, "a") as file:
             # JSON knows no infinity, as of the PSNR of equal pictures.
             known = {name: x if math.isfinite(x) else None for name, x in values.items()}
@@ -160,13 +163,13 @@ class RunLog:
         """Whether a file has the line of a step.
 
         Args:
-          name: "metrics.jsonl" or "validation.jsonl".
+          name: METRICS or VALIDATIONS.
           step: number of steps done.
 
         Returns:
           True when it has.
         """
-        path = self._workdir / name
+        path = self.workdir / name
         lines = path.read_text().splitlines() if path.exists() else []
         return any(json.loads(line)["step"] == step for line in lines)
 
