@@ -265,11 +265,11 @@ HELD = """
 import resource
 import sys
 import numpy as np
-from hdr_jax.programs import _starting
+from hdr_jax.programs import _memory
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 if sys.argv[1] == "keep":
-    _starting.keep_memory()
+    _memory.keep_memory()
 before = resident()
 block = np.ones(2**25)
 del block
