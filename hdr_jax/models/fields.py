@@ -149,9 +149,9 @@ def initial_parameters(model: Model, key: jax.Array) -> Any:
       True
     """
     image = jnp.zeros((1, model.multiple, model.multiple, 3))
-    if isinstance(model, HighlightModel):
-        return model.init(key, image, image)["params"]
-    return model.init(key, image, image[..., :1])["params"]
+    second = image if isinstance(model, HighlightModel) else image[..., :1]
+    # Under `jit` the networks are traced, but not run.
+    return jax.jit(lambda key: model.init(key, image, second)["params"])(key)
 
 
 def _dtype(name: str) -> Any:
