@@ -125,13 +125,23 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         TFDS itself would go on reading what was prepared once.
 
         Args:
-          folder: the manual directory asked for; nothing is checked if it is gone.
+          folder: the manual directory asked for.
 
         Raises:
           InputError: if the files differ.
+
+        Warns:
+          UserWarning: if there is no such folder, so that nothing can be compared.
         """
         known = (self.info.metadata or {}).get("fingerprint")
-        if not known or not folder.is_dir():
+        if not known:
+            return
+        if not folder.is_dir():
+            warnings.warn(
+                f"manual_dir {folder} is not there; what is read is {self.info.full_name} as it "
+                f"was prepared in {self.data_dir}",
+                stacklevel=2,
+            )
             return
         place, scenes = self.find_scenes(folder)
         if manual.fingerprint(place, scenes) != known:

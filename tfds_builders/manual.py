@@ -114,7 +114,11 @@ def directory(dl_manager: tfds.download.DownloadManager, name: str, expected: st
     try:
         return pathlib.Path(dl_manager.manual_dir)
     except AssertionError as error:  # what TFDS raises
-        raise InputError(f"{name}: {str(error).splitlines()[0]}\n{trees(expected)}") from error
+        found = str(error).partition(". Create")[0]
+        raise InputError(
+            f"{name} is made of files of your own, in a folder that is to be given: --manual_dir "
+            f"FOLDER, in a training --config.manual_dir=FOLDER ({found}).\n{trees(expected)}"
+        ) from error
 
 
 def files_below(place: pathlib.Path, suffixes: Sequence[str]) -> list[pathlib.Path]:

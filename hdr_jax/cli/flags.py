@@ -11,17 +11,20 @@ import difflib
 import pathlib
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from hdr_jax.configs import path_of
-from hdr_jax.errors import extra
+from hdr_jax.configs import PREFIX, names, path_of
+from hdr_jax.errors import InputError, extra
 from hdr_jax.runs import description
 
 with extra("train"):
     import ml_collections
     from absl import flags
     from ml_collections import config_flags
+
+    from hdr_jax.configs import highlights, paper
 
 
 def run(main: Callable[[ml_collections.ConfigDict, str], object], args: argparse.Namespace) -> int:
@@ -53,31 +56,81 @@ def parse(
     """The configuration with its overrides, and the work directory.
 
     Args:
-      file: path of a configuration, or `hdr_jax:NAME`; by default the one in the work directory.
+      file: path of a configuration, `PATH:ARGUMENT` for a `get_config` that takes one, or
+        `hdr_jax:NAME`; by default the one in the work directory.
       workdir: folder of the run.
       fields: the overrides, `--config.field=value`.
 
     Returns:
-      (config, workdir). Leaves with exit code 2 when anything is wrong with them.
+      (config, workdir). Leaves with exit code 2 when anything is wrong with the overrides.
+
+    Raises:
+      InputError: for a configuration that is not there or that cannot be read.
     """
-    values, path = flags.FlagValues(), None
+    if workdir is None:
+        leave("--workdir is missing; --help shows how to call this", 2)
+    source = description.FILE if file is None else path_of(file)
+    config = description.read_config(workdir) if file is None else read(source)
+    if config is None:
+        leave(f"{workdir} is no folder of a run, and --config is missing; --help shows more", 2)
+    values, words = flags.FlagValues(), ["hdr-jax", *fields]
     try:
-        path = None if file is None else path_of(file)
-        words = ["hdr-jax", *([f"--config={path}"] if path else []), *fields]
-        config = _config_flag(path, workdir, words, values)
+        chosen = config_flags.DEFINE_config_dict(
+            "config", config, flag_values=values, lock_config=True, sys_argv=words
+        )
         remaining = values(words)[1:]
-        if config.value is not None:
-            config.value.is_locked  # noqa: B018 - a file that could not be read raises only here
-    except AttributeError:
-        leave(_unknown_field(path, workdir, fields), 2)
-    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:  # of a file, a value
+    except (AttributeError, KeyError):
+        leave(_unknown_field(config, source, fields), 2)
+    except (flags.Error, TypeError, ValueError) as error:  # of a value
         leave(str(error), 2)
-    if config.value is None or workdir is None:
-        missing = "config" if config.value is None else "workdir"
-        leave(f"--{missing} is missing; --help shows how to call this", 2)
     if remaining:
         leave(f"unexpected arguments {remaining}: fields are set by --config.name=value", 2)
-    return config.value, workdir
+    return chosen.value, workdir
+
+
+def read(path: str) -> ml_collections.ConfigDict:
+    """The configuration of a file.
+
+    Args:
+      path: of Python code with a function `get_config()`, or `PATH:ARGUMENT`.
+
+    Returns:
+      What `get_config` returns.
+
+    Raises:
+      InputError: for a missing file, code that fails, and fields that nothing reads.
+
+    Example: `config = read("configs/quickstart.py")`
+    """
+    # A drive's letter is no file.
+    file, _, argument = path.rpartition(":") if ":" in path[2:] else (path, "", "")
+    if not pathlib.Path(file).is_file():
+        raise InputError(
+            f"no configuration {file}: expected a file with a function get_config(), or {PREFIX} "
+            f"and one of {', '.join(names())}"
+        )
+    try:
+        function = runpy.run_path(file).get("get_config")
+        config = function(*([argument] if argument else [])) if callable(function) else None
+    except Exception as error:  # of the code in the file
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f" (line {frame.lineno})" for frame in frames if frame.filename == file]
+        raise InputError(
+            f"{path}: {type(error).__name__}: {error}{lines[-1] if lines else ''}"
+        ) from error
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise InputError(
+            f"{path}: expected a function get_config() that returns an ml_collections.ConfigDict, "
+            "for instance that of hdr_jax.configs.small with some fields changed"
+        )
+    known = {*paper.get_config(), *highlights.get_config()}
+    if unread := sorted(set(config) - known):
+        near = [difflib.get_close_matches(name, known, n=1, cutoff=0.4) for name in unread]
+        raise InputError(
+            f"{path}: nothing reads the field(s) {', '.join(unread)}; near names: "
+            f"{', '.join(sum(near, [])) or ', '.join(sorted(known))}"
+        )
+    return config
 
 
 def leave(message: str, code: int) -> NoReturn:
@@ -91,29 +144,11 @@ def leave(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _config_flag(
-    path: str | None, workdir: str | None, words: list[str], values: flags.FlagValues
-) -> flags.FlagHolder:
-    """The flag --config FILE; without a file the configuration that lies in the work directory."""
-    options = {"flag_values": values, "lock_config": True, "sys_argv": words}
-    config = description.read_config(workdir) if workdir and not path else None
-    if config is None:
-        return config_flags.DEFINE_config_file("config", **options)
-    return config_flags.DEFINE_config_dict("config", config, **options)
-
-
-def _unknown_field(path: str | None, workdir: str | None, fields: Sequence[str]) -> str:
+def _unknown_field(config: Any, source: str, fields: Sequence[str]) -> str:
     """Says which override names no field of the configuration, and which fields are near."""
-    if path is None:
-        config: Any = description.read_config(workdir or "")
-        path = str(pathlib.Path(workdir or "") / description.FILE)
-    else:
-        # FILE:ARGUMENT, as ml_collections reads it; a drive's letter is no file.
-        file, _, argument = path.rpartition(":") if ":" in path[2:] else (path, "", "")
-        config = runpy.run_path(file)["get_config"](*([argument] if argument else []))
     known = [name for name, _ in description.dotted(config.to_dict())]
-    names = [word.lstrip("-").partition("=")[0] for word in fields]
-    given = [name.removeprefix("config.") for name in names if name.startswith("config.")]
+    words = [word.lstrip("-").partition("=")[0] for word in fields]
+    given = [name.removeprefix("config.") for name in words if name.startswith("config.")]
     unknown = next((name for name in given if name not in known), given[-1] if given else "?")
     near = difflib.get_close_matches(unknown, known, n=5, cutoff=0.4) or known
-    return f"the configuration {path} has no field {unknown!r}; near names: {', '.join(near)}"
+    return f"the configuration {source} has no field {unknown!r}; near names: {', '.join(near)}"

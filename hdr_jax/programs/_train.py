@@ -51,7 +51,6 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     hosts.check_equal(hosts.description_of(config))
     check_devices(config.batch_size, config.micro_batches)
     workdir = pathlib.Path(workdir)
-    (workdir / "validation").mkdir(parents=True, exist_ok=True)
     vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
     compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
     devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"
@@ -67,6 +66,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
     # ---- state, and where to go on
+    (workdir / "validation").mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)

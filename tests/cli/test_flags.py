@@ -11,6 +11,7 @@ import pytest
 from hdr_jax import cli, configs, training, weights
 from hdr_jax.cli import flags
 from hdr_jax.configs import highlights, quickstart, shipped
+from hdr_jax.errors import InputError
 from hdr_jax.runs import description
 
 
@@ -39,6 +40,9 @@ def test_a_file_comes_before_the_work_directory(workdir):
     [
         (["--config.stpes=3"], "steps"),
         (["--config.steps=many"], "many"),
+        (["--config.hosts.cuont=2"], "hosts.count"),
+        (["--config.layers.mu=2"], "layers.mu"),
+        (["--config.seed.x=2"], "seed.x"),
         (["stray"], "stray"),
     ],
 )
@@ -54,12 +58,49 @@ def test_without_a_configuration(tmp_path, capsys):
     assert "--config is missing" in capsys.readouterr().err
 
 
-def test_the_configurations_have_names(workdir, capsys):
+def test_the_configurations_have_names(workdir):
     for name in configs.names():
         assert flags.parse(f"hdr_jax:{name}", workdir, ["--config.steps=3"])[0].steps == 3
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(InputError, match="quickstart"):
         flags.parse("hdr_jax:quick", workdir)
-    assert "quickstart" in capsys.readouterr().err
+
+
+START = "from hdr_jax.configs import small\ndef get_config(size=64):\n"
+TWO_FIELDS = (
+    START
+    + """
+    config = small.get_config()
+    config.lossy, config.learning_rat = 3, 1e-9
+    return config
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1", "get_config.. that returns"),
+        ("def get_config(): return {'size': 64}", "ConfigDict"),
+        ("def get_config(:", "SyntaxError.*line 1"),
+        (START + "    return sizes", "NameError.*line 3"),
+        (TWO_FIELDS, "learning_rat, lossy; near names: learning_rate, loss"),
+    ],
+)
+def test_wrong_files_are_explained(tmp_path, code, message):
+    path = tmp_path / "mine.py"
+    path.write_text(code)
+    with pytest.raises(InputError, match=message):
+        flags.parse(str(path), str(tmp_path))
+
+
+def test_a_file_may_be_given_an_argument(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        START + "    config = small.get_config()\n    config.size = int(size)\n    return config"
+    )
+    assert (flags.read(f"{path}:32").size, flags.read(str(path)).size) == (32, 64)
+    with pytest.raises(InputError, match="no configuration nofile.py.*quickstart"):
+        flags.read("nofile.py")
 
 
 @pytest.mark.parametrize("name", configs.names())

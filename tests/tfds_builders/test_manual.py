@@ -138,6 +138,11 @@ def test_wrong_folder_shows_expected_tree(tmp_path, name):
     assert "manual directory" in builder(name, tmp_path).MANUAL_DOWNLOAD_INSTRUCTIONS
 
 
+def test_where_no_folder_is_given_it_is_asked_for(tmp_path):
+    with pytest.raises(ValueError, match=r"--config.manual_dir=FOLDER.*\nExpected:"):
+        data.prepare("radiance_maps", tmp_path / "data")
+
+
 def test_two_files_of_one_name(tmp_path):
     for name in ("hall.hdr", "hall.exr"):
         images.write(tmp_path / name, make_dummy_data.light(0))
