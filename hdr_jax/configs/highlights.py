@@ -42,21 +42,20 @@ def get_config() -> ConfigDict:
             aspect=4 / 3,  # width over height
         )
     )
-    # The losses: factors of the terms of hdr_jax.training.highlight_terms; the last four only in
-    # phase 2. `hdr` is Eq. (6) through the layer, on exposures of these stops.
+    # The losses: factors of the terms of hdr_jax.training.highlight_terms.
     config.loss = ConfigDict(
         dict(
             gain_l1=1.0,  # log radiance of the clipped pixels
             gradient_l1=0.5,  # its differences
-            hdr=0.0,
-            chroma_l1=1.5,  # its colour
+            hdr=0.0,  # Eq. (6) through the layer, on exposures of the stops below
+            chroma_l1=1.5,  # its colour; in phase 2 alone, as are the next three
             partial_l1=1.0,  # where only some channels clip
             hdrvdp2=0.3,  # 100 - Q
-            pu21=1.2,
+            pu21=1.2,  # light as it is seen
         )
     )
     config.ev_offsets = (-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-    config.layer.sampling = "quantiles"
+    config.layer.update(sampling="quantiles", solver="cholesky")
     # The schedule: each phase has a rate of its own, which rises and falls to 0.
     config.steps = 16_000
     config.refine_from = 11_000
