@@ -57,7 +57,8 @@ class HighlightModel(nn.Module):
 
     Example:
         >>> model, image = HighlightModel((8, 8), (1, 1)), jnp.ones((1, 8, 16, 3))
-        >>> output, variables = model.init_with_output(jax.random.key(0), image, 2 * image)
+        >>> start = jax.jit(model.init_with_output)
+        >>> output, variables = start(jax.random.key(0), image, 2 * image)
         >>> output.log_radiance.shape
         (1, 8, 16, 3)
     """

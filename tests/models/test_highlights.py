@@ -25,8 +25,8 @@ def params():
     made = jax.jit(MODEL.init)(jax.random.key(0), picture, picture)["params"]
     # Layers that start at nothing are moved, so that every path tells.
     leaves, tree = jax.tree.flatten(made)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    rng = np.random.default_rng(1)
+    moved = [x + 0.1 * rng.standard_normal(x.shape, np.float32) for x in leaves]
     return jax.tree.unflatten(tree, moved)
 
 
