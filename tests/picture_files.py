@@ -398,10 +398,24 @@ ADOBE_D50 = np.array(
     [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
 )
 ADOBE_GAMMA = 563 / 256
+# The same of ProPhoto RGB (ROMM), ISO 22028-2.
+PROPHOTO_D50 = np.array(
+    [[0.7976749, 0.1351917, 0.0313534], [0.2880402, 0.7118741, 0.0000857], [0, 0, 0.8252100]]
+)
 
 
 def adobe_profile():
-    """A matrix profile, ICC.1:2001-04: header, tag table, XYZ and curve tags."""
+    """The profile of Adobe RGB (1998)."""
+    return matrix_profile(ADOBE_D50, ADOBE_GAMMA)
+
+
+def prophoto_profile():
+    """The profile of ProPhoto RGB, whose white is D50."""
+    return matrix_profile(PROPHOTO_D50, 1.8)
+
+
+def matrix_profile(columns, gamma):
+    """A profile by ICC.1:2001-04: header, tag table, XYZ and curve tags."""
 
     def number(x):
         return struct.pack(">i", round(x * 65536))
@@ -409,11 +423,11 @@ def adobe_profile():
     def xyz(values):
         return b"XYZ \0\0\0\0" + b"".join(map(number, values))
 
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(ADOBE_GAMMA * 256)) + b"\0\0"
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"A\0" + b"\0" * 79
     tags = {b"wtpt": xyz((0.9642, 1, 0.8249)), b"desc": text + b"\0" * (-len(text) % 4)}
     for i, name in enumerate(b"rgb"):
-        tags[bytes([name]) + b"XYZ"] = xyz(ADOBE_D50[:, i])
+        tags[bytes([name]) + b"XYZ"] = xyz(columns[:, i])
         tags[bytes([name]) + b"TRC"] = curve
     tags[b"cprt"] = b"text\0\0\0\0none\0\0\0\0"
     table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)

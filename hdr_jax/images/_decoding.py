@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from hdr_jax.color import linear_to_srgb
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet
-from hdr_jax.images._primaries import SPACES, in_rec709, linear
+from hdr_jax.images._primaries import in_rec709, linear, of_photographs
 from hdr_jax.images._samples import Samples, in_8_bits, unit_range
 
 OTHER_TRANSFERS = {8: "linear", 16: "PQ", 18: "HLG"}  # by ITU-T H.273
@@ -101,7 +101,7 @@ def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
     for start in range(0, len(levels), STRIP_ROWS):
         light = linear(levels[start : start + STRIP_ROWS], space)
         if light.shape[2] == 3:
-            light = in_rec709(light, SPACES[space])
+            light = in_rec709(light, of_photographs(space)[1])
         steps = np.rint(np.clip(light, 0, 1) * np.float32(65535)).astype(np.uint16)
         found[start : start + STRIP_ROWS] = encoded[steps]
     return found

@@ -16,7 +16,7 @@ from hdr_jax.images import _formats, _metadata, _orientation, _raw
 from hdr_jax.images._decoding import decode
 from hdr_jax.images._exposure_times import exposure_times as exposure_times_of
 from hdr_jax.images._paths import PathLike, existing, named_errors, warn
-from hdr_jax.images._primaries import SPACES
+from hdr_jax.images._primaries import SPACES, of_photographs
 from hdr_jax.images._samples import Samples
 from hdr_jax.images._stack_files import find_photos
 
@@ -180,9 +180,10 @@ def primaries(paths: Sequence[PathLike]) -> tuple[str, tuple[float, ...] | None]
       paths: photographs.
 
     Returns:
-      What is known of them in words, and the chromaticities x, y of red, green, blue and white:
-      those of sRGB where no photograph tells, as is usual; None where they differ or their profile
-      is none of the usual ones.
+      What is known of them in words, and the chromaticities x, y of red, green, blue and white,
+      adapted to D65 where the white of the space is another, so that gray stays gray: those of sRGB
+      where no photograph tells, as is usual; None where they differ or their profile is none of the
+      usual ones.
 
     Raises:
       InputError: if a file is missing or no picture.
@@ -202,7 +203,7 @@ def primaries(paths: Sequence[PathLike]) -> tuple[str, tuple[float, ...] | None]
         return "sRGB, as the pictures do not tell", SPACES["sRGB"]
     if len(found) == 1 and found <= set(SPACES):
         (name,) = found
-        return name, SPACES[name]
+        return of_photographs(name)
     names = ", ".join(sorted(name or "untold" for name in found))
     warnings.warn(
         f"the primaries of the photographs are not known for sure ({names}): the map keeps them "

@@ -1,8 +1,9 @@
 """What the numbers red, green and blue stand for: primaries of files, and their light in Rec.709.
 
 Chromaticities are the eight numbers (x, y) of red, green, blue and white, CIE 1931, in the order of
-an EXR's attribute `chromaticities` and of Radiance's line `PRIMARIES=`. Light is converted without
-adaptation: a colour stays the colour it is, and the white of one space is not made that of another.
+an EXR's attribute `chromaticities` and of Radiance's line `PRIMARIES=`. Light of maps is converted
+without adaptation: a colour stays the colour it is, and the white of one space is not made that of
+another. In photographs R = G = B is gray, whatever the white of their space: `of_photographs`.
 """
 
 import io
@@ -138,15 +139,16 @@ def named(chromaticities) -> str:
       chromaticities: eight numbers.
 
     Returns:
-      A key of SPACES, or text.
+      A key of SPACES, also with ", adapted to D65", or text.
 
     Example:
       >>> named(REC709)
       'sRGB'
     """
-    for name, known in SPACES.items():
-        if np.allclose(chromaticities, known, atol=SAME):
-            return name
+    for name in SPACES:
+        for text, known in ((name, SPACES[name]), of_photographs(name)):
+            if np.allclose(chromaticities, known, atol=SAME):
+                return text
     return f"x and y of red, green, blue and white {_listed(chromaticities)}"
 
 
@@ -166,18 +168,41 @@ def space_of_profile(profile: bytes) -> str | None:
     except (OSError, TypeError, ValueError, ImageCms.PyCMSError):
         return None
     for name, chromaticities in SPACES.items():
-        if np.allclose(corners, _adapted(chromaticities), atol=SAME_PROFILE):
+        # A profile holds them adapted to D50.
+        if np.allclose(corners.ravel(), _adapted(chromaticities, D50)[:6], atol=SAME_PROFILE):
             return name
     return None
 
 
-def _adapted(chromaticities: tuple[float, ...]) -> np.ndarray:
-    """x, y [3, 2] of the primaries as an ICC profile holds them: adapted to D50."""
-    whites = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in (chromaticities[6:], D50))
-    source, target = (BRADFORD @ white for white in whites)
+def of_photographs(space: str) -> tuple[str, tuple[float, ...]]:
+    """What the numbers of photographs in a space stand for: their gray is D65, as Rec.709's is.
+
+    Args:
+      space: a name of SPACES.
+
+    Returns:
+      The name, which tells of an adaptation, and eight numbers.
+
+    Source: Bradford's adaptation, as in ICC.1:2022, Annex E.
+    Example:
+      >>> name, chromaticities = of_photographs("ProPhoto RGB")
+      >>> gray = in_rec709(np.ones((1, 1, 3), np.float32), chromaticities)
+      >>> name, gray.round(4).tolist()
+      ('ProPhoto RGB, adapted to D65', [[[1.0, 1.0, 1.0]]])
+    """
+    chromaticities = SPACES[space]
+    if chromaticities[6:] == D65:
+        return space, chromaticities
+    return f"{space}, adapted to D65", _adapted(chromaticities, D65)
+
+
+def _adapted(chromaticities: tuple[float, ...], white: tuple[float, float]) -> tuple[float, ...]:
+    """Chromaticities of the same numbers where white is another: adapted by Bradford's matrix."""
+    whites = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in (chromaticities[6:], white))
+    source, target = (BRADFORD @ light for light in whites)
     adaptation = np.linalg.solve(BRADFORD, (target / source)[:, None] * BRADFORD)
     adapted = adaptation @ to_xyz(chromaticities)
-    return (adapted[:2] / adapted.sum(0)).T
+    return (*map(float, (adapted[:2] / adapted.sum(0)).T.ravel()), *white)
 
 
 def _listed(chromaticities) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _metadata
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import Unsupported, check_size, warn
-from hdr_jax.images._primaries import SPACES, converted, linear, space_of_profile
+from hdr_jax.images._primaries import converted, in_rec709, linear, of_photographs, space_of_profile
 from hdr_jax.images._resizing import resized
 from hdr_jax.images._samples import upright
 
@@ -86,14 +86,14 @@ def read(path: pathlib.Path) -> np.ndarray:
     applied = space if found.gain_map.in_base_primaries else _space(found.gains) or space
     light = linear(base, space)
     if applied != space:
-        light = converted(light, SPACES[space], SPACES[applied])
+        light = converted(light, of_photographs(space)[1], of_photographs(applied)[1])
     height, width = light.shape[:2]
     for channel in range(3):
         plane = values[..., min(channel, values.shape[2] - 1)]
         plane = resized(plane.astype(np.float32) / 255, height, width)
         light[..., channel] = found.gain_map.light(light[..., channel], plane, channel)
     np.maximum(light, 0, out=light)
-    return upright(converted(light, SPACES[applied], SPACES["sRGB"]), metadata.orientation)
+    return upright(in_rec709(light, of_photographs(applied)[1]), metadata.orientation)
 
 
 def described(found: Found) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import sys
 
 import cv2
 import numpy as np
+import OpenEXR
 import picture_files
 import pytest
 from PIL import Image
@@ -134,6 +135,25 @@ def test_the_preview_shows_the_colours_of_the_map(here, light):
     seen = np.asarray(tonemap.reinhard(np.maximum(images.read_hdr("a.exr"), 0)))
     preview = images.read_photo("a_preview.jpg") / 255
     assert np.abs(preview - seen).mean() < 0.01
+
+
+def test_gray_of_a_space_with_another_white_stays_gray(here):
+    """Photographs in ProPhoto, whose white is D50: in every file and by every reader."""
+    for k in range(3):
+        with Image.open(f"{k}.jpg") as picture:
+            gray, profile = picture.convert("L").convert("RGB"), picture_files.prophoto_profile()
+            gray.save(f"{k}.png", exif=picture.getexif(), icc_profile=profile)
+    arguments = ["merge", "0.png", "1.png", "2.png", "--response", "srgb", "--no-curve"]
+    assert cli.main([*arguments, "-o", "a.exr"]) == 0
+    assert cli.main([*arguments, "-o", "a.jpg"]) == 0
+    with OpenEXR.File("a.exr", header_only=True) as file:
+        white = file.parts[0].header["chromaticities"][6:]
+    np.testing.assert_allclose(white, (0.3127, 0.329), atol=1e-6)
+    assert images.information("a.exr").primaries == "ProPhoto RGB, adapted to D65"
+    seen = [images.read_hdr("a.exr"), images.read_hdr("a.jpg") + 1 / 64]
+    seen += [images.read_photo(name) + 1.0 for name in ("a_preview.jpg", "a.jpg")]
+    for picture, tolerance in zip(seen, (1e-4, 0.02, 0.02, 0.02), strict=True):
+        assert np.median(np.ptp(picture, axis=-1) / picture.mean(-1)) < tolerance
 
 
 def test_the_visibility_map_is_no_photograph(here):
