@@ -157,6 +157,10 @@ class Brackets(Exposures):
             return super().valid(index, start, stop)
         return np.unpackbits(bits[start:stop], axis=1, count=self.shape[2]) > 0
 
+    def hold_data(self) -> bool:
+        """Whether any pixel of any exposure holds data."""
+        return any(bits is None or bits.any() for bits in self._valid)
+
     def _read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Rows of one exposure."""
         _, h, w, c = self.shape
@@ -176,12 +180,19 @@ def load(paths: Sequence[pathlib.Path], *, progress: Progress = silent) -> Brack
       The brackets, in the order of `paths`.
 
     Raises:
-      InputError: if one is missing or damaged, or sizes or depths differ.
+      InputError: if one is missing or damaged, sizes or depths differ, or all are transparent.
 
     Example: `with load(["a.jpg", "b.jpg"]) as brackets: ...`
     """
     with progress("reading", len(paths)) as advance:
-        return Brackets(counted(images.equal_photos(paths), advance))
+        brackets = Brackets(counted(images.equal_photos(paths), advance))
+    if not brackets.hold_data():
+        with brackets:
+            raise InputError(
+                f"all pixels of all {len(paths)} pictures are transparent: their alpha channel is "
+                "empty. Save them without it."
+            )
+    return brackets
 
 
 def counted(items: Iterable, advance: Callable[[], object]) -> Iterator:

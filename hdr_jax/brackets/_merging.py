@@ -2,7 +2,8 @@
 
 Memory holds one photograph, one strip of all of them and the radiance map, however many
 photographs there are. The strips do not show: every pixel's value is that of `hdr_jax.merge.merge`
-on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting).
+on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting), and 0 where no exposure
+holds data.
 """
 
 import math
@@ -182,10 +183,14 @@ def merge_strips(
       progress: shows how far it is, see `hdr_jax.progress`.
 
     Returns:
-      Radiance float32 [h, w, 3], > 0, as `hdr_jax.merge.merge` scales it.
+      Radiance float32 [h, w, 3], as `hdr_jax.merge.merge` scales it: 0 where no exposure holds data
+      (transparent in all of them), else > 0.
 
     Raises:
       InputError: when the numbers of exposures and times differ.
+
+    Warns:
+      UserWarning: of pixels that no exposure shows.
 
     Example: `radiance = merge_strips(brackets, np.log([0.1, 0.4]), g)`
     """
@@ -198,10 +203,12 @@ def merge_strips(
     margin = MARGIN + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
-    strips = list(_strips(height, rows, margin))
+    strips, unknown = list(_strips(height, rows, margin)), 0
     with progress("merging", len(strips)) as advance:
         for start, stop, first, last in strips:
             stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
+            inside = np.s_[start - first : stop - first]
+            empty = ~valid.any(0)[inside]
             valid &= ~contradicted(stack, log_times, valid)
             trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:
@@ -210,8 +217,16 @@ def merge_strips(
                 )
             options = {"weighting": weighting, "confidence": trust, "extremes_once": True}
             strip = np.asarray(merge(stack, log_times, g, **options))
-            radiance[start:stop] = strip[start - first : stop - first]
+            radiance[start:stop] = strip[inside]
+            radiance[start:stop][empty] = 0
+            unknown += np.count_nonzero(empty)
             advance()
+    if unknown:
+        warnings.warn(
+            f"{unknown} pixels ({unknown / (height * width):.2%}) hold data in no exposure: their "
+            "radiance is 0.",
+            stacklevel=2,
+        )
     return radiance
 
 

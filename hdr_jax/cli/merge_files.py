@@ -88,7 +88,8 @@ def write_map(
     comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
     suffix = path.suffix.lower()
     height, width = radiance.shape[:2]
-    stops = float(np.log2(radiance.max() / radiance.min()))
+    darkest = np.min(radiance, where=radiance > 0, initial=np.inf)  # 0: no exposure holds data
+    stops = float(np.log2(radiance.max() / darkest))
     found = {"size": [width, height], "stops": stops, "unit": notes[0], "primaries": name}
     with progress.bar(f"writing {path.name}"):
         if suffix in screens.SUFFIXES:

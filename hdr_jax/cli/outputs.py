@@ -32,12 +32,21 @@ def write_preview(path: pathlib.Path, radiance, chromaticities=None) -> tuple[in
     size needs no new program. Chromaticities are those of the map, where they are not Rec.709's.
     """
     small = images.in_rec709(images.reduced(radiance, PREVIEW_PIXELS), chromaticities).clip(0)
-    height, width, channels = small.shape
-    chosen = np.linspace(0, height * width - 1, MEASURED).astype(int)
+    height, width = small.shape[:2]
+    known = known_pixels(small)
+    chosen = np.linspace(0, known.shape[1] - 1, MEASURED).astype(int)
     rest = [(0, -side % CANVAS) for side in (height, width)]
-    shown = _tone_mapped(small.reshape(1, -1, channels)[:, chosen], np.pad(small, [*rest, (0, 0)]))
+    shown = _tone_mapped(known[:, chosen], np.pad(small, [*rest, (0, 0)]))
     images.write(path, np.asarray(shown)[:height, :width], comment="tone-mapped")
     return height, width
+
+
+def known_pixels(radiance: np.ndarray) -> np.ndarray:
+    """Pixels [1, n, c] of a map whose radiance is not 0, as where no exposure holds data; of a
+    black map all."""
+    pixels = radiance.reshape(1, -1, radiance.shape[-1])
+    lit = pixels @ np.ones(radiance.shape[-1], np.float32) > 0  # a sixth of the time of max(-1)
+    return pixels if lit.all() or not lit.any() else pixels[:, lit[0]]
 
 
 @exported.jit

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from hdr_jax import images, tonemap
+from hdr_jax.cli.outputs import known_pixels
 from hdr_jax.errors import InputError
 
 SUFFIXES = (*images.JPEG_SUFFIXES, ".avif")
@@ -30,7 +31,8 @@ def write(
 ) -> tuple[float, float]:
     """A radiance map as JPEG with a gain map, or as AVIF.
 
-    White is chosen as Reinhard's operator does: the geometric mean of luminance becomes 0.18 of it.
+    White is chosen as Reinhard's operator does: the geometric mean of luminance becomes 0.18 of it,
+    without pixels of which nothing is known.
     The ordinary picture of the JPEG is what that operator makes of the map.
 
     Args:
@@ -44,7 +46,7 @@ def write(
       White in the unit of the map, and the share of the pixels that were clipped.
     """
     light = np.maximum(images.in_rec709(radiance, chromaticities), 0)
-    scale, white = tonemap.adaptation(images.reduced(light, MEASURED_PIXELS))
+    scale, white = tonemap.adaptation(known_pixels(images.reduced(light, MEASURED_PIXELS)))
     if path.suffix.lower() == ".avif":
         light *= np.float32(scale)
         images.write_avif(path, light, peak=peak)

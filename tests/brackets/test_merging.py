@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from hdr_jax import brackets, images
 from hdr_jax.brackets import _merging, _validity
@@ -131,6 +132,30 @@ def test_what_is_no_data_counts_nowhere(monkeypatch):
     with brackets.Brackets(stack[:, :, 30:]) as seen:
         expected = brackets.response(seen, LOG_TIMES, sampling="quantiles")
     np.testing.assert_allclose(recovered, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("reference", [None, 1])
+def test_what_no_exposure_shows_has_no_radiance(reference, monkeypatch):
+    stack, _ = moving_scene()
+    valid = np.ones(stack.shape[:3], bool)
+    valid[:, 20:50, :30] = False
+    expected = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, G)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    with (
+        brackets.Brackets(zip(stack, valid, strict=True)) as kept,
+        pytest.warns(UserWarning, match="900 pixels .16.67%. hold data in no exposure"),
+    ):
+        radiance = brackets.merge_strips(kept, LOG_TIMES, G, reference=reference)
+    assert (radiance[20:50, :30] == 0).all() and (radiance > 0)[valid.all(0)].all()
+    if reference is None:
+        np.testing.assert_allclose(radiance[:, 30:], expected[:, 30:], rtol=1e-6)
+
+
+def test_an_empty_alpha_channel_is_named(tmp_path):
+    for k in range(2):
+        Image.fromarray(np.full((6, 8, 4), (9, 9, 9, 0), np.uint8)).save(tmp_path / f"{k}.png")
+    with pytest.raises(ValueError, match="their alpha channel is empty"):
+        brackets.load([tmp_path / "0.png", tmp_path / "1.png"])
 
 
 def test_pictures_that_show_nothing_together_have_no_response():

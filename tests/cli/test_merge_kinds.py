@@ -6,7 +6,9 @@ kinds; its rows are one parametrised test at the end.
 
 import contextlib
 import csv
+import functools
 import io
+import json
 import os
 import pathlib
 import re
@@ -113,6 +115,35 @@ def test_deep_tiffs_are_upright_whatever_their_layout(scene, orientation, planar
     radiance = merged(*paths, *WORDS)
     assert radiance.shape == scene.shape
     assert error_in_stops(radiance, scene) < 0.05
+
+
+@pytest.mark.parametrize("hidden", [0, 1, np.nan])
+def test_what_no_exposure_shows_decides_nothing(scene, hidden):
+    """Neither the stops, nor the tones of the preview, nor the white of a picture for screens."""
+    options = ["--no-curve", "--response", "srgb", *WORDS]
+    pictures = [srgb(scene * time).astype(np.float32) for time in TIMES]
+    known = write_all([picture[16:] for picture in pictures], "tif", picture_files.tiff)
+    found = []
+    for suffix in ("exr", "jpg"):
+        assert merge(*known, options=[*options, "-o", f"known.{suffix}"])[0] == 0
+    for picture in pictures:
+        picture[:16] = hidden
+    alpha = np.ones(SIZE, np.float32)
+    alpha[:16] = np.isnan(hidden)
+    encode = functools.partial(picture_files.tiff, alpha=alpha)
+    paths = write_all(pictures, "tif", encode)
+    for suffix in ("exr", "jpg"):
+        code, said, warned = merge(*paths, "--json", options=[*options, "-o", f"all.{suffix}"])
+        assert code == 0 and "1536 pixels (25.00%) hold data in no exposure" in warned
+        found.append(json.loads(said)["results"][0])
+    radiance = images.read_hdr("all.exr")
+    assert (radiance[:16] == 0).all()
+    np.testing.assert_allclose(radiance[16:], images.read_hdr("known.exr"), rtol=1e-5)
+    expected = images.information("known.exr").stops
+    assert [one["stops"] for one in found] == pytest.approx([expected] * 2, abs=1e-3)
+    for name in ("_preview", ""):
+        first, second = (images.read_photo(f"{stem}{name}.jpg") for stem in ("all", "known"))
+        assert np.abs(first[24:].astype(int) - second[8:]).max() <= 2
 
 
 def test_white_at_zero(scene):
