@@ -8,6 +8,7 @@ with extra("photographs"):
     from hdr_jax.brackets._deghosting import confidence, reference_index
     from hdr_jax.brackets._merging import align, merge_strips, response
     from hdr_jax.brackets._splitting import split
+    from hdr_jax.brackets._white import low_white
 
 __all__ = [
     "Brackets",
@@ -17,6 +18,7 @@ __all__ = [
     "align",
     "confidence",
     "load",
+    "low_white",
     "merge_strips",
     "reference_index",
     "register",

@@ -71,6 +71,7 @@ def merge(
         loaded = opened.enter_context(brackets.load(paths, progress=progress.bar))
         describe(loaded, log_times, paths, report)
         warn_of_order(loaded, log_times, paths)
+        warn_of_low_white(loaded, log_times, paths)
         g, recovered = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
         if reference is None and (args.align or args.deghost):
             reference = brackets.reference_index(loaded.thinned(2**18))
@@ -225,6 +226,18 @@ def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
         warnings.warn(
             f"{paths[order[k + 1]].name} is darker than {paths[order[k]].name} although its "
             "exposure is longer; are the times in the order of the pictures?",
+            stacklevel=2,
+        )
+
+
+def warn_of_low_white(loaded, log_times, paths: list[pathlib.Path]) -> None:
+    """Warns where light is clipped far below the largest level: what is white counts as data."""
+    if found := brackets.low_white(loaded, log_times):
+        white, top, share = found
+        warnings.warn(
+            f"white of {paths[np.argmax(log_times)].name} seems to be level {white:.6g} of "
+            f"{top:.6g}, which {share:.1%} of its pixels have: they count as light that was "
+            f"measured. Multiply the levels of all pictures by {top / white:.4g} and merge those.",
             stacklevel=2,
         )
 

@@ -180,3 +180,14 @@ def test_black_that_a_shorter_exposure_contradicts_is_no_data():
     wide = np.repeat(stack, 9, axis=2)
     found = _validity.contradicted(wide, LOG_TIMES)[:, 0, 4::9]
     np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("levels", [(20, 80, 200), (0, 0, 0), (60, 120, 180)])
+def test_surfaces_of_one_colour_are_no_white(levels):
+    stack = np.full((3, 40, 40, 3), np.array(levels, np.uint8)[:, None, None, None])
+    assert brackets.low_white(brackets.InMemory(stack), LOG_TIMES) is None
+
+
+def test_what_moves_is_no_white():
+    stack, _ = moving_scene()
+    assert brackets.low_white(brackets.InMemory(stack // 2), LOG_TIMES) is None

@@ -146,6 +146,19 @@ def test_what_no_exposure_shows_decides_nothing(scene, hidden):
         assert np.abs(first[24:].astype(int) - second[8:]).max() <= 2
 
 
+def test_white_far_below_the_largest_level_is_told_of():
+    """Levels of 14 bits stored in 16 as they are: white counts as data."""
+    rng = np.random.default_rng(0)
+    light = np.exp(cv2.GaussianBlur(rng.normal(0, 14, (*SIZE, 3)), (0, 0), 6))
+    for bits, warns in ((14, True), (16, False)):
+        for k, time in enumerate((0.125, 0.5, 2)):
+            levels = (2**bits - 1) * np.clip(light * time, 0, 1)
+            images.write(f"{k}.tif", np.rint(levels).astype(np.uint16))
+        words = ["0.tif", "1.tif", "2.tif", "--times", "1/8", "1/2", "2", "--response", "linear"]
+        code, _, warned = merge(*words)
+        assert code == 0 and ("level 16383 of 65535" in warned) == warns, warned
+
+
 def test_white_at_zero(scene):
     gray = np.repeat(scene[..., 1:2], 3, 2)
     paths = write_all(
