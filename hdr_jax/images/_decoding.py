@@ -27,7 +27,7 @@ def decode(
     Args:
       path: of the file.
       to_srgb: convert to sRGB with 8 bits where the file's ICC profile, or EXIF, tells of another
-        space; encode a raw file by sRGB's curve.
+        space or curve; encode a raw file by sRGB's curve.
       balance: white balance of a raw file, by default its own.
 
     Returns:
@@ -47,7 +47,8 @@ def decode(
         colours, valid = _of_png(path)
     else:
         colours, valid = _of_others(path, told.profile)
-    if told.profile:
+    as_srgb = told.space == "sRGB" and colours.shape[2] < 4
+    if told.profile and not (as_srgb and _has_srgb_curve(told.profile)):
         colours = _by_profile(colours, told.profile)
     elif told.space not in (None, "sRGB"):
         colours = _by_name(colours, told.space)
@@ -105,6 +106,12 @@ def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
         steps = np.rint(np.clip(light, 0, 1) * np.float32(65535)).astype(np.uint16)
         found[start : start + STRIP_ROWS] = encoded[steps]
     return found
+
+
+def _has_srgb_curve(profile: bytes) -> bool:
+    """Whether levels of gray stay what they are, but for rounding, when converted to sRGB."""
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+    return bool(np.abs(_by_profile(ramp, profile).astype(int) - ramp).max() <= 1)
 
 
 def _by_profile(colours: np.ndarray, profile: bytes) -> np.ndarray:

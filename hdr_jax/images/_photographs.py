@@ -31,7 +31,7 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
     Args:
       path: a JPEG, PNG, TIFF, BMP or WebP file, or a raw file (needs the extra `raw`).
       to_srgb: convert to sRGB with 8 bits where the file's ICC profile, or EXIF, tells of another
-        space. Exposures that are to be merged stay as they are: the camera's response is recovered
+        space or curve. Exposures that are to be merged stay as they are: the camera's response is recovered
         from them.
 
     Returns:

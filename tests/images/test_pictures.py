@@ -8,7 +8,8 @@ import numpy as np
 import OpenEXR
 import picture_files
 import pytest
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
 from hdr_jax import color, images
 from hdr_jax.images import _samples, _writing
@@ -316,6 +317,17 @@ def test_an_icc_profile_is_converted_to_srgb_on_request(tmp_path, bits):
     np.testing.assert_allclose(converted, expected, atol=1.6)
     raw = images.read_photo(tmp_path / "a.png")
     assert np.abs(raw - expected * (257 if bits == 16 else 1)).max() > 10
+
+
+def test_a_profile_of_srgb_leaves_16_bits_as_they_are(tmp_path):
+    levels = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64, 1).repeat(3, 2)
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile, kept in ((own, True), (picture_files.matrix_profile(SRGB_D50, 2.2), False)):
+        tifffile.imwrite(tmp_path / "a.tif", levels, photometric="rgb", iccprofile=profile)
+        assert images.metadata(tmp_path / "a.tif").space == "sRGB"
+        found = images.read_photo(tmp_path / "a.tif", to_srgb=True)
+        assert found.dtype == (np.uint16 if kept else np.uint8)
+        assert np.array_equal(found, levels) == kept
 
 
 def test_a_damaged_icc_profile_is_named(tmp_path):
