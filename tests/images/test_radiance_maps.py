@@ -274,6 +274,21 @@ def test_primaries_that_are_written_are_read(tmp_path, radiance, suffix):
     np.testing.assert_allclose(images.read_hdr(path), expected, atol=tolerance * radiance.max())
 
 
+def test_radiance_is_rounded_not_cut(tmp_path, pixels):
+    path, exact = tmp_path / "a.hdr", light(pixels).astype(np.float32)
+    images.write(path, exact)
+    np.testing.assert_array_equal(images.read_hdr(path), exact)
+    drawn = np.exp2(np.random.default_rng(0).uniform(-20, 20, (60, 80, 3))).astype(np.float32)
+    drawn[0, 0], drawn[0, 1] = (0.9999, 0.51, 0), 2.0**127 * (1 - 2.0**-20)  # rounded up to 256
+    images.write(path, drawn)
+    found, peak = images.read_hdr(path), drawn.max(-1, keepdims=True)
+    step = np.exp2(np.floor(np.log2(found.max(-1, keepdims=True))) - 7)
+    error = (found.astype(np.float64) - drawn) / step
+    assert np.abs(np.delete(error.reshape(-1, 3), 1, axis=0)).max() <= 0.5
+    assert abs(error[peak == drawn].mean()) < 0.02
+    np.testing.assert_allclose(found[0, 1], drawn[0, 1], rtol=1 / 255)  # there is no larger one
+
+
 def test_the_content_of_a_map_decides_not_its_name(tmp_path, radiance):
     images.write(tmp_path / "a.exr", radiance)
     (tmp_path / "a.exr").rename(tmp_path / "b.hdr")
