@@ -79,12 +79,12 @@ def preview(args: argparse.Namespace) -> int:
             f"got --scenes {args.scenes} and the output {path}; expected one scene at least and a "
             "name ending in .png."
         )
-    outputs.check({"plot": path}, [])
+    outputs.check({"plot": path}, [], [] if args.output else [path])
     builder = data.prepare(args.name, args.data_dir, args.manual_dir)
     split = args.split or next(iter(builder.info.splits))
     source = data.load_source(args.name, split, args.data_dir, args.manual_dir)
     count = min(args.scenes, len(source))
     chosen = np.linspace(0, len(source) - 1, count).round().astype(int)
-    images.write(path, contact_sheet.draw(source[i] for i in chosen))
+    images.write(path, contact_sheet.draw(source[i] for i in chosen), comment="contact sheet")
     print(f"{path}: {count} of the {len(source)} scenes of {builder.info.full_name}, {split}")
     return 0

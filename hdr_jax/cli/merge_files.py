@@ -51,11 +51,13 @@ def planned(
         raise InputError(f"got --format {args.format} and -o {mains[0]}; expected one of them")
     if not args.crf_only:
         screens.peak_of(args.peak, mains[0].suffix.lower())
-    taken = [*(path for group in groups for path in group), *filter(None, [args.response])]
+    pictures = [path for group in groups for path in group]
+    tables = [path.parent / images.EXPOSURES_FILE for path in pictures]
+    taken = [*pictures, *tables, *filter(None, [args.response])]
     outputs = []
     for main in mains:
         outputs.append(of_map(main, args))
-        check(outputs[-1], taken)
+        check(outputs[-1], taken, unasked(outputs[-1], args))
         taken += outputs[-1].values()
     return outputs
 
@@ -76,6 +78,18 @@ def of_map(main: pathlib.Path, args: argparse.Namespace) -> dict[str, pathlib.Pa
             outputs["curve"] = pathlib.Path(args.curve or f"{beside}_response.csv")
             outputs["plot"] = outputs["curve"].with_suffix(".png")
     return outputs
+
+
+def unasked(outputs: dict[str, pathlib.Path], args: argparse.Namespace) -> list[pathlib.Path]:
+    """Files whose names nobody typed, and all in a folder of photographs that is the input."""
+    typed = [args.preview, args.curve, None if args.split else args.output]
+    typed = {pathlib.Path(name) for name in typed if name}
+    source = pathlib.Path(args.pictures[0]).resolve()
+    return [
+        path
+        for path in outputs.values()
+        if path not in typed or (path.resolve().parent == source and len(args.pictures) == 1)
+    ]
 
 
 def write_map(

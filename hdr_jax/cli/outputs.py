@@ -55,8 +55,10 @@ def _tone_mapped(measured: Array, radiance: Array) -> Array:
     return tonemap.with_adaptation(radiance, *tonemap.adaptation(measured))
 
 
-def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
-    """Raises InputError for a wrong suffix, a missing folder, or a file that is also an input."""
+def check(
+    outputs: dict[str, pathlib.Path], inputs: list, unasked: Iterable[pathlib.Path] = ()
+) -> None:
+    """Raises InputError for a wrong suffix, a missing folder, or as `check_places`."""
     for name, path in outputs.items():
         if path.suffix.lower() not in SUFFIXES[name]:
             raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
@@ -64,22 +66,16 @@ def check(outputs: dict[str, pathlib.Path], inputs: list) -> None:
             raise InputError(f"the folder of {path} does not exist; create it first")
         if not os.access(path.parent, os.W_OK):
             raise InputError(f"nothing can be written into the folder of {path}; give another one")
-        if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "no ordinary file"
-            raise InputError(f"{path} is {kind}; expected the name of a file")
-    check_distinct(outputs.values(), inputs)
+    check_places(outputs.values(), inputs, unasked)
 
 
-def _is_text(path: pathlib.Path) -> bool:
-    """Whether a name is UTF-8, as OpenEXR and a page want it."""
-    try:
-        return bool(str(path).encode())
-    except UnicodeEncodeError:
-        return False
+def check_places(
+    outputs: Iterable[pathlib.Path], inputs: list, unasked: Iterable[pathlib.Path] = ()
+) -> None:
+    """Raises InputError for a file that is written twice, is also an input, or may not be replaced.
 
-
-def check_distinct(outputs: Iterable[pathlib.Path], inputs: list) -> None:
-    """Raises InputError for a file that is written twice, or is also an input."""
+    Outputs whose names nobody typed (`unasked`) replace results of this program alone.
+    """
     taken = {pathlib.Path(path).resolve() for path in inputs}
     for path in outputs:
         if path.suffix.lower() in (".exr", ".html") and not _is_text(path):
@@ -89,4 +85,25 @@ def check_distinct(outputs: Iterable[pathlib.Path], inputs: list) -> None:
             )
         if path.resolve() in taken:
             raise InputError(f"{path} would be written twice or over an input; give another name")
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no ordinary file"
+            raise InputError(f"{path} is {kind}; expected the name of a file")
+        # The superuser may write whatever its mode says.
+        if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+            raise InputError(f"{path} is write-protected; give another name")
         taken.add(path.resolve())
+    for path in unasked:
+        kept = path.suffix.lower() in (*images.PHOTO_SUFFIXES, ".csv") and path.exists()
+        if kept and not images.is_result(path):
+            raise InputError(
+                f"{path} exists and is no result of this program, which would replace it; move it, "
+                "or give the output another name"
+            )
+
+
+def _is_text(path: pathlib.Path) -> bool:
+    """Whether a name is UTF-8, as OpenEXR and a page want it."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False

@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
         )
     ending = "stops" if maps else "curves"
     output = pathlib.Path(args.output or f"{paths[0].stem}_{ending}.png")
-    check({"plot": output}, paths)
+    check({"plot": output}, paths, [] if args.output else [output])
     if maps:
         with progress.bar(f"reading {maps[0].name}"):
             radiance = images.read_hdr(maps[0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from hdr_jax import color, images
 from hdr_jax.cli import screens
-from hdr_jax.cli.outputs import EXPECTED, SUFFIXES, check, check_distinct, write_preview
+from hdr_jax.cli.outputs import EXPECTED, SUFFIXES, check, check_places, write_preview
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
@@ -25,7 +25,7 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
                 f"got -o {given} with {len(paths)} photographs"
                 f"{' and --format' if args.format else ''}; expected a folder"
             )
-        maps = [given]
+        maps, unasked = [given], []
         check({"map": given}, [])
     else:
         if given.suffix.lower() in images.PHOTO_SUFFIXES and not given.is_dir():
@@ -37,10 +37,10 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
         suffix = f".{args.format or 'exr'}"
         # Not the name of the photograph, which probably ends in .jpg too.
         ending = f"_hdr{suffix}" if suffix in screens.SUFFIXES else suffix
-        maps = [given / f"{path.stem}{ending}" for path in paths]
+        maps = unasked = [given / f"{path.stem}{ending}" for path in paths]
     screens.peak_of(args.peak, maps[0].suffix.lower())
-    previews = [] if maps[0].suffix.lower() in screens.SUFFIXES else map(preview_of, maps)
-    check_distinct([*maps, *previews], paths)
+    previews = [] if maps[0].suffix.lower() in screens.SUFFIXES else list(map(preview_of, maps))
+    check_places([*maps, *previews], paths, [*unasked, *previews])
     stacks = {stack_of(*pair).resolve() for pair in zip(maps, paths, strict=True)}
     for path in paths:
         if args.stack and path.resolve().parent in stacks:

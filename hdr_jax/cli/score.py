@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.map and args.no_map:
         raise InputError("got --map and --no-map; expected one of them")
     if not args.no_map:
-        check({"visibility map": path}, [args.test, args.reference])
+        check({"visibility map": path}, [args.test, args.reference], [] if args.map else [path])
     test, reference = (images.read_hdr(path) for path in (args.test, args.reference))
     given = _Given(args.protocol, args.peak, args.pixels_per_degree, args.crf_correction)
     preparing = _prepare.lower(test, reference, given=given)

@@ -35,7 +35,7 @@ with extra("photographs"):
         write_response,
     )
     from hdr_jax.images._screens import write_brightened, write_ultra_hdr
-    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos
+    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos, is_result
     from hdr_jax.images._writing import HIGHEST_PEAK, PEAK
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "information",
     "is_radiance_map",
     "is_raw",
+    "is_result",
     "metadata",
     "named_errors",
     "named_response",

@@ -24,6 +24,7 @@ from hdr_jax.images._paths import (
 )
 
 EXPOSURES_FILE = "exposures.csv"
+CSV_START = b"level,g"  # of a response curve
 
 
 def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
@@ -58,7 +59,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
         return [existing(folder / name) for name in table]
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
-    photos = [path for path in photos if not _is_result(path)]
+    photos = [path for path in photos if not is_result(path)]
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
     if not photos:
         raise InputError(
@@ -147,9 +148,24 @@ def _refuse_twice(names: list[str], who: str) -> None:
         raise InputError(f"{who} {', '.join(twice)} twice; expected each picture once.")
 
 
-def _is_result(path: pathlib.Path) -> bool:
-    """Whether a picture is a preview or a plot that this package wrote."""
+def is_result(path: PathLike) -> bool:
+    """Whether a file is a picture or a response curve (.csv) that this package wrote.
+
+    Args:
+      path: of a file.
+
+    Returns:
+      True for previews, plots, pictures for screens, and tables that begin as those of
+      `write_response` do; False for all others, also for what cannot be read.
+
+    Not differentiable.
+    Example: `is_result("bridge_preview.jpg")`
+    """
+    path = pathlib.Path(path)
     try:
+        if path.suffix.lower() == ".csv":
+            with path.open("rb") as file:
+                return file.read(len(CSV_START)) == CSV_START
         return _metadata.read(path).software.startswith(_metadata.OWN_SOFTWARE)
     except Exception:  # what is wrong with it is said when it is read
         return False

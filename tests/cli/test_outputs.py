@@ -72,11 +72,29 @@ def test_reconstruct_keeps_a_photograph_that_is_a_png(here):
         (["merge", "--split", "*", "-o", "no.such"], "expected a folder"),
         (["score", "test.exr", "reference.exr", "--map", "x.png", "--no-map"], "expected one of"),
         (["reconstruct", "0.jpg", "0_stack/a.png", "--stack"], "the folder of 0_stack/a.png"),
+        (["merge", "0.jpg", "1.jpg", "--crf-only", "-o", "exposures.csv"], "over an input"),
+        (["merge", "listed", "-o", "listed/left.jpg"], "left.jpg exists and is no result"),
+        (["merge", "0.jpg", "1.jpg", "-o", "holiday.exr"], "holiday_preview.jpg exists and is no"),
+        (["merge", "0.jpg", "1.jpg", "--crf-only", "-o", "holiday.csv"], "holiday.png exists and"),
+        (["merge", "2.jpg", "1.jpg", "--crf-only"], "2_merged_response.csv exists and is no"),
+        (["merge", "listed", "--format", "jpg"], "listed.jpg exists and is no result"),
+        (["reconstruct", "holiday.png"], "holiday_preview.jpg exists and is no result"),
+        (["plot", "test.exr"], "test_stops.png exists and is no result"),
+        (["score", "test.exr", "reference.exr"], "test_visibility.png exists and is no result"),
+        (["merge", "0.jpg", "1.jpg", "-o", "kept.exr"], "kept.exr is write-protected"),
+        (["reconstruct", "kept.jpg"], "kept.exr is write-protected"),
     ],
 )
 def test_refused_before_anything_is_written(here, arguments, message, capsys):
-    images.write("holiday_preview.jpg", np.zeros((8, 8, 3)))
+    for name in ("holiday_preview.jpg", "test_stops.png", "test_visibility.png", "listed.jpg"):
+        images.write(name, np.zeros((8, 8, 3)))
     pathlib.Path("notes").touch()
+    pathlib.Path("kept.exr").touch(0o444)
+    pathlib.Path("2_merged_response.csv").write_text("wavelength,response\n")
+    pathlib.Path("listed").mkdir()
+    for name in ("0.jpg", "1.jpg", "left.jpg"):
+        pathlib.Path("listed", name).write_bytes(pathlib.Path("1.jpg").read_bytes())
+    pathlib.Path("listed/exposures.csv").write_text("file,exposure_time_s\n0.jpg,1\n1.jpg,2\n")
     for folder in ("far", "table", "0_stack"):
         pathlib.Path(folder).mkdir()
         pathlib.Path(folder, "0.jpg").write_bytes(pathlib.Path("1.jpg").read_bytes())
@@ -89,6 +107,16 @@ def test_refused_before_anything_is_written(here, arguments, message, capsys):
     assert cli.main(arguments) == 2
     assert message in capsys.readouterr().err
     assert contents() == before
+
+
+def test_results_replace_results(here):
+    """The same commands twice, whose outputs nobody named."""
+    pictures = ["0.jpg", "1.jpg", "2.jpg"]
+    for _ in range(2):
+        assert cli.main(["merge", *pictures, "--response", "srgb"]) == 0
+        assert cli.main(["merge", *pictures, "--response", "srgb", "--format", "jpg"]) == 0
+        assert cli.main(["plot", "test.exr"]) == 0
+        assert cli.main(["plot", "0_merged_response.csv"]) == 0
 
 
 def test_the_reference_may_be_named_by_its_folder(here, light):
