@@ -14,7 +14,7 @@ import numpy as np
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 from hdr_jax.images import _exr, _formats, _radiance, _ultra_hdr, _writing
-from hdr_jax.images._paths import HDR_SUFFIXES, JPEG_SUFFIXES, PathLike, existing, named_errors
+from hdr_jax.images._paths import HDR_SUFFIXES, PathLike, Unsupported, existing, named_errors
 
 
 def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
@@ -24,7 +24,7 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
     what is stored is divided by the exposure that a Radiance header tells.
 
     Args:
-      path: a Radiance (`.hdr`) or OpenEXR (`.exr`) file, or a JPEG with a gain map. Of an EXR the
+      path: a Radiance or OpenEXR file, or a JPEG with a gain map, whatever its name. Of an EXR the
         channels R, G, B are read, or Y with RY and BY, or X, Y, Z, or Y, repeated to three
         channels. Of a JPEG all of the gain map is applied; 1 is white of the ordinary picture.
       layer: of an EXR with several; by default the one without a name, else the whole picture
@@ -46,17 +46,19 @@ def read_hdr(path: PathLike, layer: str | None = None) -> np.ndarray:
       1000.5
     """
     path = existing(path)
-    if path.suffix.lower() not in HDR_SUFFIXES + JPEG_SUFFIXES:
-        raise InputError(
-            f"read_hdr got {path}; expected a file ending in {' or '.join(HDR_SUFFIXES)}, or a "
-            "JPEG with a gain map. Photographs are read by read_photo."
-        )
     with named_errors(path, "a radiance map"):
         kind = _formats.sniffed(path)
         if kind == "OpenEXR":
             radiance = _exr.read(path, layer)
+        elif kind == "JPEG":
+            radiance = _ultra_hdr.read(path)
+        elif kind in (None, "Radiance"):
+            radiance = _radiance.read(path)
         else:
-            radiance = (_ultra_hdr if kind == "JPEG" else _radiance).read(path)
+            raise Unsupported(
+                f"is a {kind} file and no radiance map; expected Radiance, OpenEXR, or a JPEG with "
+                "a gain map. Photographs are read by read_photo"
+            )
     bad = np.count_nonzero(~np.isfinite(radiance))
     if bad:
         raise InputError(
@@ -73,8 +75,8 @@ def is_radiance_map(path: PathLike) -> bool:
       path: of a file.
 
     Returns:
-      True or False, by the ending of its name and by its content; True also where the gain map is
-      damaged, which `read_hdr` says.
+      True or False, by its content, whatever its name; True also where the gain map is damaged,
+      which `read_hdr` says.
 
     Raises:
       InputError: if there is no such file.
@@ -83,8 +85,6 @@ def is_radiance_map(path: PathLike) -> bool:
     Example: `is_radiance_map("PXL_20260101.jpg")`
     """
     path = existing(path)
-    if path.suffix.lower() not in HDR_SUFFIXES + JPEG_SUFFIXES:
-        return False
     with named_errors(path, "a radiance map"):
         kind = _formats.sniffed(path)
         if kind != "JPEG":

@@ -289,10 +289,17 @@ def test_radiance_is_rounded_not_cut(tmp_path, pixels):
     np.testing.assert_allclose(found[0, 1], drawn[0, 1], rtol=1 / 255)  # there is no larger one
 
 
-def test_the_content_of_a_map_decides_not_its_name(tmp_path, radiance):
+@pytest.mark.parametrize("name", ["b.hdr", "b.pic", "b.png", "b"])
+def test_the_content_of_a_map_decides_not_its_name(tmp_path, radiance, name):
     images.write(tmp_path / "a.exr", radiance)
-    (tmp_path / "a.exr").rename(tmp_path / "b.hdr")
-    np.testing.assert_array_equal(images.read_hdr(tmp_path / "b.hdr"), radiance)
+    (tmp_path / "a.exr").rename(tmp_path / name)
+    np.testing.assert_array_equal(images.read_hdr(tmp_path / name), radiance)
+    assert images.is_radiance_map(tmp_path / name)
+    images.write(tmp_path / "a.png", np.zeros((4, 4, 3)))
+    (tmp_path / "a.png").rename(tmp_path / "a.exr")
+    assert not images.is_radiance_map(tmp_path / "a.exr")
+    with pytest.raises(InputError, match="a.exr is a PNG file and no radiance map"):
+        images.read_hdr(tmp_path / "a.exr")
 
 
 def test_what_a_format_cannot_hold_is_refused(tmp_path):
@@ -310,9 +317,3 @@ def test_information_knows_the_primaries_that_the_reader_converts(tmp_path, pixe
     for line, name in (("FORMAT=32-bit_rle_xyze", "0.3333"), (f"primaries = {adobe}", "Adobe RGB")):
         (tmp_path / "a.hdr").write_bytes(picture_files.radiance(pixels, lines=(line,)))
         assert name in images.information(tmp_path / "a.hdr").primaries
-
-
-def test_other_names_are_no_radiance_maps_as_the_reader_refuses_them(tmp_path, radiance):
-    images.write(tmp_path / "a.hdr", np.abs(radiance))
-    (tmp_path / "a.hdr").rename(tmp_path / "a.pic")
-    assert not images.is_radiance_map(tmp_path / "a.pic")
