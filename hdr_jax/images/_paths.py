@@ -11,13 +11,14 @@ from hdr_jax.errors import InputError
 
 PathLike = str | os.PathLike
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+JPEG_SUFFIXES = (".jpg", ".jpeg")  # may hold a gain map
+JPEG_ALIASES = (".jpe", ".jfif")
+PHOTO_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".tif", ".tiff", ".bmp", ".webp", *JPEG_ALIASES)
 RAW_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )  # fmt: skip
 HDR_SUFFIXES = (".hdr", ".exr")
-JPEG_SUFFIXES = (".jpg", ".jpeg")  # may hold a gain map
 # A file of a few bytes can promise any size: what is larger than this is refused before memory is
 # asked for.
 MAX_PIXELS = 2**28

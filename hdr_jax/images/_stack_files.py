@@ -4,6 +4,7 @@ A table `exposures.csv` in the folder has a first line `file,exposure_time_s` (f
 ignored) and one line for each picture. Times are in seconds, as numbers or as fractions (1/60).
 """
 
+import contextlib
 import csv
 import os
 import pathlib
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdr_jax.errors import InputError
-from hdr_jax.images import _metadata
+from hdr_jax.images import _formats, _metadata
 from hdr_jax.images._paths import (
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
@@ -21,9 +22,13 @@ from hdr_jax.images._paths import (
     composed,
     existing,
     named_errors,
+    warn,
 )
 
 EXPOSURES_FILE = "exposures.csv"
+# Results of this package, and what two bytes alone tell from a text.
+NO_WARNING = (None, *_formats.HDR_FORMATS, "AVIF", "BMP")
+MOST_NAMED = 5
 CSV_START = b"level,g"  # of a response curve
 
 
@@ -42,6 +47,10 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     Raises:
       InputError: if there is none, or one is given twice.
 
+    Warns:
+      UserWarning: of pictures in a folder that are left out for their format or the ending of their
+        name; not of raw files beside others.
+
     Not differentiable.
     Example: `find_photos("holiday/bridge")`
     """
@@ -58,6 +67,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if table:
         return [existing(folder / name) for name in table]
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    _warn_of_others(folder, files)
     photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
     photos = [path for path in photos if not is_result(path)]
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
@@ -146,6 +156,23 @@ def _refuse_twice(names: list[str], who: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{who} {', '.join(twice)} twice; expected each picture once.")
+
+
+def _warn_of_others(folder: pathlib.Path, files: list[pathlib.Path]) -> None:
+    """Warns of files that are pictures by their first bytes and not by their names."""
+    names = []
+    for path in files:
+        if path.suffix.lower() not in PHOTO_SUFFIXES + RAW_SUFFIXES:
+            with contextlib.suppress(Exception):  # what cannot be read is no picture
+                if _formats.sniffed(path) not in NO_WARNING:
+                    names.append(path.name)
+    if names:
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        warn(
+            folder,
+            f"holds pictures that are left out: {', '.join(names[:MOST_NAMED])}{more}. Rename or "
+            "convert them if they belong to the others",
+        )
 
 
 def is_result(path: PathLike) -> bool:

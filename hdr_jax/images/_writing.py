@@ -11,7 +11,13 @@ from PIL import Image
 
 from hdr_jax.errors import InputError
 from hdr_jax.images._metadata import OWN_SOFTWARE, SOFTWARE
-from hdr_jax.images._paths import HDR_SUFFIXES, PHOTO_SUFFIXES, PathLike
+from hdr_jax.images._paths import (
+    HDR_SUFFIXES,
+    JPEG_ALIASES,
+    JPEG_SUFFIXES,
+    PHOTO_SUFFIXES,
+    PathLike,
+)
 from hdr_jax.levels import as_unit_float
 
 DESCRIPTION = 0x010E  # the EXIF tag
@@ -69,7 +75,7 @@ def write_picture(path: pathlib.Path, image: np.ndarray, comment: str) -> None:
         path.write_bytes(cv2.imencode(path.suffix, image[..., ::-1])[1].tobytes())
         return
     options: dict[str, Any] = {}
-    if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+    if path.suffix.lower() in (*JPEG_SUFFIXES, *JPEG_ALIASES, ".webp"):
         options["quality"] = 95
     if path.suffix.lower() in (".tif", ".tiff"):
         options["compression"] = "tiff_adobe_deflate"

@@ -319,6 +319,21 @@ def test_an_icc_profile_is_converted_to_srgb_on_request(tmp_path, bits):
     assert np.abs(raw - expected * (257 if bits == 16 else 1)).max() > 10
 
 
+def test_pictures_of_a_folder_that_are_left_out_are_named(tmp_path, picture):
+    for name in ("a.jpg", "b.JFIF", "c.jpe", "d.jpg~"):
+        Image.fromarray(picture).save(tmp_path / name, "JPEG")
+    (tmp_path / "e.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    (tmp_path / "notes.txt").write_text("BMW, not BM")
+    images.write(tmp_path / "map.exr", picture / 255)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.png").rename(tmp_path / "folder")
+    with pytest.warns(UserWarning, match=r"left out: d\.jpg~, e\.heic\. Rename"):
+        found = images.find_photos(tmp_path)
+    assert [path.name for path in found] == ["a.jpg", "b.JFIF", "c.jpe"]
+    images.write(tmp_path / "b.jfif", picture)
+    assert images.read_photo(tmp_path / "b.jfif").shape == picture.shape
+
+
 def test_a_profile_of_srgb_leaves_16_bits_as_they_are(tmp_path):
     levels = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64, 1).repeat(3, 2)
     own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
