@@ -5,15 +5,23 @@ import datetime
 
 from hdr_jax import images
 from hdr_jax.cli.report import Report
+from hdr_jax.errors import InputError
 
 
 def run(args: argparse.Namespace) -> int:
     """Says what is known of every file; returns the exit code."""
+    failed = []
     with Report(args.json, "info") as report:
         for path in args.files:
-            found = images.information(path)
+            try:
+                found = images.information(path)
+            except InputError as error:
+                failed.append(str(error))
+                continue
             report.results.append(found._asdict())
             report.say("\n".join([f"{found.path}: {found.kind}", *lines(found)]))
+    if failed:
+        raise InputError("; ".join(failed))
     return 0
 
 

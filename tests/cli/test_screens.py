@@ -178,5 +178,8 @@ def test_info(folder, capsys):
     assert screen["comment"] == "why"
     (folder / "cut.jpg").write_bytes((folder / "screen.jpg").read_bytes()[:-50])
     assert call("info", "cut.jpg") == 2 and call("info", "nothing.jpg") == 2
-    assert call("info", "map.hdr", "cut.jpg", "--json") == 2
-    assert capsys.readouterr().out == ""
+    capsys.readouterr()
+    assert call("info", "cut.jpg", "map.hdr", "nothing.jpg", "--json") == 2
+    found = capsys.readouterr()
+    assert [one["path"] for one in json.loads(found.out)["results"]] == ["map.hdr"]
+    assert "cut.jpg cannot be read" in found.err and "nothing.jpg does not exist" in found.err
