@@ -14,7 +14,8 @@ import warnings
 from hdr_jax.cli import parsers
 from hdr_jax.errors import InputError, MissingExtra
 
-MINUS_LIST = re.compile(r"-[\d.]+,")  # how a list begins that argparse takes for an option
+# How lists and fractions begin that argparse takes for an option: -2,0,2 and -4/3.
+MINUS_LIST = re.compile(r"-[\d.]+,|-[\d.]+/[\d.]+(,|$)")
 # Each module has `run(args) -> exit code`.
 MODULES = {"import": "import_"}  # where the name of a command is no name of a module
 
@@ -108,9 +109,12 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 
 def _separated(words: list[str]) -> list[str]:
-    """Words with lists such as -2,0,2 taken apart, which argparse would take for an option."""
+    """Words with lists such as -2,0,2 and fractions such as -4/3, which argparse would take for
+    options, taken apart and begun by a blank, behind which it looks for none."""
     return [
-        part for word in words for part in (word.split(",") if MINUS_LIST.match(word) else [word])
+        part
+        for word in words
+        for part in ([f" {x}" for x in word.split(",")] if MINUS_LIST.match(word) else [word])
     ]
 
 

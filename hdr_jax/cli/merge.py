@@ -116,18 +116,16 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: 
     if args.times and args.ev:
         raise InputError("got both --times and --ev; expected one of them")
     if args.ev:
-        try:
-            ev = np.array([float(word) for word in _words(args.ev)])
-        except ValueError as error:
-            raise InputError(
-                f"--ev: {error}; expected stops such as -2 0 2, and the pictures before --ev"
-            ) from error
+        ev = np.array([images.fraction(word) for word in _words(args.ev)])
         if len(ev) != len(paths):
             raise InputError(
                 f"--ev has {len(ev)} values for {len(paths)} pictures; expected one each, in stops"
             )
         if not (np.abs(ev) < 100).all():
-            raise InputError(f"--ev got {' '.join(_words(args.ev))}; expected stops such as -2 0 2")
+            raise InputError(
+                f"--ev got {' '.join(_words(args.ev))}; expected stops such as -2 0 2 or 1/3, and "
+                "the pictures before --ev"
+            )
         log_times = np.asarray(ev_to_log_times(ev))
     else:
         times = _words(args.times) if args.times else None
@@ -244,4 +242,4 @@ def warn_of_low_white(loaded, log_times, paths: list[pathlib.Path]) -> None:
 
 def _words(values: list[str]) -> list[str]:
     """Values that spaces or commas separate."""
-    return [word for value in values for word in value.split(",") if word]
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]

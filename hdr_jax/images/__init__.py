@@ -35,7 +35,7 @@ with extra("photographs"):
         write_response,
     )
     from hdr_jax.images._screens import write_brightened, write_ultra_hdr
-    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos, is_result
+    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos, fraction, is_result
     from hdr_jax.images._writing import HIGHEST_PEAK, PEAK
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "exposure_source",
     "exposure_times",
     "find_photos",
+    "fraction",
     "in_rec709",
     "information",
     "is_radiance_map",

@@ -138,17 +138,34 @@ def seconds(value: object, source: object, name: str) -> float:
       >>> seconds("1/250", "the table", "a.jpg")
       0.004
     """
-    try:
-        numerator, _, denominator = str(value).partition("/")
-        number = float(numerator) / float(denominator or 1)
-    except (ValueError, ZeroDivisionError):
-        number = np.nan
+    number = fraction(value)
     if not (np.isfinite(number) and number > 0):
         raise InputError(
             f"{source} gives {name} an exposure time of {value!r}; expected a positive number of "
             "seconds, for instance 0.004 or 1/250."
         )
     return number
+
+
+def fraction(value: object) -> float:
+    """A number, from a number, its text, or the text of a fraction.
+
+    Args:
+      value: the number or text.
+
+    Returns:
+      The number; NaN for anything else.
+
+    Not differentiable.
+    Example:
+      >>> fraction("-4/2"), fraction("two")
+      (-2.0, nan)
+    """
+    try:
+        numerator, _, denominator = str(value).partition("/")
+        return float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
+        return np.nan
 
 
 def _refuse_twice(names: list[str], who: str) -> None:

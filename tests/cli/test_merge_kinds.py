@@ -25,6 +25,8 @@ import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
+from hdr_jax.cli.merge import read_log_times
+from hdr_jax.cli.report import Report
 from hdr_jax.images import named_response
 
 TIMES = (1 / 250, 1 / 60, 1 / 15)
@@ -372,6 +374,14 @@ def test_a_list_that_begins_with_a_minus(scene):
         maps.append(images.read_hdr("out.exr"))
     np.testing.assert_array_equal(maps[0], maps[1])
     np.testing.assert_array_equal(maps[0], maps[2])
+
+
+@pytest.mark.parametrize("ev", ["-4/3 0 4/3", "-4/3,0,+4/3", "-4/3, 0, 4/3"])
+def test_stops_may_be_fractions(ev):
+    words = [ev] if "," in ev else ev.split()
+    args = cli.parsed(["merge", "a", "b", "c", "--ev", *words])
+    found = read_log_times([pathlib.Path("a")] * 3, args, Report(False, "merge"))
+    np.testing.assert_allclose(found / np.log(2), (-4 / 3, 0, 4 / 3), rtol=1e-6)
 
 
 def test_pictures_after_the_times_get_a_hint(scene):
