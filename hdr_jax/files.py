@@ -31,7 +31,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path = path.resolve() if path.is_symlink() else path  # a link stays, what it names is replaced
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
+    # Of the name a part: systems allow 255 bytes.
+    temporary = path.parent / f".{path.stem[:48]}.{secrets.token_hex(4)}{path.suffix}"
     try:
         with named(path):
             yield temporary

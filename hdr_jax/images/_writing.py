@@ -24,6 +24,7 @@ DESCRIPTION = 0x010E  # the EXIF tag
 PEAK = 4.0  # stops above white; 3250 cd/m^2 where white is 203, more than screens of today show
 HIGHEST_PEAK = 12.0
 LONGEST_SIDE = 65500  # of a JPEG that libjpeg reads and writes
+LONGEST_SIDES = {".webp": 16383} | dict.fromkeys((*JPEG_SUFFIXES, *JPEG_ALIASES), LONGEST_SIDE)
 BEYOND = {".exr": 2.0**128, ".hdr": 2.0**127}  # what the formats can no longer hold
 EXPONENTS = -106, 127  # of RGBE; what is darker is written as 0
 STRIP_ROWS = 256  # of a radiance map that are encoded at a time
@@ -99,6 +100,12 @@ def check_writable(path: pathlib.Path, image: np.ndarray) -> None:
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
         raise InputError(
             f"write got an image of shape {image.shape} for {path}; expected [h, w, 3] or [h, w]."
+        )
+    longest = LONGEST_SIDES.get(suffix)
+    if longest and max(image.shape[:2]) > longest:
+        raise InputError(
+            f"write got an image of shape {image.shape} for {path}; expected at most {longest} "
+            "pixels a side. Write .png or .tif, or reduce it."
         )
     is_float = np.issubdtype(image.dtype, np.floating)
     if not is_float and (suffix in HDR_SUFFIXES or image.dtype not in (np.uint8, np.uint16)):

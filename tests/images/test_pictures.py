@@ -175,12 +175,20 @@ def test_missing_and_wrong_files(tmp_path):
         ("a.hdr", np.full((4, 4, 3), np.inf)),
         ("a.hdr", np.full((4, 4, 3), -1.0)),
         ("a.exr", np.zeros((4, 4, 3), np.uint8)),
+        ("a.jpg", np.zeros((65501, 1))),
+        ("a.webp", np.zeros((1, 16384), np.uint8)),
     ],
 )
 def test_write_refuses(tmp_path, name, image):
     with pytest.raises(ValueError, match="write got"):
         images.write(tmp_path / name, image)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_as_long_as_systems_allow_are_written(tmp_path, radiance):
+    path = tmp_path / f"{'é' * 125}.exr"  # 254 bytes
+    images.write(path, radiance)
+    np.testing.assert_array_equal(images.read_hdr(path), radiance)
 
 
 @pytest.mark.parametrize("width", [5, 40])
