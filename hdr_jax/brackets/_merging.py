@@ -208,7 +208,7 @@ def merge_strips(
         for start, stop, first, last in strips:
             stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
             inside = np.s_[start - first : stop - first]
-            empty = ~valid.any(0)[inside]
+            empty = np.asarray(~valid.any(0))[inside]
             valid &= ~contradicted(stack, log_times, valid)
             trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:

@@ -47,7 +47,7 @@ def low_white(brackets: Exposures, log_times: np.ndarray) -> tuple[float, float,
     count, share = clipped.any(-1).sum(), float(clipped.any(-1).mean())
     if not 0 < white < LOW * top or share < PILED or count < FEWEST:
         return None
-    for j in np.flatnonzero(log_times < log_times[longest] - 1e-3):
+    for j in map(int, np.flatnonzero(log_times < log_times[longest] - 1e-3)):
         dark = _known(brackets, j)[clipped]
         dark = dark[dark < white - STEP * top]
         low, middle, high = np.quantile(dark, (0.05, 0.5, 0.95)) if dark.size else (0, 0, 0)
