@@ -21,6 +21,7 @@ from hdr_jax.metrics.order_statistics import order_statistics
 PIXELS_PER_DEGREE = 30.0
 DEFAULT_PEAK = 1000.0
 DISPLAY_BLACK = 0.005
+MAX_PEAK = color.PU21_MAX_LUMINANCE
 
 
 def singlehdr(radiance: Array) -> Array:
@@ -34,7 +35,7 @@ def singlehdr(radiance: Array) -> Array:
 
     Returns:
       [h, w, c], taken as cd/m^2, >= 0. Values beyond b exceed 999. Images of fewer than 1000
-      values use the extremes (k = 1).
+      values use the extremes (k = 1). NaN throughout if any value is not finite.
 
     Differentiable in `radiance`.
     Source: evaluation code of Liu et al., "Single-Image HDR Reconstruction by Learning to Reverse
@@ -46,7 +47,8 @@ def singlehdr(radiance: Array) -> Array:
     radiance = jnp.asarray(radiance)
     k = max(int(1e-3 * radiance.size), 1)
     low, high = order_statistics(radiance, (k, radiance.size + 1 - k))
-    return jnp.maximum((radiance - low) * (998 / (high - low + 1e-8)) + 1, 0)
+    light = jnp.maximum((radiance - low) * (998 / (high - low + 1e-8)) + 1, 0)
+    return jnp.where(jnp.isfinite(radiance).all(), light, jnp.nan)
 
 
 def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tuple[Array, Array]:
@@ -58,13 +60,14 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
     Args:
       test: [h, w, c], linear, relative.
       reference: [h, w, c], linear, relative.
-      peak: luminance of white, cd/m^2, > 0.005.
+      peak: luminance of white, cd/m^2, above 0.005 and at most 10000, where PU21 ends.
 
     Returns:
-      (test, reference), [h, w, c], cd/m^2, in [0.005, peak].
+      (test, reference), [h, w, c], cd/m^2, in [0.005, peak]. NaN throughout if any value of either
+      is not finite.
 
     Raises:
-      InputError: when the peak is not above the display's black, 0.005 cd/m^2.
+      InputError: for a peak out of range, or one that is traced.
 
     Differentiable in both, with the scales held constant.
     Example:
@@ -72,19 +75,22 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
       >>> [round(float(image.max()), 3) for image in pair]
       [200.0, 200.0]
     """
-    if not peak > DISPLAY_BLACK:
+    peak = validation.python_number("display", "peak", peak)
+    if not DISPLAY_BLACK < peak <= MAX_PEAK:
         raise InputError(
-            f"display got peak {peak}; expected a luminance above {DISPLAY_BLACK} cd/m^2, such as "
-            "100 for an office display or 1000 for an HDR one"
+            f"display got peak {peak}; expected a luminance above {DISPLAY_BLACK} and up to "
+            f"{MAX_PEAK:g} cd/m^2, such as 100 for an office display or 1000 for an HDR one"
         )
     test, reference = jnp.asarray(test), jnp.asarray(reference)
     scale = color.median_scale(test, reference)
     white = reference.max()
     to_peak = jax.lax.stop_gradient(peak / jnp.where(white > 0, white, 1))
-    return (
-        jnp.clip(test * (scale * to_peak), DISPLAY_BLACK, peak),
-        jnp.clip(reference * to_peak, DISPLAY_BLACK, peak),
+    finite = jnp.isfinite(test).all() & jnp.isfinite(reference).all()
+    light = (test * (scale * to_peak), reference * to_peak)
+    test, reference = (
+        jnp.where(finite, jnp.clip(image, DISPLAY_BLACK, peak), jnp.nan) for image in light
     )
+    return test, reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,10 +134,11 @@ def calibrate(
       peak: luminance of white for "display", cd/m^2; the others ignore it.
 
     Returns:
-      (test, reference), [h, w, 3], cd/m^2.
+      (test, reference), [h, w, 3], cd/m^2; of maps that are not finite, what the protocol says.
 
     Raises:
-      InputError: for an unknown protocol, integers, unequal shapes, or channels other than 3.
+      InputError: for an unknown protocol, integers, unequal shapes, channels other than 3, or a
+        peak out of range.
 
     Differentiable in both.
     Example:
@@ -162,7 +169,8 @@ def hdrvdp2_by_protocol(
       pixels_per_degree: 30 in both published protocols.
 
     Returns:
-      `Result`; its `protocol` says all of the above.
+      `Result`; its `protocol` says all of the above. All of it is NaN for a map with infinities
+      and, but under "absolute", for one with NaN.
 
     Raises:
       InputError: as `calibrate` and `hdrvdp2`.
@@ -199,7 +207,8 @@ def hdrvdp2_calibrated(
       pixels_per_degree: 30 in both published protocols.
 
     Returns:
-      `Result`; its `protocol` says all of the above.
+      `Result`; its `protocol` says all of the above. All of it is NaN for an image that is NaN
+      throughout or holds infinities; other NaN count as in `hdrvdp2`.
 
     Raises:
       InputError: as `hdrvdp2`.
@@ -213,5 +222,8 @@ def hdrvdp2_calibrated(
     result = hdrvdp2(
         test, reference, color_encoding="rgb-bt.709", pixels_per_degree=pixels_per_degree
     )
+    # `hdrvdp2` would read a map that cannot be calibrated as darkness, and clip infinite light.
+    unknown = [jnp.isnan(image).all() | jnp.isinf(image).any() for image in (test, reference)]
+    result = jax.tree.map(lambda x: jnp.where(unknown[0] | unknown[1], jnp.nan, x), result)
     words = PROTOCOLS[protocol].description.format(peak=peak)
     return dataclasses.replace(result, protocol=f"{protocol}: {words}; {result.protocol}")

@@ -22,7 +22,7 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     """The test image with its tones fitted to the reference, colours kept.
 
     ln Y' = sum_k c_k (ln Y_test)^k, with c the least-squares fit to ln Y_reference over all pixels;
-    RGB' = RGB Y' / Y_test.
+    RGB' = RGB Y' / Y_test. Below 0.005 cd/m^2 colours fade to the gray Y' that black becomes.
 
     Args:
       test: [h, w, 3] linear RGB or [h, w, 1] or [h, w], cd/m^2; the fit sees its luminance clipped
@@ -31,9 +31,8 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
       degree: of the polynomial, >= 1.
 
     Returns:
-      Corrected image, shape of `test`, its luminance at most 10000 cd/m^2; black becomes the gray
-      that the fit makes of it. A test image of one constant luminance, 0 or from 0.005 on, gets the
-      geometric mean of the reference.
+      Corrected image, shape of `test`, its luminance Y' in [0.005, 10000] cd/m^2. A test image of
+      one constant luminance gets the geometric mean of the reference.
 
     Raises:
       InputError: for integers, unequal shapes, channels other than 1 and 3, or degree below 1.
@@ -65,9 +64,11 @@ def _correct(test, reference, degree):
     target = jnp.clip(y_reference, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     fitted = jnp.exp(_fit(jnp.log(clipped), jnp.log(target), degree))
     fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)[..., None]
-    # Of black no colour is known; what is nearly black keeps the little that it has.
-    floor = jnp.maximum(y, color.PU21_MIN_LUMINANCE)[..., None]
-    corrected = jnp.where((y > 0)[..., None], test * fitted / floor, fitted)
+    # Of black no colour is known: what lacks of the floor in luminance is gray.
+    floor = jnp.maximum(y, color.PU21_MIN_LUMINANCE)
+    lacking = (1 - y / floor)[..., None]
+    kept = (y >= 0)[..., None]  # a luminance below 0 has no colour at all
+    corrected = fitted * jnp.where(kept, test / floor[..., None] + lacking, 1)
     return jnp.where(jnp.isnan(y).any(), jnp.nan, corrected)  # the fit takes NaN for black
 
 

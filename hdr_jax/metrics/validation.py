@@ -64,6 +64,26 @@ def check_pair(name: str, test: Array, reference: Array) -> None:
             )
 
 
+def python_number(name: str, argument: str, value: ArrayLike) -> float:
+    """A number that is a constant of the compiled program, as a Python float.
+
+    Args:
+      name: of the metric, for messages.
+      argument: its name there.
+      value: scalar.
+
+    Raises:
+      InputError: for what is no number, or is traced.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} got {argument} {value!r}; expected a Python number: it is a constant of the "
+            "compiled program and cannot be traced"
+        ) from error
+
+
 def data_range(name: str, value: ArrayLike, dtype: jnp.dtype) -> Array:
     """The scale of images of that type as one of its numbers, > 0, or an InputError."""
     check_positive(name, "data_range", value)

@@ -11,6 +11,7 @@ import pytest
 from scipy import ndimage
 
 from hdr_jax import color, metrics
+from hdr_jax.errors import InputError
 from hdr_jax.metrics import hdrvdp2
 from hdr_jax.metrics.hdr_vdp2 import (
     encoding,
@@ -585,6 +586,8 @@ def test_difference_mask_on_exact_values():
     reference = jnp.array([[[0.0], [0.0], [1.0], [1000.0], [1000.0]]])
     test = jnp.array([[[0.0], [1e-9], [1.0], [1000.9], [1001.1]]])
     assert encoding.difference_mask(test, reference).tolist() == [[0, 1, 0, 0, 1]]
+    negative = encoding.difference_mask(test - 2000, reference - 2000)
+    assert negative.tolist() == [[0, 0, 0, 0, 1]]
 
 
 @pytest.mark.slow
@@ -646,11 +649,14 @@ def test_bad_input_is_named():
         (image, image, {"surround": (1.0, 2.0)}, "3 of them"),
         (image, image, {"surround": "bright"}, "geometric-mean"),
         (image, image, {"surround": -1.0}, "geometric-mean"),
+        (image, image, {"peak_sensitivity": float("nan")}, "0 to 10"),
+        (image, image, {"peak_sensitivity": 1e6}, "0 to 10"),
     ]
     for test, reference, options, message in cases:
         with pytest.raises(ValueError, match=message):
             quality_of(test, reference, **options)
     with pytest.raises(ValueError, match="positive"):
         metrics.pixels_per_degree(24, (1920, 1080), 0)
-    with pytest.raises(ValueError, match="cannot be traced"):
-        jax.jit(lambda p: quality_of(image, image, pixels_per_degree=p).Q)(30.0)
+    for option in ("pixels_per_degree", "surround", "peak_sensitivity"):
+        with pytest.raises(InputError, match="cannot be traced"):
+            jax.jit(lambda x, name=option: quality_of(image, image, **{name: x}).Q)(30.0)

@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from hdr_jax import color, images, metrics
 from hdr_jax.cli import parsers, score
+from hdr_jax.errors import InputError
 from hdr_jax.metrics import hdrvdp2, protocols, structure
 from hdr_jax.metrics.filtering import correlate, separable
 from hdr_jax.metrics.order_statistics import order_statistics
@@ -253,6 +254,21 @@ def test_correct_response_of_few_levels_is_finite(levels):
     assert bool(jnp.isfinite(gradient).all())
 
 
+def test_correct_response_has_no_jump_at_black():
+    """What is darker than the fit can see fades to the gray that black becomes."""
+    dark = jnp.array([0.0, 1e-12, 1e-4, 0.004999, 0.005001])
+    test = jnp.full((5, 8, 3), 9.0).at[:, 0].set(dark[:, None]).at[:, 1].set(40.0)
+    target = jnp.full((5, 8, 3), 20.0).at[:, 0].set(3.0).at[:, 1].set(70.0)
+    corrected = metrics.correct_response(test, target)
+    np.testing.assert_allclose(corrected[:, 0], 3.0, rtol=1e-3)
+    slope = jax.grad(lambda x: metrics.correct_response(x, target).sum())(test)
+    assert bool(jnp.isfinite(slope).all())
+    # A colour fades, its luminance does not.
+    red = metrics.correct_response(test.at[:, 0, 1:].set(0), target)[:, 0]
+    np.testing.assert_allclose(color.luminance(red), 3.0, rtol=1e-3)
+    assert float(jnp.ptp(red[0])) == 0 and float(red[4, 0]) > 1.5 * float(red[4, 1])
+
+
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_order_statistics_equal_sort(size):
     values = RNG.standard_normal(size) * 10.0 ** RNG.integers(-30, 30, size)
@@ -291,6 +307,19 @@ def test_display_protocol_ignores_scale_and_respects_peak():
     assert float(reference.max()) == pytest.approx(300, rel=1e-6)
     black = metrics.calibrate(0 * image, 0 * image, protocol="display")
     assert float(black[0].max()) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("side", [0, 1])
+def test_maps_that_are_not_finite_have_no_score(protocol, value, side):
+    maps = [jnp.asarray(100 * image, jnp.float32) for image in pair(20, 20)]
+    maps[side] = maps[side].at[3, 4, 0].set(value)
+    result = metrics.hdrvdp2_by_protocol(*maps, protocol=protocol)
+    known = protocol == "absolute" and np.isnan(value)  # NaN is darkness to the metric itself
+    assert all(np.isfinite(x).all() == known for x in jax.tree.leaves(result))
+    light = metrics.calibrate(*maps, protocol=protocol)
+    assert protocol == "absolute" or bool(jnp.isnan(light[side]).all())
 
 
 def test_protocol_names_stand_in_the_result():
@@ -435,8 +464,11 @@ def test_other_errors():
     for wrong in (image[..., 0], image[..., :1]):
         with pytest.raises(ValueError, match="got 1 channel.*expected 3"):
             metrics.calibrate(wrong, wrong, protocol="display")
-    with pytest.raises(ValueError, match=r"0\.005"):
-        metrics.calibrate(image, image, protocol="display", peak=0.0)
+    for peak in (0.0, np.nan, np.inf, 10001.0):
+        with pytest.raises(InputError, match=r"0\.005 and up to 10000"):
+            metrics.calibrate(image, image, protocol="display", peak=peak)
+    with pytest.raises(InputError, match="cannot be traced"):
+        jax.jit(lambda peak: protocols.display(image, image, peak=peak))(100.0)
     with pytest.raises(ValueError, match="degree 0"):
         metrics.correct_response(image, image, degree=0)
 

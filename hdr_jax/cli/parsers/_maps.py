@@ -63,7 +63,12 @@ def add_score(subparsers) -> None:
         default="singlehdr",
         help="how relative values become cd/m^2: singlehdr (default), display or absolute",
     )
-    add("--peak", type=float, default=1000.0, help="white of the display protocol, cd/m^2")
+    add(
+        "--peak",
+        type=float,
+        default=1000.0,
+        help="white of the display protocol, up to 10000 cd/m^2",
+    )
     add("--pixels-per-degree", type=float, default=30.0, help="of visual angle, default 30")
     add(
         "--crf-correction",

@@ -58,7 +58,10 @@ def to_light(image: Array, color_encoding: str) -> Array:
 
 
 def difference_mask(test: Array, reference: Array) -> Array:
-    """1 where any channel differs by more than 0.1 %: |test - reference| / reference > 0.001.
+    """1 where any channel differs by more than 0.1 %: |test - reference| / |reference| > 0.001.
+
+    The original divides by the reference itself, and so takes any two values for equal where it is
+    negative: colours out of gamut.
 
     Args:
       test: [h, w, c], cd/m^2.
@@ -69,7 +72,7 @@ def difference_mask(test: Array, reference: Array) -> Array:
 
     Not differentiable: it is a step.
     """
-    safe = jnp.where(reference == 0, 1, reference)
+    safe = jnp.where(reference == 0, 1, jnp.abs(reference))
     relative = jnp.abs(test - reference) / safe
     different = jnp.where(reference == 0, test != 0, relative > 0.001)
     return different.any(-1).astype(test.dtype)

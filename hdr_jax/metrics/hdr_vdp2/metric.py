@@ -120,14 +120,14 @@ def hdrvdp2(
       masking: whether contrast in the images hides differences.
       mtf: whether light scatters in the eye.
       spatial_pooling: whether differences at several places add up in P_map, P_det, C_max.
-      peak_sensitivity: log10 of the observer's peak contrast sensitivity.
+      peak_sensitivity: log10 of the observer's peak contrast sensitivity, 0 to 10.
 
     Returns:
       `Result`. Equal images: Q = 100 exactly, all maps 0. NaN in an image counts as 1e-5 cd/m^2.
 
     Raises:
-      InputError: for unequal or too small sizes, a wrong number of channels, unknown names, or
-        a resolution that is not positive.
+      InputError: for unequal or too small sizes, a wrong number of channels, unknown names, a
+        resolution that is not positive, or a surround or sensitivity out of range or traced.
 
     Differentiable in `test` and `reference`; finite also where they are equal or 0.
     Source: Mantiuk, Kim, Rempel, Heidrich, ACM TOG 30(4) 40, 2011; quality: Narwaria, Mantiuk,
@@ -152,7 +152,7 @@ def hdrvdp2(
         masked=bool(masking),
         mtf=bool(mtf),
         spatial_pooling=spatial_pooling,
-        peak_sensitivity=float(peak_sensitivity),
+        peak_sensitivity=arguments.check_sensitivity(peak_sensitivity),
     )
 
 
