@@ -49,10 +49,12 @@ def reconstruct(
 
     Returns:
       radiance: float32 [h, w, 3], linear, relative, > 0.
-      stack: float32 [n, h, w, 3] in [0, 1], darkest first, the photograph in its place.
+      stack: float32 [n, h, w, 3] in [0, 1], in the order of `ev_offsets` (by default, and of an
+        `ExposureStackModel` of tone "image" always, darkest first); the photograph where that is 0.
 
     Raises:
-      InputError: for another shape or dtype, non-finite pixels, an index or sizes out of range.
+      InputError: for another shape or dtype, non-finite pixels, a response without an inverse, an
+        index or sizes out of range.
 
     Not differentiable: the models and `hdr_jax.merge.synthesize` are.
     Source: Kim, Lee, Kang 2020, section 3; the exposure formulation is this library's own.

@@ -2,28 +2,30 @@
 
 All unclipped pixels are the photograph's own; what is nearly white among clipped pixels counts as
 clipped (`hdr_jax.images.closed_highlights`). The gain of the clipped ones is smooth compared with
-the picture: it is predicted on the reduced photograph and brought to full size along the mask of
-clipped pixels,
+the picture: it is predicted on the reduced photograph and brought to full size along the share of
+clipped pixels that each of its pixels stands for,
 
     gain = up(m gain) / up(m),
 
-so that what the network says outside of highlights, where nothing taught it, does not bleed in. An
-`ExposureStackModel` of tone "exposure" tells the gain by its shortest exposure, and what crushed
-pixels held by its longest: both are brought to full size alike.
+so that what the network says outside of highlights, where nothing taught it, does not bleed in. The
+mean of a small lamp and what surrounds it does not clip, as the lamp's own light would: from a
+share of `WHITE_FROM` on a pixel of the reduced photograph is made white. An `ExposureStackModel` of
+tone "exposure" tells the gain by its shortest exposure, and what crushed pixels held by its
+longest: both are brought to full size alike.
 """
 
 from functools import partial
 from typing import Any
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hdr_jax.checks import check_increasing
 from hdr_jax.color import srgb_to_linear
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import LN2, log_inverse_sigmoid
-from hdr_jax.images import canny, closed_highlights, reduced, rim_distance
+from hdr_jax.images import canny, closed_highlights, reduced, resized, rim_distance
 from hdr_jax.levels import CLIP_FROM, as_unit_float
 from hdr_jax.models import ExposureStackModel, HighlightModel
 from hdr_jax.models.highlights import linearised
@@ -32,6 +34,10 @@ from hdr_jax.models.highlights import linearised
 # merges 256, 320, 384 and 512 have mean Q 53.1, 53.3, 53.3, 53.4 and JOD 7.56, 7.56, 7.54, 7.59.
 WORKING_SIDE = 512
 EV_OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
+# Share of clipped pixels from which on what the network sees is white. On the same photographs never
+# and from 0.5, 0.25, 0.1 and 0.05 on: Q 52.4, 52.6, 52.8, 52.8, 52.6, JOD 7.51, 7.51, 7.56, 7.59,
+# 7.58. See "Small lamps" in docs/training_log.md.
+WHITE_FROM = 0.1
 CANVAS = 64  # working sizes are padded to multiples of this: fewer programs to compile
 
 
@@ -60,7 +66,8 @@ def highlights(
       float32 [h, w, 3], nepers, 0 where the photograph clips.
 
     Raises:
-      InputError: for another shape or dtype, non-finite pixels or a working side below 64.
+      InputError: for another shape or dtype, non-finite pixels, a working side below 64, or a g
+        that is not finite, falls, or never rises.
 
     Not differentiable: the models are.
     Source: this library's own; normalised convolution of Knutsson and Westin 1993 for the mask.
@@ -71,8 +78,10 @@ def highlights(
     if image.dtype.kind == "f":  # OpenCV knows no half precision
         image = image.astype(np.float32, copy=False)
     image = closed_highlights(image)
-    small = np.asarray(as_unit_float(reduced(image, working_side)))
+    small = _reduced(image, working_side)
     predicted = _predicted(small, model, params, curves, refine)
+    if (image == image[..., :1]).all():  # of black-and-white light no colour is known
+        predicted = [(f, gain.mean(-1, keepdims=True).repeat(3, -1)) for f, gain in predicted]
     log_radiance = np.empty(image.shape, np.float32)
     for channel, curve in enumerate(curves):  # one at a time: photographs are large
         plane = image[..., channel]
@@ -80,7 +89,8 @@ def highlights(
         for share_of, gain in predicted:
             share = _of_levels(share_of, plane)
             lacking = np.nonzero(share)
-            full = _enlarged(gain[..., channel], share_of(small[..., channel]), plane.shape)
+            seen = share_of(small[..., channel]) > 0
+            full = _enlarged(gain[..., channel], share, seen)
             log_radiance[(*lacking, channel)] += full[lacking] * share[lacking]
     return log_radiance
 
@@ -95,6 +105,9 @@ def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = 
 
     Returns:
       float32 [h, w, 3] in [0, 1].
+
+    Raises:
+      InputError: for a g as in `highlights`.
 
     Not differentiable: `hdr_jax.models.highlights.exposures` is.
     Example:
@@ -126,6 +139,9 @@ def brightening(
     Returns:
       float32 [h, w, 3], stops >= 0, relative to the photograph's light by the curve of sRGB.
 
+    Raises:
+      InputError: for a g as in `highlights`.
+
     Not differentiable.
     Example: `photograph_light * 2 ** brightening(image, highlights(image, *weights.load()))`
     """
@@ -142,6 +158,16 @@ def brightening(
 def _stops(image: np.ndarray) -> np.ndarray:
     """log2 of the light of pixels in [0, 1] by sRGB's curve, of black too."""
     return np.log2(np.maximum(np.asarray(srgb_to_linear(jnp.asarray(image))), 2.0**-20))
+
+
+def _reduced(image: np.ndarray, working_side: int) -> np.ndarray:
+    """What the network sees of a photograph: means, but white where these hide what clips."""
+    small = as_unit_float(reduced(image, working_side))
+    if small.shape == image.shape:
+        return small
+    planes = np.moveaxis(image, -1, 0)
+    share = np.stack([resized(_of_levels(_share, plane), *small.shape[:2]) for plane in planes], -1)
+    return np.where(share - _share(small) >= WHITE_FROM, np.float32(1), small)
 
 
 def _predicted(small, model, params, curves, refine) -> list:
@@ -179,18 +205,14 @@ def _walk(model, refine, params, image, edges, curves):
     return jnp.stack([jnp.maximum(ends[0], 0), ends[1]])
 
 
-def _enlarged(gain: np.ndarray, mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The gain [h, w] at another size, carried by the mask alone (module's head)."""
-    size = shape[::-1]
-    if gain.shape == shape:
+def _enlarged(gain: np.ndarray, share: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The gain [h, w] at the size of the shares, carried by them where it was seen that something
+    lacks [h, w] (module's head)."""
+    if gain.shape == share.shape:
         return gain
-    weighted, weight = (
-        cv2.resize(x.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-        for x in (gain * mask, mask)
-    )
-    known = weight > 0.05  # where the reduced photograph saw something clip
-    lowest = min(0, gain.min())  # the cubic overshoots
-    return np.where(known, np.maximum(weighted, lowest * weight) / np.where(known, weight, 1), 0)
+    weight = np.where(seen, resized(share, *gain.shape), 0)
+    weighted, total = (resized(x, *share.shape) for x in (gain * weight, weight))
+    return weighted / np.maximum(total, np.finfo(np.float32).tiny)
 
 
 def _of_levels(function, plane: np.ndarray) -> np.ndarray:
@@ -217,16 +239,21 @@ def _crushed_share(image: np.ndarray) -> np.ndarray:
 
 
 def _curves(g: np.ndarray | None) -> np.ndarray:
-    """Three curves [3, num_levels], 0 at white."""
+    """Three curves [3, num_levels] that have an inverse, 0 at white."""
     g = np.asarray(log_inverse_sigmoid() if g is None else g, np.float32)
     if g.ndim > 2 or (g.ndim == 2 and len(g) not in (1, 3)):
         raise InputError(f"got g of shape {g.shape}: expected [levels], [1, levels] or [3, levels]")
+    check_increasing(g)
     g = np.broadcast_to(np.atleast_2d(g), (3, g.shape[-1]))
+    if (g[:, 0] == g[:, -1]).any():
+        raise InputError("got g of one value at all levels: expected one that grows with the level")
     return g - g[:, -1:]
 
 
 def _check(image: np.ndarray, working_side: int) -> None:
     """Refuses what would be misread."""
+    if not hasattr(image, "dtype"):
+        raise InputError(f"got a {type(image).__name__}: expected an array [h, w, 3]")
     if np.ndim(image) != 3 or np.shape(image)[-1] != 3 or 0 in np.shape(image):
         raise InputError(f"got an image of shape {np.shape(image)}: expected [h, w, 3]")
     if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":

@@ -78,12 +78,35 @@ def test_a_larger_copy_has_the_same_highlights(params):
 
 def test_what_the_network_says_outside_does_not_bleed_in():
     """up(m gain) / up(m): a constant gain inside stays that constant up to the rim."""
-    mask = np.zeros((24, 24), np.float32)
-    mask[8:16, 6:17] = 1
-    gain = np.where(mask > 0, 2.0, 7.0).astype(np.float32)
-    full = _highlights._enlarged(gain, mask, (96, 96))
-    inside = np.repeat(np.repeat(mask, 4, 0), 4, 1) > 0
-    np.testing.assert_allclose(full[inside], 2.0, atol=1e-4)
+    share = np.zeros((96, 96), np.float32)
+    share[31:64, 24:69] = 1
+    seen = share.reshape(24, 4, 24, 4).mean((1, 3)) > 0.5
+    gain = np.where(seen, 2.0, 7.0).astype(np.float32)
+    full = _highlights._enlarged(gain, share, seen)
+    np.testing.assert_allclose(full[share > 0], 2.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [3, 5, 8])
+def test_small_lamps_of_a_large_photograph_shine(params, side):
+    """As where what the network sees shows them white, whatever share of a pixel they are."""
+    small = np.full((64, 96, 3), 60, np.uint8)
+    small[20, 30] = small[40, 60:63] = small[50, 11] = 255
+    expected = highlights(small, MODEL, params, working_side=96)
+    large = np.full((512, 768, 3), 60, np.uint8)
+    for y, x in np.argwhere(small[..., 0] == 255):
+        large[8 * y : 8 * y + side, 8 * x : 8 * x + side] = 255
+    found = highlights(large, MODEL, params, working_side=96)
+    for y, x in ((20, 30), (50, 11)):
+        lamp = found[8 * y : 8 * y + side, 8 * x : 8 * x + side]
+        np.testing.assert_allclose(lamp, np.broadcast_to(expected[y, x], lamp.shape), rtol=1e-4)
+    assert found[large == 255].min() > 0.02
+
+
+def test_a_black_and_white_photograph_stays_so(params):
+    gray = photograph(60, 90)[..., :1].repeat(3, -1)
+    found = highlights(gray, MODEL, params)
+    assert found.max() > 0.1
+    np.testing.assert_array_equal(found, found[..., :1].repeat(3, -1))
 
 
 def test_a_photograph_without_highlights_is_itself(params):
@@ -117,11 +140,18 @@ def test_black_and_white(params, value):
         (np.full((4, 4, 3), 255.0, np.float32), {}, r"\[0, 1\]"),
         (np.zeros((4, 4, 3), np.uint8), {"working_side": 8}, "working_side"),
         (np.zeros((4, 4, 3), np.uint8), {"g": np.zeros((2, 256))}, "g of shape"),
+        (np.zeros((4, 4, 3), np.uint8), {"g": np.full(256, -np.inf)}, "ln 0"),
+        (np.zeros((4, 4, 3), np.uint8), {"g": -np.arange(256.0)}, "falls from level 0"),
+        (np.zeros((4, 4, 3), np.uint8), {"g": np.zeros((1, 256))}, "one value"),
+        ([[[0.0] * 3]], {}, "list"),
     ],
 )
 def test_errors(params, image, options, word):
-    with pytest.raises(ValueError, match=word):
+    with pytest.raises(InputError, match=word):
         highlights(image, MODEL, params, **options)
+    if "g" in options:
+        with pytest.raises(InputError, match=word):
+            exposure(np.zeros((4, 4, 3), np.float32), 1.0, **options)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
