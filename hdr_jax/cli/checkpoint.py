@@ -25,10 +25,8 @@ def _tell(checkpoints: Checkpoints, step: int) -> bool:
     config, versions = checkpoints.config(step), checkpoints.versions(step)
     fields = ", ".join(f"{name} {value}" for name, value in sorted(fields_of(model).items()))
     print(f"  {type(model).__name__}: {fields}")
-    if config:
-        told = {
-            name: config[name] for name in ("dataset", "size", "steps", "seed") if name in config
-        }
-        print("  " + ", ".join(f"{name} {value}" for name, value in told.items()))
-    print("  " + ", ".join(f"{name} {value}" for name, value in versions.items()))
+    told = {name: config[name] for name in ("dataset", "size", "steps", "seed") if name in config}
+    for values in (told, versions):
+        if values:
+            print("  " + ", ".join(f"{name} {value}" for name, value in values.items()))
     return True

@@ -47,6 +47,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     """Raises InputError for what argparse lets through."""
     if len(args.maps) > 2:
         raise InputError(f"got {len(args.maps)} maps; expected one, or two to compare")
+    if len(set(map(pathlib.Path, args.maps))) < len(args.maps):
+        raise InputError(f"got {args.maps[0]} twice; expected one map, or two different ones")
     if args.visibility and len(args.maps) < 2:
         raise InputError("--visibility compares two maps, got one; name the reference second")
     if args.size < 1:

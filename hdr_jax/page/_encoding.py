@@ -49,16 +49,24 @@ def packed_radiance(radiance: np.ndarray, bits: int | None = None) -> dict:
         raise InputError(f"got {bits} bits of mantissa; expected {FEWEST_BITS} to {MANTISSA_BITS}")
     # Below 2^15, so that rounding never reaches the infinity of half floats.
     exponent = 15 - int(np.frexp(np.abs(radiance).max())[1])
-    half = np.ldexp(radiance, exponent).astype(np.float16).view(np.int16)
-    magnitude, negative = half & 0x7FFF, half < 0
+    scaled = np.ldexp(radiance, exponent)
     room = max(BYTES_PER_PIXEL * radiance.shape[0] * radiance.shape[1], SMALL)
     for kept in range(MANTISSA_BITS, FEWEST_BITS - 1, -1) if bits is None else (bits,):
         shift = MANTISSA_BITS - kept
-        rounded = (magnitude + (1 << shift >> 1)) >> shift
-        stored = packed(np.where(negative, -rounded, rounded))
+        half = _rounded(scaled, kept).astype(np.float16).view(np.int16)
+        # Small numbers, whose half floats have fewer bits, are rounded once more.
+        magnitude = ((half & 0x7FFF) + (1 << shift >> 1)) >> shift
+        stored = packed(np.where(half < 0, -magnitude, magnitude))
         if len(stored["data"]) <= room:
             break
     return stored | {"shift": shift, "exponent": exponent}
+
+
+def _rounded(values: np.ndarray, bits: int) -> np.ndarray:
+    """float32 [...] to the nearest with so many bits of mantissa."""
+    left_out = 23 - bits
+    stored = values.view(np.int32) + (1 << left_out - 1)
+    return (stored >> left_out << left_out).view(np.float32)
 
 
 def packed(integers: np.ndarray) -> dict:

@@ -38,7 +38,8 @@ def write(
             "scenes": [scene.name for scene in scenes],
             "summary": dict(summary or {}),
             "notes": list(notes),
-        }
+        },
+        allow_nan=False,
     )
     parts = [_data("about", about)]
     parts += [_data(f"scene-{i}", scene.text) for i, scene in enumerate(scenes)]

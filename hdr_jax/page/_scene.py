@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -98,9 +99,10 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
             "ev": [round(float(ev), 3) for ev in scene.ev_offset],
             "visibility": levels,
             "curves": curves,
-            "scores": dict(scene.scores),
+            "scores": {name: _score(value) for name, value in scene.scores.items()},
             "size": scene.size,
-        }
+        },
+        allow_nan=False,
     )
     return Encoded(scene.name, text)
 
@@ -160,6 +162,13 @@ def _check(scene: Scene) -> None:
         raise InputError(f"got {len(scene.stacks)} stacks for {len(scene.maps)} maps")
     if scene.visibility is not None and np.shape(scene.visibility) != size:
         raise InputError(f"the visibility map is {np.shape(scene.visibility)}; expected {size}")
+
+
+def _score(value: float | str) -> float | str:
+    """A number that JSON can hold, or its name."""
+    if isinstance(value, str):
+        return value
+    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _levels(picture: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from tiny_run import tiny_config
 from hdr_jax import training
 from hdr_jax.cli import main
 from hdr_jax.models import parameter_shapes
-from hdr_jax.runs.checkpoints import Checkpoints
+from hdr_jax.runs.checkpoints import Checkpoints, save_model
 
 
 @pytest.fixture
@@ -31,6 +31,15 @@ def test_whole_checkpoints_are_described(folder, capsys):
     assert said.count("whole") == 2 and "step 4" in said
     assert "ExposureStackModel" in said and "global_width 4" in said and "jax " in said
     assert "dataset synthetic_stacks/64" in said
+
+
+def test_one_that_tells_of_no_run_is_described(tmp_path, capsys):
+    model = training.Setup.from_config(tiny_config()).model
+    params = jax.tree.map(lambda x: np.ones(x.shape, x.dtype), parameter_shapes(model))
+    save_model(tmp_path / "imported", model, params)
+    assert main(["checkpoint", str(tmp_path / "imported")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "whole" in lines[0] and all(line.strip() for line in lines)
 
 
 def test_a_damaged_one_is_named(folder, capsys):
