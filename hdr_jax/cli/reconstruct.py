@@ -16,6 +16,12 @@ from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 from hdr_jax.reconstruct import brightening, exposure, highlights, paints, reconstruct_batch
 
+# What only the one kind of model takes.
+OF_PREDICTION = ("response", "ev_range")
+OF_PAINTING = ("reference", "ev_step", "tile", "overlap", "released")
+EV_RANGE = (-3, 3)
+PAINTING = {"ev_step": 1.0, "tile": 512, "overlap": 64}
+
 
 def run(args: argparse.Namespace) -> int:
     """Reconstructs every photograph; returns the exit code."""
@@ -24,9 +30,14 @@ def run(args: argparse.Namespace) -> int:
     if twice:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")
     maps = reconstruct_files.planned(args, paths)
+    low, high = args.ev_range or EV_RANGE
+    if not low <= 0 <= high:
+        raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
+    responses = _responses(args.response, paths)
     with Report(args.json, "reconstruct") as report, tempfile.TemporaryDirectory() as folder:
         loaded, refine, config = _model(args, report)
         painted = paints(loaded[0])
+        _refuse_options(args, painted)
         if painted and maps[0].suffix.lower() in screens.SUFFIXES:
             raise InputError(
                 f"{maps[0]} cannot be made by networks that paint every exposure, which keep no "
@@ -41,8 +52,31 @@ def run(args: argparse.Namespace) -> int:
             options = {"channel_weights": images.edge_weights(edges), "refine": refine}
             _paint_all(work, loaded, options, args, report)
         else:
-            _predict_all(work, loaded, refine, args, report)
+            _predict_all(work, loaded, refine, responses, args, report)
     return 0
+
+
+def _responses(name: str | None, paths: list[pathlib.Path]) -> list[np.ndarray | None]:
+    """The response of each photograph where it is known."""
+    given = images.camera_response(name) if name else None
+    raw = [path for path in paths if images.is_raw(path)]
+    if raw and name not in (None, "linear", "srgb"):
+        raise InputError(
+            f"got --response {name} for {raw[0]}, a raw file, whose response is known: it is "
+            "linear; leave the option out, and reconstruct other photographs by themselves"
+        )
+    # Linear light, which `images.read_photo` encoded by sRGB's curve with 16 bits.
+    encoded = images.named_response("srgb", 2**16) if raw else None
+    return [encoded if path in raw else given for path in paths]
+
+
+def _refuse_options(args: argparse.Namespace, painted: bool) -> None:
+    """Raises InputError for options that the model would ignore."""
+    names = OF_PREDICTION if painted else OF_PAINTING
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+    if given:
+        kind = "paints every exposure" if painted else "predicts clipped pixels"
+        raise InputError(f"got {', '.join(given)} for a model that {kind}; leave it out")
 
 
 def _model(args: argparse.Namespace, report: Report):
@@ -67,15 +101,16 @@ def _decoded(path: pathlib.Path, place: pathlib.Path) -> np.ndarray:
     return np.load(place, mmap_mode="r")
 
 
-def _predict_all(work, loaded, refine: bool, args: argparse.Namespace, report: Report) -> None:
+def _predict_all(
+    work, loaded, refine: bool, responses, args: argparse.Namespace, report: Report
+) -> None:
     """Photographs by a model that predicts their clipped pixels."""
-    low, high = args.ev_range
-    if not low <= 0 <= high:
-        raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
-    g = images.camera_response(args.response) if args.response else None
-    if g is None:
-        report.assume("response: the canonical camera of the model")
-    for path, picture, place in work:
+    low, high = args.ev_range or EV_RANGE
+    for (path, picture, place), g in zip(work, responses, strict=True):
+        if images.is_raw(path):
+            report.assume("response: linear, as raw files are; the model sees them in sRGB's curve")
+        elif g is None:
+            report.assume("response: the canonical camera of the model")
         picture = np.asarray(picture)
         place.parent.mkdir(parents=True, exist_ok=True)
         with progress.bar(path.name):
@@ -99,9 +134,10 @@ def _paint_all(work, loaded, options: dict, args: argparse.Namespace, report: Re
     model, params = loaded
     paths, pictures, places = (list(column) for column in zip(*work, strict=True))
     places[0].parent.mkdir(parents=True, exist_ok=True)
-    options = options | {"reference_index": args.reference, "ev_step": args.ev_step}
-    options |= {"tile": args.tile, "overlap": args.overlap}
-    for group in _groups(pictures, args.tile, jax.local_device_count()):
+    given = {name: getattr(args, name) for name in PAINTING if getattr(args, name) is not None}
+    sizes = PAINTING | given
+    options = options | sizes | {"reference_index": args.reference}
+    for group in _groups(pictures, sizes["tile"], jax.local_device_count()):
         names = ", ".join(paths[k].name for k in group)
         results = reconstruct_batch(
             [np.asarray(pictures[k]) for k in group],
@@ -112,7 +148,7 @@ def _paint_all(work, loaded, options: dict, args: argparse.Namespace, report: Re
         )
         for k, (radiance, stack) in zip(group, results, strict=True):
             write_map(paths[k], places[k], radiance, report)
-            stops = args.ev_step * (np.arange(len(stack)) - len(stack) // 2)
+            stops = sizes["ev_step"] * (np.arange(len(stack)) - len(stack) // 2)
             exposures = zip(stops, stack, strict=True) if args.stack else ()
             write_stack(stack_of(places[k], paths[k]), exposures)
 

@@ -34,9 +34,8 @@ from hdr_jax.models.highlights import linearised
 # merges 256, 320, 384 and 512 have mean Q 53.1, 53.3, 53.3, 53.4 and JOD 7.56, 7.56, 7.54, 7.59.
 WORKING_SIDE = 512
 EV_OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
-# Share of clipped pixels from which on what the network sees is white. On the same photographs never
-# and from 0.5, 0.25, 0.1 and 0.05 on: Q 52.4, 52.6, 52.8, 52.8, 52.6, JOD 7.51, 7.51, 7.56, 7.59,
-# 7.58. See "Small lamps" in docs/training_log.md.
+# Share of clipped pixels, beyond what their mean tells of, from which on what the network sees is
+# made white. See "Small lamps" in docs/training_log.md.
 WHITE_FROM = 0.1
 CANVAS = 64  # working sizes are padded to multiples of this: fewer programs to compile
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import picture_files
 import pytest
 
 from hdr_jax import images, weights
@@ -184,8 +185,36 @@ def test_the_command_needs_no_model(tmp_path, monkeypatch, capsys):
     merged, _ = synthesize(stack, np.log(times))
     ratio = np.log(np.asarray(merged) / radiance)
     assert np.abs(ratio - np.median(ratio)).mean() < 0.03
-    assert main(["reconstruct", "sun.png", "--ev-range", "1", "3"]) == 2
-    assert "--ev-range" in capsys.readouterr().err
+    for options in (["--ev-range", "1", "3"], ["--response", "none.csv"]):  # before any decoding
+        (tmp_path / "cut.png").write_bytes((tmp_path / "sun.png").read_bytes()[:99])
+        assert main(["reconstruct", "cut.png", *options]) == 2
+        assert options[-1] in capsys.readouterr().err
+
+
+def test_raw_files_are_linear(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("rawpy", reason="raw photographs need rawpy")
+    monkeypatch.chdir(tmp_path)
+    mosaic = np.tile(np.linspace(300, 50000, 96).astype(np.uint16), (64, 1))
+    (tmp_path / "a.dng").write_bytes(picture_files.dng(mosaic, np.full((8, 12, 3), 9)))
+    light = images.read_photo("a.dng") / 65535
+    for options in ([], ["--response", "linear"]):
+        assert main(["reconstruct", "a.dng", *options]) == 0
+        assert "assumed: response: linear" in capsys.readouterr().out
+        np.testing.assert_allclose(images.read_hdr("a.exr"), light, rtol=2e-3)
+    images.write_response("g.csv", images.named_response("srgb"))
+    assert main(["reconstruct", "a.dng", "--response", "g.csv"]) == 2
+    assert "a.dng, a raw file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", ["tile 512", "overlap 9", "reference 0", "ev-step 1", "released"]
+)
+def test_options_of_other_models_are_refused(tmp_path, option, capsys):
+    images.write(tmp_path / "a.png", photograph(8, 8))
+    name, *value = option.split()
+    arguments = [str(tmp_path / "a.png"), "-o", str(tmp_path), f"--{name}", *value]
+    assert main(["reconstruct", *arguments]) == 2
+    assert f"got --{name} for a model that predicts" in capsys.readouterr().err
 
 
 def test_weights_beyond_half_precision_are_not_saved(tmp_path):

@@ -244,6 +244,8 @@ def test_command_explains_what_is_missing(checkpoint, tmp_path, capsys):
         ([photo, str(tmp_path / "cut.png"), "--checkpoint", str(checkpoint)], "cut.png"),
         ([photo, photo, "--checkpoint", str(checkpoint)], "named a"),
         ([photo, "--checkpoint", str(checkpoint), "--reference", "9"], "expected 0 to 2"),
+        ([photo, "--checkpoint", str(checkpoint), "--response", "srgb"], "got --response for"),
+        ([photo, "--checkpoint", str(checkpoint), "--ev-range", "-1", "1"], "got --ev-range for"),
     ):
         assert main(["reconstruct", *arguments, "-o", out]) == 2
         assert message in capsys.readouterr().err

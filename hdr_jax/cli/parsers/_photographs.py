@@ -109,7 +109,6 @@ def add_reconstruct(subparsers) -> None:
         "--ev-range",
         nargs=2,
         type=int,
-        default=(-3, 3),
         metavar=("LOW", "HIGH"),
         help="stops of the stack, default -3 3",
     )
@@ -121,11 +120,12 @@ def add_reconstruct(subparsers) -> None:
         metavar="INDEX",
         help="which exposure of the stack the photograph is, 0 the darkest; default the middle",
     )
-    add("--ev-step", type=float, default=1.0, help="stops between exposures, default 1")
-    add("--tile", type=int, default=512, help="largest picture given to the networks, default 512")
-    add("--overlap", type=int, default=64, help="of the tiles, default 64 pixels")
+    add("--ev-step", type=float, help="stops between exposures, default 1")
+    add("--tile", type=int, help="largest picture given to the networks, default 512")
+    add("--overlap", type=int, help="of the tiles, default 64 pixels")
     add(
         "--released",
         action="store_true",
+        default=None,
         help="edges as the authors' program finds them; by default as the checkpoint says",
     )

@@ -48,8 +48,8 @@ def check_sensitivity(peak_sensitivity: float) -> float:
     value = validation.python_number("hdrvdp2", "peak_sensitivity", peak_sensitivity)
     if not 0 <= value <= MAX_PEAK_SENSITIVITY:
         raise InputError(
-            f"hdrvdp2 got peak_sensitivity {value}; expected the logarithm to base 10 of a contrast "
-            f"sensitivity, 0 to {MAX_PEAK_SENSITIVITY:g}: 2.4 for an average observer"
+            f"hdrvdp2 got peak_sensitivity {value}; expected log10 of a contrast sensitivity, "
+            f"0 to {MAX_PEAK_SENSITIVITY:g}: 2.4 for an average observer"
         )
     return value
 
