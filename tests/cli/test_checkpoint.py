@@ -36,7 +36,7 @@ def test_whole_checkpoints_are_described(folder, capsys):
 def test_one_that_tells_of_no_run_is_described(tmp_path, capsys):
     model = training.Setup.from_config(tiny_config()).model
     params = jax.tree.map(lambda x: np.ones(x.shape, x.dtype), parameter_shapes(model))
-    save_model(tmp_path / "imported", model, params)
+    save_model(tmp_path / "imported", model, params, {"edge_weights": "released"})
     assert main(["checkpoint", str(tmp_path / "imported")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "whole" in lines[0] and all(line.strip() for line in lines)
