@@ -31,8 +31,8 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
       degree: of the polynomial, >= 1.
 
     Returns:
-      Corrected image, shape of `test`, its luminance Y' in [0.005, 10000] cd/m^2. A test image of
-      one constant luminance gets the geometric mean of the reference.
+      Corrected image, shape of `test`, its luminance at most 10000 cd/m^2. A test image of one
+      constant luminance, 0 or from 0.005 on, gets the geometric mean of the reference.
 
     Raises:
       InputError: for integers, unequal shapes, channels other than 1 and 3, or degree below 1.
@@ -64,11 +64,12 @@ def _correct(test, reference, degree):
     target = jnp.clip(y_reference, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)
     fitted = jnp.exp(_fit(jnp.log(clipped), jnp.log(target), degree))
     fitted = jnp.clip(fitted, color.PU21_MIN_LUMINANCE, color.PU21_MAX_LUMINANCE)[..., None]
-    # Of black no colour is known: what lacks of the floor in luminance is gray.
-    floor = jnp.maximum(y, color.PU21_MIN_LUMINANCE)
-    lacking = (1 - y / floor)[..., None]
-    kept = (y >= 0)[..., None]  # a luminance below 0 has no colour at all
-    corrected = fitted * jnp.where(kept, test / floor[..., None] + lacking, 1)
+    # Of black no colour is known: what it lacks of the floor is filled up with gray, which leaves
+    # equal pictures equal. A luminance below 0 is no colour at all.
+    y, floor = y[..., None], color.PU21_MIN_LUMINANCE
+    scaled = jnp.where(y >= 0, test, 0) * fitted / jnp.maximum(y, floor)
+    filled = jnp.maximum(scaled, jnp.minimum(scaled + fitted * (1 - y / floor), fitted))
+    corrected = jnp.where(y < floor, filled, scaled)
     return jnp.where(jnp.isnan(y).any(), jnp.nan, corrected)  # the fit takes NaN for black
 
 

@@ -1,5 +1,7 @@
 """Checks of arguments that the metrics share."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -64,7 +66,7 @@ def check_pair(name: str, test: Array, reference: Array) -> None:
             )
 
 
-def python_number(name: str, argument: str, value: ArrayLike) -> float:
+def python_number(name: str, argument: str, value: Any) -> float:
     """A number that is a constant of the compiled program, as a Python float.
 
     Args:
