@@ -6,12 +6,14 @@ The cache of compiled programs is a new one, filled by one run on pictures of an
 `hdr-jax merge` of five made JPEGs and an OpenCV script that does the same (createCalibrateDebevec,
 createMergeDebevec, one .hdr) take turns, every run of ours on a new size near 1024 x 683, and
 `hdr-jax score` and `hdr-jax reconstruct` run on new sizes too. Printed are medians of wall-clock
-seconds, with those of the first run, which compiles, and the largest memory of a process.
+seconds, with those of the first run, which compiles, and the largest memory of a process, which
+begins with this one's.
 
 `--large`: in place of that seven JPEGs of 24 megapixels are merged, and one of them reconstructed.
 """
 
 import argparse
+import multiprocessing
 import os
 import pathlib
 import statistics
@@ -112,8 +114,9 @@ def usual(folder: pathlib.Path, k: int) -> dict[str, list[str]]:
 
 def large(folder: pathlib.Path, k: int) -> dict[str, list[str]]:
     """Commands on the same pictures of 24 megapixels."""
-    if not k:
-        photographs(folder / "large", 4000, 6000, 7)
+    if not k:  # in a process of its own: a command's memory begins with that of who calls it
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            pool.apply(photographs, (folder / "large", 4000, 6000, 7))
     pictures = sorted(map(str, (folder / "large").glob("*.jpg")))
     return {
         "hdr-jax merge, 7 x 24 MP": [*OURS, "merge", *pictures, "-o", "large.exr"],
