@@ -1,4 +1,4 @@
-"""The embedded data at 64 x 64: learns visibly in a few minutes on two CPU cores, no download.
+"""The embedded data at 64 x 64: learns in a few minutes on two CPU cores, no download.
 
 python train.py --config configs/quickstart.py --workdir runs/quickstart
 """
