@@ -15,6 +15,7 @@ from hdr_jax import exported
 from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
 from hdr_jax.crf._pixels import draw, windows
+from hdr_jax.errors import one_of
 from hdr_jax.levels import as_unit_float, clamp
 from hdr_jax.weighting import extremes_counted_once
 
@@ -47,6 +48,8 @@ def take(
     Returns:
       (levels [c, p, n] float in [0, num_levels - 1], confidence [c, p, n] in [0, 1]).
     """
+    if isinstance(sampling, str):
+        one_of("sampling", sampling, ("auto", *samplings.NAMES))
     if sampling == "auto" and num_levels > FOLLOWED_LEVELS:
         sampling = "quantiles"
     if sampling != "auto":

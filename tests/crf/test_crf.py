@@ -237,7 +237,9 @@ def test_bad_stacks_are_refused(stack, log_times, message):
 
 def test_unknown_names_are_refused():
     stack = np.zeros((2, 4, 4, 3), np.float32)
-    for option in ({"method": "x"}, {"sampling": "x"}, {"weighting": "x"}):
+    with pytest.raises(ValueError, match="unknown sampling.*auto, quantiles"):
+        crf.recover(stack, np.arange(2.0), sampling="x")
+    for option in ({"method": "x"}, {"weighting": "x"}):
         with pytest.raises(ValueError, match="unknown"):
             crf.recover(stack, np.arange(2.0), **option)
     with pytest.raises(ValueError, match="smoothness"):
