@@ -1,9 +1,10 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and what may stand in them."""
 
 import contextlib
 import errno
 import functools
 import hashlib
+import math
 import os
 import pathlib
 import secrets
@@ -109,3 +110,19 @@ def write_text(path: str | pathlib.Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def json_number(value: float) -> float | str:
+    """A number as JSON can hold it, which knows neither infinities nor NaN.
+
+    Args:
+      value: scalar.
+
+    Returns:
+      The number, or its name.
+
+    Example:
+      >>> json_number(1.5), json_number(float("inf"))
+      (1.5, 'inf')
+    """
+    return float(value) if math.isfinite(value) else str(float(value))

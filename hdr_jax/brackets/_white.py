@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from hdr_jax.brackets._brackets import Exposures
-from hdr_jax.sampling import thinning
+from hdr_jax.brackets._brackets import Chosen, Exposures
 
 PIXELS = 2**18  # of an exposure that are looked at
 # White below this share of the type's largest level is not a camera's of that many bits.
@@ -43,9 +42,11 @@ def low_white(brackets: Exposures, log_times: np.ndarray) -> tuple[float, float,
     top = float(np.iinfo(brackets.dtype).max) if brackets.dtype.kind == "u" else 1.0
     bright = _known(brackets, longest)
     white = float(np.max(bright, initial=0, where=~np.isnan(bright)))
+    if not 0 < white < LOW * top:
+        return None
     clipped = bright >= white - STEP * top
     count, share = clipped.any(-1).sum(), float(clipped.any(-1).mean())
-    if not 0 < white < LOW * top or share < PILED or count < FEWEST:
+    if share < PILED or count < FEWEST:
         return None
     for j in map(int, np.flatnonzero(log_times < log_times[longest] - 1e-3)):
         dark = _known(brackets, j)[clipped]
@@ -58,7 +59,6 @@ def low_white(brackets: Exposures, log_times: np.ndarray) -> tuple[float, float,
 
 def _known(brackets: Exposures, index: int) -> np.ndarray:
     """Some pixels of one exposure [h', w', 3], NaN where they are no data."""
-    height, width = brackets.shape[1:3]
-    step = thinning(height, width, PIXELS)
-    valid = brackets.valid(index, 0, height)[::step, ::step, None]
-    return np.where(valid, brackets.picture(index)[::step, ::step].astype(np.float64), np.nan)
+    one = Chosen(brackets, [index])
+    known = one.valid_thinned(PIXELS)[0][..., None]
+    return np.where(known, one.thinned(PIXELS)[0].astype(np.float64), np.nan)

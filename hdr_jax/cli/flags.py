@@ -69,7 +69,7 @@ def parse(
     """
     if workdir is None:
         leave("--workdir is missing; --help shows how to call this", 2)
-    source = description.FILE if file is None else path_of(file)
+    source = str(pathlib.Path(workdir) / description.FILE) if file is None else path_of(file)
     config = description.read_config(workdir) if file is None else read(source)
     if config is None:
         leave(f"{workdir} is no folder of a run, and --config is missing; --help shows more", 2)

@@ -16,11 +16,11 @@ from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
 from hdr_jax.reconstruct import brightening, exposure, highlights, paints, reconstruct_batch
 
-# What only the one kind of model takes.
-OF_PREDICTION = ("response", "ev_range")
-OF_PAINTING = ("reference", "ev_step", "tile", "overlap", "released")
 EV_RANGE = (-3, 3)
 PAINTING = {"ev_step": 1.0, "tile": 512, "overlap": 64}
+# What only the one kind of model takes.
+OF_PREDICTION = ("response", "ev_range")
+OF_PAINTING = ("reference", *PAINTING, "released")
 
 
 def run(args: argparse.Namespace) -> int:

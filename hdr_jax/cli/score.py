@@ -4,7 +4,6 @@ import argparse
 import concurrent.futures
 import functools
 import json
-import math
 import pathlib
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from hdr_jax import color, images, metrics, tonemap
 from hdr_jax.cli.outputs import check
 from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled, without_collection
+from hdr_jax.files import json_number
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
 # A pair is scored once, so that what compiling saves counts more than what running costs: no
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         "hdrvdp2_C_max": result.C_max,
         "visible_pixels": np.mean(np.asarray(result.P_map) > 0.5),
     }
-    values = {name: _plain((numbers | others)[name]) for name in NOTES}
+    found = numbers | others
+    values = {name: None if found[name] is None else json_number(found[name]) for name in NOTES}
     values |= {
         "version": result.version,
         "protocol": result.protocol,
@@ -120,13 +121,6 @@ def _compare(light, pictures, *, given: _Given):
         "ssim_reinhard": metrics.ssim(*pictures),
         "ms_ssim_reinhard": metrics.ms_ssim(*pictures) if large else None,
     }
-
-
-def _plain(value) -> float | str | None:
-    """A number that JSON can hold, or its name; None stays."""
-    if value is None:
-        return None
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 NOTES = {

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from hdr_jax import color
 from hdr_jax.errors import InputError
+from hdr_jax.files import json_number
 from hdr_jax.page._encoding import packed, packed_radiance
 from hdr_jax.tonemap import BURN_FRACTION, DARKEST
 
@@ -99,7 +99,10 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
             "ev": [round(float(ev), 3) for ev in scene.ev_offset],
             "visibility": levels,
             "curves": curves,
-            "scores": {name: _score(value) for name, value in scene.scores.items()},
+            "scores": {
+                name: value if isinstance(value, str) else json_number(value)
+                for name, value in scene.scores.items()
+            },
             "size": scene.size,
         },
         allow_nan=False,
@@ -162,13 +165,6 @@ def _check(scene: Scene) -> None:
         raise InputError(f"got {len(scene.stacks)} stacks for {len(scene.maps)} maps")
     if scene.visibility is not None and np.shape(scene.visibility) != size:
         raise InputError(f"the visibility map is {np.shape(scene.visibility)}; expected {size}")
-
-
-def _score(value: float | str) -> float | str:
-    """A number that JSON can hold, or its name."""
-    if isinstance(value, str):
-        return value
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _levels(picture: np.ndarray) -> np.ndarray:
