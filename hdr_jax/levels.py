@@ -116,7 +116,7 @@ def evaluate(levels: Array, table: Array, rounding: bool = False) -> Array:
 
     Args:
       levels: any shape, float, in levels; values outside [0, num_levels - 1] take the end values.
-      table: [num_levels], or [c, num_levels] for levels [..., c].
+      table: [num_levels], or [c, num_levels] for levels [..., c] or lines of pixels [..., w * c].
       rounding: read the table at the nearest integer level instead of interpolating.
 
     Returns:
@@ -129,7 +129,7 @@ def entries(table: Array, k: Array) -> Array:
     """Entries of a table at integer levels.
 
     Args:
-      table: [num_levels], or [c, num_levels] for levels [..., c].
+      table: [num_levels], or [c, num_levels] for levels [..., c] or lines of pixels [..., w * c].
       k: integers of any shape in [0, num_levels - 1].
 
     Returns:
@@ -150,6 +150,7 @@ def _place(table: Array, k: Array) -> Array:
     if table.ndim == 1:
         return k
     rows = jnp.arange(table.shape[0], dtype=jnp.int32) * table.shape[1]
+    rows = jnp.tile(rows, k.shape[-1] // len(rows))
     return k + rows.reshape((1,) * (k.ndim - 1) + (-1,))
 
 

@@ -1,17 +1,19 @@
 """Eq. (2) pixel by pixel: the weighted mean of ln E over the exposures, and its gradient.
 
-Notation as in `hdr_jax.merge`.
+Notation as in `hdr_jax.merge`. Inside, pictures [h, w, c] are lines [h, w * c], see
+`hdr_jax.rows.lines`.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax import crf
-from hdr_jax.levels import as_unit_float, clamp, entries
+from hdr_jax.levels import as_unit_float, clamp, entries, evaluate
+from hdr_jax.rows import lines
 from hdr_jax.weighting import each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
 
@@ -21,7 +23,7 @@ NEGLIGIBLE_WEIGHT = 1e-6
 
 
 class LogMean(NamedTuple):
-    """The weighted mean of ln E and what it came from, all [h, w, c].
+    """The weighted mean of ln E and what it came from, all lines [h, w * c].
 
     Attributes:
       value: ln E, up to its scale.
@@ -56,7 +58,7 @@ def log_mean(
       stack: [n, h, w, c] float, uint8 or uint16, checked.
       log_times: [n].
       g: log inverse response [c, num_levels].
-      confidence: [n, h, w] in [0, 1], or None.
+      confidence: of pixels, but for every channel, lines [n, h, w * c] in [0, 1]; or None.
       weighting: name or function of `hdr_jax.weighting`.
       rounding: read g at integer levels.
       weight_gradient: let gradients flow through the weights too.
@@ -69,7 +71,7 @@ def log_mean(
     Source: Debevec and Malik 1997, Eq. 6.
     """
     n, num_levels = len(stack), g.shape[-1]
-    exposures = [picture[0] for picture in jax.lax.split(stack, [1] * n)]
+    exposures = _each(lines(stack))
     pictures = [clamp(as_unit_float(picture), 0, 1) for picture in exposures]
     levels = [picture * (num_levels - 1) for picture in pictures]
     weigh = _weighing(g, weighting)
@@ -79,16 +81,18 @@ def log_mean(
     if stack.dtype == jnp.uint8 and num_levels == 256:
         read = [entries(g, picture) for picture in exposures]
     else:
-        read = [crf.lookup(z, g, rounding=rounding) for z in levels]
+        read = [evaluate(z, g, rounding) for z in levels]
     log_radiance = [x - log_times[j] for j, x in enumerate(read)]
     believed = None
     if confidence is not None:
-        believed = _believed(confidence)
-        factors = _factors(confidence)
-        weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
+        trust = _each(confidence)
+        believed = _believed(trust)
+        weights = [
+            w * jnp.where(counts, x, 0)
+            for w, counts, x in zip(weights, believed, trust, strict=True)
+        ]
     if extremes_once:
-        trusted = [True] * n if believed is None else list(believed[..., None])
-        counts = each_extreme_once(pictures, log_times, trusted)
+        counts = each_extreme_once(pictures, log_times, believed or [True] * n)
         weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
     total = functools.reduce(jnp.add, weights)
     # Double where: a pixel that weighs nothing has no mean, and 0/0 would poison its gradient.
@@ -98,11 +102,12 @@ def log_mean(
     shortest, middle, longest = _ends(log_times, believed)
     white = lost & (_at(pictures, middle) > 0.5)
     filled = jnp.where(lost, _at(log_radiance, longest), mean)
-    usable = jnp.any(white, axis=-1, keepdims=True) & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    of_pixels = white.reshape(stack.shape[1:])
+    some_white = lines(jnp.any(of_pixels, axis=-1, keepdims=True) | jnp.zeros_like(of_pixels))
+    usable = some_white & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
     from_shortest = white | usable
     value = jnp.where(from_shortest, _at(log_radiance, shortest), filled)
-    first, last = (end if end.ndim == 0 else end[..., None] for end in (shortest, longest))
-    alone = jnp.where(from_shortest, first, jnp.where(lost, last, -1)).astype(jnp.int16)
+    alone = jnp.where(from_shortest, shortest, jnp.where(lost, longest, -1)).astype(jnp.int16)
     return LogMean(value, total, alone, _at(pictures, shortest))
 
 
@@ -118,7 +123,7 @@ def with_constant_weights(stack, log_times, g, confidence, weighting, rounding) 
       stack: [n, h, w, c] float, uint8 or uint16, checked.
       log_times: [n].
       g: log inverse response [c, num_levels].
-      confidence: [n, h, w] in [0, 1], or None.
+      confidence: of pixels, but for every channel, lines [n, h, w * c] in [0, 1]; or None.
       weighting: name or function of `hdr_jax.weighting`, static.
       rounding: read g at integer levels, static.
 
@@ -140,64 +145,68 @@ def _backward(weighting, rounding, residuals, cotangent):
     stack, g, confidence, total, alone = residuals
 
     def read(stack, g):
-        levels = clamp(as_unit_float(stack), 0, 1) * (g.shape[-1] - 1)
-        return crf.lookup(levels, g, rounding=rounding), levels
+        levels = clamp(as_unit_float(lines(stack)), 0, 1) * (g.shape[-1] - 1)
+        return evaluate(levels, g, rounding), levels
 
     _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
     weights = _weighing(g, weighting)(levels)
     if confidence is not None:
-        weights = weights * _factors(confidence)
+        weights = weights * jnp.where(jnp.stack(_believed(confidence)), confidence, 0)
     # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.
     per_weight = jax.lax.optimization_barrier(cotangent.value / jnp.where(alone < 0, total, 1))
-    exposure = jnp.arange(len(stack)).reshape(-1, 1, 1, 1)
+    exposure = jnp.arange(len(stack)).reshape(-1, 1, 1)
     alone = alone[None]
     x_bar = per_weight[None] * jnp.where(alone < 0, weights, alone == exposure)
     stack_bar, g_bar = pull(x_bar)
-    return stack_bar, -jnp.sum(x_bar, axis=(1, 2, 3)), g_bar, None
+    return stack_bar, -jnp.sum(x_bar, axis=(1, 2)), g_bar, None
 
 
 with_constant_weights.defvjp(_forward, _backward)
 
 
-def _weighing(g, weighting):
-    """w, a function of levels [h, w, c] from a camera of response g [c, num_levels]."""
+def _weighing(g, weighting) -> Callable[[Any], Any]:
+    """w, a function of levels, lines, from a camera of response g [c, num_levels]."""
     if weighting == "noise":
         table = noise(g)
-        return lambda levels: crf.lookup(levels, table)
+        return lambda levels: evaluate(levels, table)
     weight = weight_function(weighting)
     return lambda levels: weight(levels, g.shape[-1])
 
 
+def _each(stack):
+    """The n pictures of a stack, for loops that XLA fuses."""
+    return [picture[0] for picture in jax.lax.split(stack, [1] * len(stack))]
+
+
 def _believed(confidence):
-    """Which exposures count: those believed by one half at least, or all where there is none."""
-    half = confidence >= 0.5
-    return half | ~jnp.any(half, axis=0, keepdims=True)
-
-
-def _factors(confidence):
-    """What the weights are multiplied by, [n, h, w, 1]."""
-    return jnp.where(_believed(confidence), confidence, 0)[..., None]
+    """Which of n exposures count: those believed by one half, or all where there are none."""
+    half = [trust >= 0.5 for trust in confidence]
+    none = ~functools.reduce(jnp.logical_or, half)
+    return [believed | none for believed in half]
 
 
 def _ends(log_times, believed):
     """The shortest, the middle and the longest exposure, indices; of those that are believed.
 
-    With a bool [n, h, w] they are [h, w]; the longest stands for a middle that is not believed.
+    With n bools of one shape they are of that shape; the longest stands for a middle that is not
+    believed.
     """
     order = jnp.argsort(log_times)
     shortest, middle, longest = order[0], order[len(log_times) // 2], order[-1]
     if believed is None:
         return shortest, middle, longest
-    times = log_times[:, None, None]
-    first = jnp.argmin(jnp.where(believed, times, jnp.inf), axis=0)
-    last = jnp.argmax(jnp.where(believed, times, -jnp.inf), axis=0)
-    return first, jnp.where(believed[middle], middle, last), last
+    first = last = jnp.zeros(believed[0].shape, jnp.int32)
+    earliest, latest = jnp.inf, -jnp.inf
+    for j, (time, counts) in enumerate(zip(log_times, believed, strict=True)):
+        sooner, later = counts & (time < earliest), counts & (time > latest)
+        first, earliest = jnp.where(sooner, j, first), jnp.where(sooner, time, earliest)
+        last, latest = jnp.where(later, j, last), jnp.where(later, time, latest)
+    return first, jnp.where(_at(believed, middle), middle, last), last
 
 
 def _at(values, exposure):
-    """Of n arrays [h, w, c] that of one exposure, or of another one [h, w] for each pixel."""
-    index = exposure if exposure.ndim == 0 else exposure[..., None]
+    """Of n arrays of one shape that of one exposure, or of another one for each of its entries."""
     chosen = values[0]
     for j, value in enumerate(values[1:], start=1):
-        chosen = jnp.where(index == j, value, chosen)
+        chosen = jnp.where(exposure == j, value, chosen)
     return chosen

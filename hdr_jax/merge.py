@@ -20,7 +20,7 @@ from hdr_jax import crf, exported, log_mean
 from hdr_jax.checks import check_table
 from hdr_jax.errors import InputError
 from hdr_jax.levels import default_num_levels
-from hdr_jax.rows import by_rows
+from hdr_jax.rows import by_rows, lines
 from hdr_jax.weighting import NEARLY_WHITE, Weighting
 
 # From here on noise, not light, tells the levels of white apart.
@@ -100,11 +100,13 @@ def merge(
     }
     g = _curve_per_channel(g, shape)
 
-    def merged(stack: ArrayLike, confidence: ArrayLike | None = None) -> Array:
+    def merged(stack: ArrayLike, confidence: Any = None) -> Array:
+        if confidence is not None:  # as lines too, of one entry for each channel
+            confidence = confidence.repeat(shape[-1], axis=-1)
         return _merge(*crf.check_stack(stack, log_times, integers=True), g, confidence, **options)
 
     if not isinstance(stack, np.ndarray) or stack.ndim != 4 or isinstance(confidence, Tracer):
-        return merged(stack, confidence)
+        return merged(stack, confidence).reshape(shape[1:])
     if confidence is None:
         return by_rows(merged, stack)
     trust = np.asarray(confidence)[..., None]
@@ -184,7 +186,7 @@ def synthesize(
 
 @exported.jit
 def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradient, extremes_once):
-    """`merge` of a checked stack with g [c, num_levels]."""
+    """`merge` of a checked stack with g [c, num_levels], as lines [h, w * c]."""
     given = stack, log_times, g, confidence
     mean: Any
     if weight_gradient or extremes_once:
@@ -199,10 +201,11 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
         mean = log_mean.with_constant_weights(*given, weighting, rounding)
     log_radiance = mean.value
     if extremes_once:
+        shape = stack.shape[1:]
         # Under a condition XLA merges first, once; else it would for every channel of the median.
         log_radiance = jax.lax.cond(
             jnp.any(mean.brightest > NEARLY_WHITE),
-            _neutral_where_clipped,
+            lambda *both: lines(_neutral_where_clipped(*(x.reshape(shape) for x in both))),
             lambda merged, _: merged,
             log_radiance,
             mean.brightest,

@@ -10,6 +10,7 @@ from hdr_jax import crf
 from hdr_jax.exposure import expose, gamma, sigmoid
 from hdr_jax.log_mean import log_mean, with_constant_weights
 from hdr_jax.merge import merge, synthesize
+from hdr_jax.rows import lines
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
 
@@ -161,9 +162,10 @@ def test_the_written_gradient_is_the_derived_one(confident, weighting, rounding)
     stack = np.array(expose(random_scene(1), log_times, gamma()))
     stack[:, 0], stack[:, 1], stack[:, 2, ::2] = 0, 1, 1
     stack[order[0], 3] = rng.uniform(-0.1, 1.1, stack[0, 3].shape)
-    trust = jnp.asarray(rng.random(stack.shape[:3]).round(1), jnp.float32) if confident else None
+    trust = rng.random(stack.shape[:3]).round(1).repeat(3, axis=-1).astype(np.float32)
+    trust = jnp.asarray(trust) if confident else None
     g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
-    cotangent = jnp.asarray(rng.normal(size=stack.shape[1:]), jnp.float32)
+    cotangent = lines(jnp.asarray(rng.normal(size=stack.shape[1:]), jnp.float32))
 
     def written(*given):
         return jnp.sum(cotangent * with_constant_weights(*given, trust, weighting, rounding).value)

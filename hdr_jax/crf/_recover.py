@@ -181,15 +181,20 @@ def check_stack(
     return jax.device_put((pixels, times.astype(dtype, copy=False)))
 
 
+def _all_in_range(pixels: Any) -> Any:
+    """Whether all are nearly in [0, 1]; XLA's maximum on a CPU may pass over NaN, this does not."""
+    return ((pixels >= DARKEST) & (pixels <= BRIGHTEST)).all()
+
+
+_in_range = jax.jit(_all_in_range)
+
+
 def _check_range(stack: ArrayLike) -> None:
     """Raises InputError for floats plainly not in [0, 1], or NaN; traced values go unseen."""
     if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
         return
-    # XLA's maximum on a CPU may pass over NaN, a comparison does not.
-    numpy: Any = jnp if isinstance(stack, Array) else np
     with jax.ensure_compile_time_eval():
-        pixels = numpy.asarray(stack)
-        good = bool(((pixels >= DARKEST) & (pixels <= BRIGHTEST)).all())
+        good = _in_range(stack) if isinstance(stack, Array) else _all_in_range(np.asarray(stack))
     if not good:
         pixels = np.asarray(stack, np.float32)
         raise InputError(

@@ -73,10 +73,10 @@ def test_deghosting_keeps_the_reference():
     errors = [np.abs(np.log(np.asarray(radiance) / truth)) for radiance in (ghosted, clean)]
     assert errors[0].max() > 0.3
     assert errors[1].max() < 0.03  # the quantisation of one exposure
-    # What did not move is merged from all exposures.
+    # What did not move is merged from all exposures; two programs round differently.
     still = np.s_[30:, :]
     np.testing.assert_array_equal(trust[:, *still], np.ones_like(trust[:, *still]))
-    np.testing.assert_array_equal(clean[still], ghosted[still])
+    np.testing.assert_allclose(clean[still], ghosted[still], rtol=1e-6)
 
 
 def test_clipped_references_are_completed_by_the_others():
