@@ -1,6 +1,6 @@
 """Speed of HDR-VDP-2, and what its gradient is good for.
 
-python benchmarks/hdrvdp2.py speed [--sizes 256 512 1024] [--batch 8]
+python benchmarks/hdrvdp2.py speed [--sizes 192x256 256x256 1024x1024] [--batch 8]
     Seconds per pair after compilation, one pair and a vmapped batch, the gradient of Q, and the
     memory of the process at its highest.
 python benchmarks/hdrvdp2.py ascent REFERENCE.hdr OUT.png
@@ -29,11 +29,12 @@ def score(test, reference):
     )
 
 
-def noisy_pair(size: int, seed: int = 0):
-    """A 1/f picture between about 1 and 1000 cd/m^2 and a noisy copy, float32 [size, size, 3]."""
+def noisy_pair(height: int, width: int, seed: int = 0):
+    """A 1/f picture between about 1 and 1000 cd/m^2 and a noisy copy, float32 [h, w, 3]."""
     rng = np.random.default_rng(seed)
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
-    spectrum = np.fft.fft2(rng.standard_normal((size, size))) / np.maximum(frequency, 1 / size)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
+    lowest = 1 / max(height, width)
+    spectrum = np.fft.fft2(rng.standard_normal((height, width))) / np.maximum(frequency, lowest)
     field = np.fft.ifft2(spectrum).real
     light = 30 * np.exp(1.2 * (field - field.mean()) / field.std())
     reference = (light[..., None] * [1.0, 0.9, 0.8]).astype(np.float32)
@@ -56,13 +57,13 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def speed(sizes: list[int], batch: int, repeats: int) -> None:
+def speed(sizes: list[str], batch: int, repeats: int) -> None:
     """Prints the table of timings."""
     print(f"device {jax.devices()[0]}, seconds per pair: first call, median, fastest of {repeats}")
     print(f"before any work: {peak_megabytes():.0f} MB")
     for size in sizes:
-        pair = noisy_pair(size)
-        report(f"{size} x {size}", seconds(score, *pair, repeats=repeats), 1)
+        pair = noisy_pair(*map(int, size.split("x")))
+        report(size, seconds(score, *pair, repeats=repeats), 1)
         if batch > 1:
             batched = [jnp.broadcast_to(image, (batch, *image.shape)) for image in pair]
             report(
@@ -129,7 +130,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     timing = commands.add_parser("speed", help="seconds per pair")
-    timing.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    timing.add_argument("--sizes", nargs="+", default=["192x256", "256x256", "1024x1024"])
     timing.add_argument("--batch", type=int, default=8, help="1 leaves the batch out")
     timing.add_argument("--repeats", type=int, default=20)
     climbing = commands.add_parser("ascent", help="gradient ascent on Q")

@@ -1,7 +1,7 @@
 """Eq. (2) pixel by pixel: the weighted mean of ln E over the exposures, and its gradient.
 
 Notation as in `hdr_jax.merge`. Inside, pictures [h, w, c] are lines [h, w * c], see
-`hdr_jax.rows.lines`.
+`hdr_jax.xla_cpu.lines`.
 """
 
 import functools
@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.levels import as_unit_float, clamp, entries, evaluate
-from hdr_jax.rows import lines
 from hdr_jax.weighting import each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
+from hdr_jax.xla_cpu import lines
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.

@@ -20,8 +20,9 @@ from hdr_jax import crf, exported, log_mean
 from hdr_jax.checks import check_table
 from hdr_jax.errors import InputError
 from hdr_jax.levels import default_num_levels
-from hdr_jax.rows import by_rows, lines
+from hdr_jax.rows import by_rows
 from hdr_jax.weighting import NEARLY_WHITE, Weighting
+from hdr_jax.xla_cpu import lines
 
 # From here on noise, not light, tells the levels of white apart.
 WHITE = 0.98

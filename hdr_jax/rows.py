@@ -1,4 +1,4 @@
-"""Pictures as rows of pixels of two lengths, or as lines, for what is computed pixel by pixel.
+"""Pictures of any size as rows of pixels of two lengths, for what is computed pixel by pixel.
 
 XLA compiles a program for every shape, and JAX keeps every program. A function of single pixels
 that sees nothing but rows of LONG and SHORT pixels needs two programs, whatever the pictures.
@@ -21,7 +21,7 @@ def by_rows(function: Callable[..., Array], *pictures: np.ndarray) -> Array:
 
     Args:
       function: of arrays [n, 1, length, c], each pixel by itself, to an array [1, length, d] or its
-        `lines`.
+        `hdr_jax.xla_cpu.lines`.
       *pictures: NumPy arrays [n, h, w, c] of the same h and w; the last row is padded with zeros.
 
     Returns:
@@ -51,25 +51,6 @@ def by_rows(function: Callable[..., Array], *pictures: np.ndarray) -> Array:
     for part, (start, stop, _) in zip(parts, spans, strict=True):
         whole[start:stop] = np.asarray(part).reshape(-1, depth)[: stop - start]
     return jax.device_put(whole.reshape(height, width, depth))
-
-
-def lines(picture: Array) -> Array:
-    """A picture [..., w, c] as lines [..., w * c]: what a program of ours returns in its place.
-
-    On a CPU XLA makes a loop over the last axis of what it writes, and uses vector instructions
-    along it alone. Over three channels a merge takes four times as long.
-
-    Args:
-      picture: [..., w, c].
-
-    Returns:
-      [..., w * c]; whoever called the program gives it its shape again, outside of `jax.jit`.
-
-    Example:
-      >>> lines(jnp.zeros((2, 5, 3))).shape
-      (2, 15)
-    """
-    return picture.reshape(*picture.shape[:-2], -1)
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -10,7 +10,7 @@ from hdr_jax import crf
 from hdr_jax.exposure import expose, gamma, sigmoid
 from hdr_jax.log_mean import log_mean, with_constant_weights
 from hdr_jax.merge import merge, synthesize
-from hdr_jax.rows import lines
+from hdr_jax.xla_cpu import lines
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
 

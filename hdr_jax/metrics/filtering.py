@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from hdr_jax.xla_cpu import convolution
+
 
 def correlate(planes: Array, kernel: np.ndarray, *, stride: int = 1, block: int = 8) -> Array:
     """Valid correlation y[n, o, i, j] = sum_cuv kernel[o, c, u, v] x[n, c, s i + u, s j + v].
@@ -42,14 +44,14 @@ def correlate(planes: Array, kernel: np.ndarray, *, stride: int = 1, block: int 
     x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, blocks_in * step - x.shape[-1])))
     x = x.reshape(n, c, h, blocks_in, step)
     x = jnp.moveaxis(x, 1, 3).reshape(n, h, blocks_in, c * step)
-    y = lax.conv_general_dilated(
-        x,
-        jnp.asarray(matrix, planes.dtype),
-        window_strides=(stride, 1),
-        padding="VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision=lax.Precision.HIGHEST,
-    )
+    matrix, precision = jnp.asarray(matrix, planes.dtype), lax.Precision.HIGHEST
+    if stride == 1:
+        y = convolution(x, matrix, ((0, 0), (0, 0)), precision)
+    else:
+        layout = ("NHWC", "HWIO", "NHWC")
+        y = lax.conv_general_dilated(
+            x, matrix, (stride, 1), "VALID", dimension_numbers=layout, precision=precision
+        )
     y = jnp.moveaxis(y.reshape(n, out_h, blocks_out, o, block), 3, 1)
     return y.reshape(n, o, out_h, blocks_out * block)[..., :out_w]
 

@@ -35,6 +35,7 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
 from hdr_jax.errors import InputError
+from hdr_jax.xla_cpu import convolution, in_memory
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _NAME = "convolution"  # of a convolution's value, for `keep`
@@ -43,6 +44,7 @@ _FEW_OUTPUTS = 8  # from here on XLA's way is as fast, or faster
 # Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more.
 _CACHE = 2**25
 _STRIP = 2048
+_FEW_SUMS, _PARTS = 2**14, 4
 
 
 def choose(name: str = "auto") -> Callable:
@@ -150,9 +152,7 @@ def _plain(inputs, kernel, precision):
     kh, kw, i, o = kernel.shape
     if kh == kw == 1 or o >= _FEW_OUTPUTS or i < 2 * o:
         padding = ((kh // 2, kh // 2), (kw // 2, kw // 2))
-        return lax.conv_general_dilated(
-            inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT, precision=precision
-        )
+        return convolution(inputs, kernel, padding, precision)
     options = {"precision": precision, "preferred_element_type": _wide(inputs)}
     products = jnp.einsum("bhwi,yxio->bhwyxo", inputs, kernel, **options)
     products = products.reshape(*inputs.shape[:3], kh * kw, o)
@@ -175,19 +175,10 @@ def _backward(precision, residuals, gradient):
     inputs, kernel = residuals
     if _few_pixels(inputs, kernel):
         return _gradients_of_few_pixels(inputs, kernel, gradient, precision)
-    gradient = _in_memory(gradient)
+    # Or XLA would compute the norm and swish before it anew in every move of it.
+    gradient = in_memory(gradient)
     turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
     return _plain(gradient, turned, precision), _kernel_gradient(inputs, kernel, gradient)
-
-
-def _in_memory(x):
-    """x, computed once: XLA would compute the norm and swish before it anew in every move of it.
-
-    An optimisation barrier is gone before XLA's CPU backend fuses, a condition is not. This one
-    holds but for a NaN, which is everywhere then.
-    """
-    first = x[(0,) * x.ndim]
-    return lax.cond(first == first, lambda x: x, lambda x: x * first, x)
 
 
 def _few_pixels(inputs, kernel) -> bool:
@@ -240,7 +231,10 @@ def _taps(inputs, gradient, kh, kw):
     """[kw i, kh o] of inputs [b, h, w, i] and gradient [b, h, w, o]."""
     across = [_moved(inputs, 0, kw // 2 - x) for x in range(kw)]
     down = [_moved(gradient, y - kh // 2, 0) for y in range(kh)]
-    return _products(across, down, 1)[0]
+    # Few sums of many products keep one core busy: parts of the pixels are batches of products.
+    few = kw * kh * inputs.shape[-1] * gradient.shape[-1] <= _FEW_SUMS
+    parts = math.gcd(_PARTS, math.prod(inputs.shape[:3])) if few else 1
+    return _products(across, down, parts).sum(0)
 
 
 def _taps_by_strips(inputs, gradient, kh, kw):

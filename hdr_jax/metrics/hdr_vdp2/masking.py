@@ -9,6 +9,7 @@ from jax import Array, lax
 
 from hdr_jax.metrics.hdr_vdp2 import steerable
 from hdr_jax.metrics.hdr_vdp2.resize import resize
+from hdr_jax.xla_cpu import in_memory
 
 MASK_P = 10**0.544068
 MASK_Q = 10**0.49576
@@ -141,8 +142,8 @@ def detection_map(difference: list[Array], spatial_pooling: Array | bool = True)
     Differentiable in `difference`, with slope 0 where C is exactly 0.
     Source: Mantiuk et al. 2011, Eq. 16-19.
     """
-    visible = [
-        2.0**b * signed_power(d / 2.0**b, DETECTION_EXPONENT)[None]
+    visible = [  # in memory, or the powers are computed anew where the picture is mirrored
+        2.0**b * in_memory(signed_power(d / 2.0**b, DETECTION_EXPONENT))[None]
         for b, d in enumerate(difference)
     ]
     c = jnp.abs(steerable.synthesise(visible)[0])
