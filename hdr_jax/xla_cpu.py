@@ -2,9 +2,9 @@
 
 It makes one loop of all the operations that it can fuse, over the last axis of what they write.
 Along an axis of three channels it uses no vector instructions: see `lines`. What several entries
-read it computes anew for each of them: see `in_memory` and `gradient_in_memory`, which make a
-condition, since an optimisation barrier is gone before XLA fuses. A convolution goes to one of two
-libraries by its shape: see `convolution`. Values stay what they are, to rounding.
+read it computes anew for each of them: see `in_memory`, a condition, since an optimisation barrier
+is gone before XLA fuses. A convolution goes to one of two libraries by its shape: see
+`convolution`. Values stay what they are, to rounding.
 """
 
 import functools
@@ -43,46 +43,20 @@ def lines(picture: Array) -> Array:
 def in_memory(x: Array) -> Array:
     """x, computed once and written, whoever reads it.
 
+    Under a condition that always holds, but for a NaN in the first entry, which then is everywhere.
+
     Args:
       x: any shape, float, not empty.
 
     Returns:
       x, the same shape.
 
-    Differentiable.
+    Differentiable. Under `vmap` it is a choice, and what x comes from is fused again.
     Example:
       >>> float(in_memory(jax.numpy.ones(3)).sum())
       3.0
     """
-    return _where_known(x, x)
-
-
-@jax.custom_jvp
-def gradient_in_memory(x: Array) -> Array:
-    """x, whose gradient is computed once and written on the way back.
-
-    Args:
-      x: any shape, float, not empty.
-
-    Returns:
-      x, the same shape.
-
-    Differentiable.
-    Example:
-      >>> float(jax.grad(gradient_in_memory)(2.0))
-      1.0
-    """
-    return x
-
-
-@gradient_in_memory.defjvp
-def _gradient_in_memory_jvp(primals, tangents):
-    return primals[0], _where_known(*primals, *tangents)
-
-
-def _where_known(known, x):
-    """x under a condition that always holds, but for a NaN in the first entry of what is known."""
-    first = known[(0,) * known.ndim]
+    first = x[(0,) * x.ndim]
     return lax.cond(first == first, lambda x: x, lambda x: x * first, x)
 
 

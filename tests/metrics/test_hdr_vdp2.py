@@ -270,13 +270,14 @@ def run_stages(test, reference):
     mask = encoding.difference_mask(light[0], light[1])
     light = jnp.moveaxis(light, -1, 1)
     retinal = optics.scatter(light, metric.surround_light((1e-5,) * 3, light[1]), PPD)
-    receptors = spectral.absorb(retinal, "ccfl-lcd")
+    absorbed = spectral.absorb(retinal, "ccfl-lcd")
+    receptors = jnp.moveaxis(absorbed, -3, 0)
     j_cone, j_rod = photoreceptor.response_tables(2.4)
     responses = [
         tables.look_up(tables.log10_luminance(r), j)
         for r, j in zip(receptors, (j_cone, j_cone, j_rod), strict=True)
     ]
-    response = photoreceptor.respond(*receptors, 2.4)
+    response = photoreceptor.respond(absorbed, 2.4)
     unfiltered = steerable.analyse(response)
     adapting = receptors[0] + receptors[1]
     bands = metric.filtered_base(unfiltered, adapting, unfiltered[-1][1].mean(), PPD)

@@ -25,7 +25,6 @@ from hdr_jax.metrics.hdr_vdp2 import (
 )
 from hdr_jax.metrics.hdr_vdp2.arguments import DARK_SURROUND, GEOMETRIC_MEAN
 from hdr_jax.metrics.hdr_vdp2.resize import resize
-from hdr_jax.xla_cpu import gradient_in_memory
 
 VERSION = "HDR-VDP-2.2.1"
 
@@ -193,11 +192,10 @@ def _hdrvdp2(
     bands, adapting = [], []
     for image in light:
         retinal = optics.scatter(image, around, ppd) if mtf else optics.clip(image)
-        # Or their slopes would be computed anew for each of the primaries.
-        cone_l, cone_m, rod = map(gradient_in_memory, spectral.absorb(retinal, display))
-        response = photoreceptor.respond(cone_l, cone_m, rod, peak_sensitivity)
+        absorbed = spectral.absorb(retinal, display)
+        response = photoreceptor.respond(absorbed, peak_sensitivity)
         bands.append(steerable.analyse(response[None]))
-        adapting.append(cone_l + cone_m)
+        adapting.append(absorbed[0] + absorbed[1])
     pad = bands[1][-1].mean()  # of the reference, for both
     test_bands, reference_bands = (
         [band[0] for band in filtered_base(of_one, luminance[None], pad, ppd)]

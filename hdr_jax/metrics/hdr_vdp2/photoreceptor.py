@@ -54,13 +54,12 @@ def response_tables(peak_sensitivity: float) -> tuple[np.ndarray, np.ndarray]:
     return integral(cone_sensitivity), integral(rod_sensitivity)
 
 
-def respond(cone_l: Array, cone_m: Array, rod: Array, peak_sensitivity: float) -> Array:
+def respond(absorbed: Array, peak_sensitivity: float) -> Array:
     """Achromatic response P = J_cone(L) + J_cone(M) + J_rod(rod), cones and rods free of mean.
 
     Args:
-      cone_l: [..., h, w], light absorbed by L cones, cd/m^2; clipped to [1e-5, 1e5].
-      cone_m: the same for M cones.
-      rod: the same for rods.
+      absorbed: [..., 3, h, w], light absorbed by L cones, M cones and rods, cd/m^2; clipped to
+        [1e-5, 1e5].
       peak_sensitivity: see `response_tables`.
 
     Returns:
@@ -70,8 +69,7 @@ def respond(cone_l: Array, cone_m: Array, rod: Array, peak_sensitivity: float) -
     Source: Mantiuk et al. 2011, Eq. 3-8.
     """
     j_cone, j_rod = response_tables(peak_sensitivity)
-    cones = tables.look_up(tables.log10_luminance(cone_l), j_cone)
-    cones += tables.look_up(tables.log10_luminance(cone_m), j_cone)
-    rods = tables.look_up(tables.log10_luminance(rod), j_rod)
+    response = tables.look_up(tables.log10_luminance(absorbed), np.stack([j_cone, j_cone, j_rod]))
+    cones, rods = response[..., 0, :, :] + response[..., 1, :, :], response[..., 2, :, :]
     axes = (-2, -1)
     return (cones - cones.mean(axes, keepdims=True)) + (rods - rods.mean(axes, keepdims=True))

@@ -6,7 +6,7 @@ the model needs of either. Rows: image channels; columns: L, M, rod.
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 # One channel: daylight D65.
 D65 = np.array([[0.601847152244699, 0.31670829557916946, 0.9046706545995032]])
@@ -37,7 +37,7 @@ DISPLAYS = {
 }
 
 
-def absorb(retinal: Array, display: str) -> tuple[Array, Array, Array]:
+def absorb(retinal: Array, display: str) -> Array:
     """Light caught by L cones, M cones and rods.
 
     Args:
@@ -45,17 +45,16 @@ def absorb(retinal: Array, display: str) -> tuple[Array, Array, Array]:
       display: a key of `DISPLAYS`; unused for one channel.
 
     Returns:
-      (L, M, rod), each [..., h, w]; L + M is the adapting luminance in cd/m^2.
+      L, M and rods, [..., 3, h, w]; L + M is the adapting luminance in cd/m^2.
 
     Differentiable in `retinal`.
     Source: Mantiuk et al. 2011, Eq. 2.
     """
     matrix = D65 if retinal.shape[-3] == 1 else DISPLAYS[display]
-    # A sum in full precision, where accelerators would round a matrix product.
-    channels = jnp.moveaxis(retinal, -3, 0)
-    dark = jnp.zeros_like(channels[0])
-    long, medium, rod = (
-        sum((float(m) * channel for m, channel in zip(column, channels, strict=True)), dark)
-        for column in matrix.T
+    # In full precision, where accelerators would round a matrix product.
+    return jnp.einsum(
+        "cr,...chw->...rhw",
+        jnp.asarray(matrix, retinal.dtype),
+        retinal,
+        precision=lax.Precision.HIGHEST,
     )
-    return long, medium, rod

@@ -24,7 +24,7 @@ def look_up(log10_luminance: Array, table: np.ndarray) -> Array:
 
     Args:
       log10_luminance: any shape, log10 cd/m^2.
-      table: [k].
+      table: [k]; or [r, k], one for each of r planes [..., r, h, w].
 
     Returns:
       Values, shape and type of `log10_luminance`.
@@ -36,13 +36,19 @@ def look_up(log10_luminance: Array, table: np.ndarray) -> Array:
     """
     dtype = log10_luminance.dtype
     clipped = jnp.clip(log10_luminance, LOG10_MIN, LOG10_MAX)
-    position = (clipped - LOG10_MIN) * ((len(table) - 1) / (LOG10_MAX - LOG10_MIN))
-    k = jnp.clip(position.astype(jnp.int32), 0, len(table) - 2)
+    segments = table.shape[-1] - 1
+    position = (clipped - LOG10_MIN) * (segments / (LOG10_MAX - LOG10_MIN))
+    k = jnp.clip(position.astype(jnp.int32), 0, segments - 1)
+    if table.ndim > 1:
+        first = segments * np.arange(len(table), dtype=np.int32)
+        place = k + first.reshape((1,) * (k.ndim - 3) + (-1, 1, 1))
+    else:
+        place = k
 
     def take(values):
-        return jnp.asarray(values, dtype).at[k].get(mode="promise_in_bounds")
+        return jnp.asarray(values.ravel(), dtype).at[place].get(mode="promise_in_bounds")
 
-    return take(table[:-1]) + (position - k) * take(np.diff(table))
+    return take(table[..., :-1]) + (position - k) * take(np.diff(table))
 
 
 def log10_luminance(luminance: Array) -> Array:
