@@ -22,7 +22,8 @@ The convolution with both gradients, ms, two cores of an AMD EPYC with AVX-512, 
     [1, 256, 256, 64], 64             139,  103             17 624,  298
     [1, 8, 8, 2048], 1024             268,   66
 
-On GPU and TPU XLA's own way is the fast one. `choose` is the one place where this is decided.
+All others are `hdr_jax.xla_cpu.convolution`. On GPU and TPU XLA's own way is the fast one, which
+`choose` takes there.
 """
 
 import math
