@@ -102,9 +102,9 @@ def log_mean(
     shortest, middle, longest = _ends(log_times, believed)
     white = lost & (_at(pictures, middle) > 0.5)
     filled = jnp.where(lost, _at(log_radiance, longest), mean)
-    of_pixels = white.reshape(stack.shape[1:])
-    some_white = lines(jnp.any(of_pixels, axis=-1, keepdims=True) | jnp.zeros_like(of_pixels))
-    usable = some_white & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
+    some_white = jnp.any(white.reshape(stack.shape[1:]), axis=-1, keepdims=True)
+    beside_white = lines(jnp.broadcast_to(some_white, stack.shape[1:]))
+    usable = beside_white & (_at(weights, shortest) >= NEGLIGIBLE_WEIGHT)
     from_shortest = white | usable
     value = jnp.where(from_shortest, _at(log_radiance, shortest), filled)
     alone = jnp.where(from_shortest, shortest, jnp.where(lost, longest, -1)).astype(jnp.int16)

@@ -45,6 +45,7 @@ _FEW_OUTPUTS = 8  # from here on XLA's way is as fast, or faster
 # Bytes of moved maps that may stand beside each other, and pixels of a strip where there are more.
 _CACHE = 2**25
 _STRIP = 2048
+# So few sums keep one core busy, but for parts of the pixels that are a batch of products.
 _FEW_SUMS, _PARTS = 2**14, 4
 
 
@@ -232,7 +233,6 @@ def _taps(inputs, gradient, kh, kw):
     """[kw i, kh o] of inputs [b, h, w, i] and gradient [b, h, w, o]."""
     across = [_moved(inputs, 0, kw // 2 - x) for x in range(kw)]
     down = [_moved(gradient, y - kh // 2, 0) for y in range(kh)]
-    # Few sums of many products keep one core busy: parts of the pixels are batches of products.
     few = kw * kh * inputs.shape[-1] * gradient.shape[-1] <= _FEW_SUMS
     parts = math.gcd(_PARTS, math.prod(inputs.shape[:3])) if few else 1
     return _products(across, down, parts).sum(0)
