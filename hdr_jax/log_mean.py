@@ -85,12 +85,9 @@ def log_mean(
     log_radiance = [x - log_times[j] for j, x in enumerate(read)]
     believed = None
     if confidence is not None:
-        trust = _each(confidence)
-        believed = _believed(trust)
-        weights = [
-            w * jnp.where(counts, x, 0)
-            for w, counts, x in zip(weights, believed, trust, strict=True)
-        ]
+        believed = _believed(confidence)
+        factors = _factors(confidence)
+        weights = [w * factor for w, factor in zip(weights, factors, strict=True)]
     if extremes_once:
         counts = each_extreme_once(pictures, log_times, believed or [True] * n)
         weights = [jnp.where(count, w, 0) for w, count in zip(weights, counts, strict=True)]
@@ -151,7 +148,7 @@ def _backward(weighting, rounding, residuals, cotangent):
     _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
     weights = _weighing(g, weighting)(levels)
     if confidence is not None:
-        weights = weights * jnp.where(jnp.stack(_believed(confidence)), confidence, 0)
+        weights = weights * jnp.stack(_factors(confidence))
     # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.
     per_weight = jax.lax.optimization_barrier(cotangent.value / jnp.where(alone < 0, total, 1))
     exposure = jnp.arange(len(stack)).reshape(-1, 1, 1)
@@ -180,9 +177,15 @@ def _each(stack):
 
 def _believed(confidence):
     """Which of n exposures count: those believed by one half, or all where there are none."""
-    half = [trust >= 0.5 for trust in confidence]
+    half = [trust >= 0.5 for trust in _each(confidence)]
     none = ~functools.reduce(jnp.logical_or, half)
     return [believed | none for believed in half]
+
+
+def _factors(confidence):
+    """What the weights of n exposures are multiplied by."""
+    pairs = zip(_believed(confidence), _each(confidence), strict=True)
+    return [jnp.where(counts, trust, 0) for counts, trust in pairs]
 
 
 def _ends(log_times, believed):

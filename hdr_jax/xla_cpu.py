@@ -62,14 +62,15 @@ def in_memory(x: Array) -> Array:
     return lax.cond(first == first, lambda x: x, lambda x: x * first, x)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def convolution(
     inputs: Array,
     kernel: Array,
     padding: tuple[tuple[int, int], tuple[int, int]],
     precision: lax.Precision | None = None,
+    strides: tuple[int, int] = (1, 1),
 ) -> Array:
-    """`lax.conv_general_dilated`, stride 1, by the faster of the two libraries that XLA has.
+    """`lax.conv_general_dilated` by the faster of the two libraries that XLA has.
 
     XLA gives it to YNNPACK, which uses one core unless the convolution is large, and is slow where
     channels become fewer. An output larger than the input goes to Eigen: for this a few rows or
@@ -86,6 +87,7 @@ def convolution(
       kernel: [kh, kw, i, o].
       padding: zeros before and behind the rows and the columns.
       precision: of the products.
+      strides: of rows and columns; others than 1 are left to XLA.
 
     Returns:
       [b, h', w', o].
@@ -102,29 +104,31 @@ def convolution(
     height, width = h + above + below - kh + 1, w + left + right - kw + 1
     pixels = len(inputs) * height * width
     large = pixels >= _MANY_PIXELS and pixels * math.prod(kernel.shape) >= _LARGE
-    if jax.default_backend() == "cpu" and max(i, o) > _NARROW and o % 8 == 0 and not large:
-        rows, columns = max(0, h + 1 - height), max(0, w + 1 - width)
-        if rows * width <= columns * height:
-            below += rows
-        else:
-            right += columns
+    to_ynnpack = jax.default_backend() == "cpu" and strides == (1, 1) and max(i, o) > _NARROW
+    if not to_ynnpack or o % 8 or large:
+        return _convolution(inputs, kernel, padding, precision, strides)
+    rows, columns = max(0, h + 1 - height), max(0, w + 1 - width)
+    if rows * width <= columns * height:
+        below += rows
+    else:
+        right += columns
     padded = ((above, below), (left, right))
-    return _convolution(inputs, kernel, padded, precision)[:, :height, :width]
+    return _convolution(inputs, kernel, padded, precision, strides)[:, :height, :width]
 
 
 @functools.partial(convolution.defjvp, symbolic_zeros=True)
-def _convolution_jvp(padding, precision, primals, tangents):
+def _convolution_jvp(padding, precision, strides, primals, tangents):
     """By XLA's own choice: on the way back its outputs are the larger ones."""
     (inputs, kernel), (of_inputs, of_kernel) = primals, tangents
-    parts = []
+    options, parts = (padding, precision, strides), []
     if not isinstance(of_inputs, SymbolicZero):
-        parts.append(_convolution(of_inputs, kernel, padding, precision))
+        parts.append(_convolution(of_inputs, kernel, *options))
     if not isinstance(of_kernel, SymbolicZero):
-        parts.append(_convolution(inputs, of_kernel, padding, precision))
-    return convolution(inputs, kernel, padding, precision), sum(parts)
+        parts.append(_convolution(inputs, of_kernel, *options))
+    return convolution(inputs, kernel, *options), sum(parts)
 
 
-def _convolution(inputs, kernel, padding, precision):
+def _convolution(inputs, kernel, padding, precision, strides):
     return lax.conv_general_dilated(
-        inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT, precision=precision
+        inputs, kernel, strides, padding, dimension_numbers=_LAYOUT, precision=precision
     )

@@ -45,13 +45,7 @@ def correlate(planes: Array, kernel: np.ndarray, *, stride: int = 1, block: int 
     x = x.reshape(n, c, h, blocks_in, step)
     x = jnp.moveaxis(x, 1, 3).reshape(n, h, blocks_in, c * step)
     matrix, precision = jnp.asarray(matrix, planes.dtype), lax.Precision.HIGHEST
-    if stride == 1:
-        y = convolution(x, matrix, ((0, 0), (0, 0)), precision)
-    else:
-        layout = ("NHWC", "HWIO", "NHWC")
-        y = lax.conv_general_dilated(
-            x, matrix, (stride, 1), "VALID", dimension_numbers=layout, precision=precision
-        )
+    y = convolution(x, matrix, ((0, 0), (0, 0)), precision, (stride, 1))
     y = jnp.moveaxis(y.reshape(n, out_h, blocks_out, o, block), 3, 1)
     return y.reshape(n, o, out_h, blocks_out * block)[..., :out_w]
 
