@@ -62,13 +62,12 @@ def in_memory(x: Array) -> Array:
     return lax.cond(first == first, lambda x: x, lambda x: x * first, x)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolution(
     inputs: Array,
     kernel: Array,
     padding: tuple[tuple[int, int], tuple[int, int]],
     precision: lax.Precision | None = None,
-    strides: tuple[int, int] = (1, 1),
 ) -> Array:
     """`lax.conv_general_dilated` by the faster of the two libraries that XLA has.
 
@@ -87,7 +86,6 @@ def convolution(
       kernel: [kh, kw, i, o].
       padding: zeros before and behind the rows and the columns.
       precision: of the products.
-      strides: of rows and columns; others than 1 are left to XLA.
 
     Returns:
       [b, h', w', o].
@@ -104,23 +102,23 @@ def convolution(
     height, width = h + above + below - kh + 1, w + left + right - kw + 1
     pixels = len(inputs) * height * width
     large = pixels >= _MANY_PIXELS and pixels * math.prod(kernel.shape) >= _LARGE
-    to_ynnpack = jax.default_backend() == "cpu" and strides == (1, 1) and max(i, o) > _NARROW
+    to_ynnpack = jax.default_backend() == "cpu" and max(i, o) > _NARROW
     if not to_ynnpack or o % 8 or large:
-        return _convolution(inputs, kernel, padding, precision, strides)
+        return _convolution(inputs, kernel, padding, precision)
     rows, columns = max(0, h + 1 - height), max(0, w + 1 - width)
     if rows * width <= columns * height:
         below += rows
     else:
         right += columns
     padded = ((above, below), (left, right))
-    return _convolution(inputs, kernel, padded, precision, strides)[:, :height, :width]
+    return _convolution(inputs, kernel, padded, precision)[:, :height, :width]
 
 
 @functools.partial(convolution.defjvp, symbolic_zeros=True)
-def _convolution_jvp(padding, precision, strides, primals, tangents):
+def _convolution_jvp(padding, precision, primals, tangents):
     """By XLA's own choice: on the way back its outputs are the larger ones."""
     (inputs, kernel), (of_inputs, of_kernel) = primals, tangents
-    options, parts = (padding, precision, strides), []
+    options, parts = (padding, precision), []
     if not isinstance(of_inputs, SymbolicZero):
         parts.append(_convolution(of_inputs, kernel, *options))
     if not isinstance(of_kernel, SymbolicZero):
@@ -128,7 +126,7 @@ def _convolution_jvp(padding, precision, strides, primals, tangents):
     return convolution(inputs, kernel, *options), sum(parts)
 
 
-def _convolution(inputs, kernel, padding, precision, strides):
+def _convolution(inputs, kernel, padding, precision):
     return lax.conv_general_dilated(
-        inputs, kernel, strides, padding, dimension_numbers=_LAYOUT, precision=precision
+        inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT, precision=precision
     )

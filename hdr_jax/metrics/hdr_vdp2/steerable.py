@@ -48,8 +48,7 @@ def _mirror(planes: Array, kernel: np.ndarray) -> Array:
 
 def analyse_with(planes: Array, kernel: np.ndarray, step: int = 1) -> Array:
     """Correlate [n, c, h, w] with `kernel`, then keep every `step`-th row and column."""
-    block = 8 if kernel.shape[0] > 1 or step > 1 else 16
-    return correlate(_mirror(planes, kernel), kernel, stride=step, block=block)
+    return correlate(_mirror(planes, kernel), kernel, stride=step)
 
 
 def synthesise_with(planes: Array, kernel: np.ndarray, shape: tuple[int, ...], step: int = 1):
@@ -62,8 +61,7 @@ def synthesise_with(planes: Array, kernel: np.ndarray, shape: tuple[int, ...], s
         zero = jnp.zeros((), planes.dtype)
         planes = lax.pad(planes, zero, [(0, 0, 0), (0, 0, 0), *spread])
     flipped = np.ascontiguousarray(kernel.swapaxes(0, 1)[..., ::-1, ::-1])
-    block = 8 if flipped.shape[1] > 1 else 16
-    return correlate(_mirror(planes, flipped), flipped, block=block)
+    return correlate(_mirror(planes, flipped), flipped)
 
 
 def analyse(images: Array) -> list[Array]:
