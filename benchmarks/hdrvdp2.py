@@ -62,7 +62,8 @@ def speed(sizes: list[str], batch: int, repeats: int) -> None:
     print(f"device {jax.devices()[0]}, seconds per pair: first call, median, fastest of {repeats}")
     print(f"before any work: {peak_megabytes():.0f} MB")
     for size in sizes:
-        pair = noisy_pair(*map(int, size.split("x")))
+        sides = [int(side) for side in size.split("x")]
+        pair = noisy_pair(sides[0], sides[-1])
         report(size, seconds(score, *pair, repeats=repeats), 1)
         if batch > 1:
             batched = [jnp.broadcast_to(image, (batch, *image.shape)) for image in pair]
@@ -130,7 +131,9 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     timing = commands.add_parser("speed", help="seconds per pair")
-    timing.add_argument("--sizes", nargs="+", default=["192x256", "256x256", "1024x1024"])
+    timing.add_argument(
+        "--sizes", nargs="+", default=["192x256", "256x256", "1024x1024"], metavar="HxW"
+    )
     timing.add_argument("--batch", type=int, default=8, help="1 leaves the batch out")
     timing.add_argument("--repeats", type=int, default=20)
     climbing = commands.add_parser("ascent", help="gradient ascent on Q")

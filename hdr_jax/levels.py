@@ -150,8 +150,7 @@ def _place(table: Array, k: Array) -> Array:
     if table.ndim == 1:
         return k
     rows = jnp.arange(table.shape[0], dtype=jnp.int32) * table.shape[1]
-    rows = jnp.tile(rows, k.shape[-1] // len(rows))
-    return k + rows.reshape((1,) * (k.ndim - 1) + (-1,))
+    return k + jnp.tile(rows, k.shape[-1] // len(rows)).reshape((1,) * (k.ndim - 1) + (-1,))
 
 
 def left_segment(levels: Array, num_levels: int) -> tuple[Array, Array]:
@@ -187,10 +186,12 @@ def _evaluate_bwd(rounding, residuals, cotangent):
     slopes = jnp.concatenate([table[..., :1], jnp.diff(table)], axis=-1)  # of what ends there
     slope = entries(slopes, jnp.where((k == 0) & (fraction == 0), 0, k + 1))
     inside = (levels >= 0) & (levels <= table.shape[-1] - 1)
-    place, table_bar = _place(table, k), jnp.zeros_like(table).reshape(-1)
+    levels_bar = jnp.where(inside, slope, 0) * cotangent
+    # Of levels and a table of two types the cotangent has the wider one.
+    place, table_bar = _place(table, k), jnp.zeros(table.size, levels_bar.dtype)
     table_bar = table_bar.at[place].add((1 - fraction) * cotangent)
     table_bar = table_bar.at[place + 1].add(fraction * cotangent)
-    return jnp.where(inside, slope, 0) * cotangent, table_bar.reshape(table.shape)
+    return levels_bar.astype(levels.dtype), table_bar.reshape(table.shape).astype(table.dtype)
 
 
 evaluate.defvjp(_evaluate_fwd, _evaluate_bwd)
@@ -246,8 +247,9 @@ def paired(values: ArrayLike, table: ArrayLike) -> tuple[Array, Array]:
       >>> values.dtype, table.dtype, table.shape
       (dtype('float32'), dtype('float32'), (256,))
     """
+    values, table = jnp.asarray(values), jnp.asarray(table)
     dtype = jnp.promote_types(jnp.result_type(values, table), jnp.float32)
-    values, table = jnp.asarray(values, dtype), jnp.asarray(table, dtype)
+    values, table = values.astype(dtype), table.astype(dtype)
     if table.ndim == 2 and table.shape[0] == 1:
         table = table[0]
     if table.ndim != 1 and (table.ndim != 2 or values.shape[-1:] != table.shape[:1]):

@@ -15,7 +15,7 @@ from jax import Array
 from hdr_jax.levels import as_unit_float, clamp, entries, evaluate
 from hdr_jax.weighting import each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
-from hdr_jax.xla_cpu import lines
+from hdr_jax.xla_cpu import in_memory, lines
 
 # Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
 # passes from its merged value to its fallback.
@@ -135,11 +135,13 @@ def with_constant_weights(stack, log_times, g, confidence, weighting, rounding) 
 
 def _forward(stack, log_times, g, confidence, weighting, rounding):
     mean: Any = with_constant_weights(stack, log_times, g, confidence, weighting, rounding)
-    return mean, (stack, g, confidence, mean.total, mean.alone)
+    # As floats, which alone `in_memory` keeps; else XLA finds it anew for every exposure.
+    alone = in_memory(mean.alone.astype(mean.total.dtype))
+    return mean, (stack, log_times, g, confidence, mean.total, alone)
 
 
 def _backward(weighting, rounding, residuals, cotangent):
-    stack, g, confidence, total, alone = residuals
+    stack, log_times, g, confidence, total, alone = residuals
 
     def read(stack, g):
         levels = clamp(as_unit_float(lines(stack)), 0, 1) * (g.shape[-1] - 1)
@@ -148,14 +150,16 @@ def _backward(weighting, rounding, residuals, cotangent):
     _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
     weights = _weighing(g, weighting)(levels)
     if confidence is not None:
-        weights = weights * jnp.stack(_factors(confidence))
+        half = confidence >= 0.5
+        nobody = in_memory((~jnp.any(half, axis=0, keepdims=True)).astype(weights.dtype)) > 0
+        weights = weights * jnp.where(half | nobody, confidence, 0)
     # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.
     per_weight = jax.lax.optimization_barrier(cotangent.value / jnp.where(alone < 0, total, 1))
     exposure = jnp.arange(len(stack)).reshape(-1, 1, 1)
     alone = alone[None]
     x_bar = per_weight[None] * jnp.where(alone < 0, weights, alone == exposure)
     stack_bar, g_bar = pull(x_bar)
-    return stack_bar, -jnp.sum(x_bar, axis=(1, 2)), g_bar, None
+    return stack_bar, -jnp.sum(x_bar, axis=(1, 2)).astype(log_times.dtype), g_bar, None
 
 
 with_constant_weights.defvjp(_forward, _backward)
@@ -163,11 +167,20 @@ with_constant_weights.defvjp(_forward, _backward)
 
 def _weighing(g, weighting) -> Callable[[Any], Any]:
     """w, a function of levels, lines, from a camera of response g [c, num_levels]."""
+    channels, num_levels = g.shape
     if weighting == "noise":
         table = noise(g)
         return lambda levels: evaluate(levels, table)
     weight = weight_function(weighting)
-    return lambda levels: weight(levels, g.shape[-1])
+    if not callable(weighting):
+        return lambda levels: weight(levels, num_levels)
+
+    def of_pictures(levels):
+        """A user's own may look at all channels of a pixel."""
+        pixels = levels.reshape(*levels.shape[:-1], -1, channels)
+        return lines(jnp.broadcast_to(weight(pixels, num_levels), pixels.shape))
+
+    return of_pictures
 
 
 def _each(stack):

@@ -17,7 +17,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import crf, exported, log_mean
-from hdr_jax.checks import check_table
+from hdr_jax.checks import check_table, check_within
 from hdr_jax.errors import InputError
 from hdr_jax.levels import default_num_levels
 from hdr_jax.rows import by_rows
@@ -78,7 +78,7 @@ def merge(
       pixels.
 
     Raises:
-      InputError: when shapes do not fit.
+      InputError: when shapes do not fit, or a confidence is not in [0, 1].
 
     Differentiable in `stack`, `log_times` and `g`, in reverse mode; by default the weights are
     constants.
@@ -89,10 +89,13 @@ def merge(
       (1, 1, 1)
     """
     shape = jnp.shape(stack)
-    if confidence is not None and jnp.shape(confidence) != shape[:3]:
-        raise InputError(
-            f"got confidence {jnp.shape(confidence)} for a stack {shape}: expected [n, h, w]"
-        )
+    if confidence is not None:
+        confidence = confidence if isinstance(confidence, Array) else np.asarray(confidence)
+        if confidence.shape != shape[:3]:
+            raise InputError(
+                f"got confidence {confidence.shape} for a stack {shape}: expected [n, h, w]"
+            )
+        check_within("confidence", confidence, 0, 1)
     options = {
         "weighting": weighting,
         "rounding": rounding,
@@ -102,15 +105,13 @@ def merge(
     g = _curve_per_channel(g, shape)
 
     def merged(stack: ArrayLike, confidence: Any = None) -> Array:
-        if confidence is not None:  # as lines too, of one entry for each channel
-            confidence = confidence.repeat(shape[-1], axis=-1)
         return _merge(*crf.check_stack(stack, log_times, integers=True), g, confidence, **options)
 
     if not isinstance(stack, np.ndarray) or stack.ndim != 4 or isinstance(confidence, Tracer):
         return merged(stack, confidence).reshape(shape[1:])
     if confidence is None:
         return by_rows(merged, stack)
-    trust = np.asarray(confidence)[..., None]
+    trust = np.asarray(confidence)[..., None]  # rows of pixels have channels
     return by_rows(lambda stack, trust: merged(stack, trust[..., 0]), stack, trust)
 
 
@@ -143,9 +144,10 @@ def synthesize(
       solver: of the least squares, "cholesky" or "lstsq", see `hdr_jax.crf.debevec`.
       rounding: read g at integer levels, as the released program does.
       response_gradient: differentiate through the recovery of g too; by default g is a constant
-        table, as in the paper, and only its slope at each pixel counts, Eq. (3).
+        table, as in the paper, and only its slope at each pixel counts, Eq. (3). The samples stay
+        those that were chosen: see `hdr_jax.crf.recover`, and use sampling "quantiles" for descent.
       weight_gradient: let gradients flow through the weights of the merge too. With both options
-        the gradient is that of the whole map stack -> radiance.
+        the gradient is that of the whole map stack -> radiance, at fixed samples.
 
     Returns:
       (radiance [h, w, c], g [c, num_levels]).
@@ -188,6 +190,8 @@ def synthesize(
 @exported.jit
 def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradient, extremes_once):
     """`merge` of a checked stack with g [c, num_levels], as lines [h, w * c]."""
+    if confidence is not None:
+        confidence = lines(jnp.broadcast_to(confidence[..., None], stack.shape))
     given = stack, log_times, g, confidence
     mean: Any
     if weight_gradient or extremes_once:

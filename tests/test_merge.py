@@ -7,9 +7,11 @@ import pytest
 import reference
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import expose, gamma, sigmoid
 from hdr_jax.log_mean import log_mean, with_constant_weights
 from hdr_jax.merge import merge, synthesize
+from hdr_jax.weighting import hat
 from hdr_jax.xla_cpu import lines
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
@@ -243,6 +245,70 @@ def test_half_precision_is_promoted():
     radiance = merge(stack, LOG_TIMES, g)
     np.testing.assert_array_equal(radiance, merge(stack.astype(jnp.float32), LOG_TIMES, g))
     assert merge(stack, LOG_TIMES, g.astype(jnp.bfloat16)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("weighting", ["hat", "noise"])
+@pytest.mark.parametrize("weight_gradient", [False, True])
+def test_types_that_differ_have_gradients(weighting, weight_gradient):
+    """As where x64 is on: g of NumPy, pixels of float32."""
+    options = {"weighting": weighting, "weight_gradient": weight_gradient}
+
+    @jax.jit
+    def slopes(*given):
+        return jax.grad(lambda *x: jnp.log(merge(*x, **options)).sum(), argnums=(0, 1, 2))(*given)
+
+    with jax.enable_x64(True):
+        stack = expose(jnp.asarray(random_scene(3)), LOG_TIMES[:3], gamma()).astype(jnp.float64)
+        expected = slopes(stack, LOG_TIMES[:3], gamma_table())
+        for narrow in ((0,), (0, 1), (2,)):
+            given = [jnp.asarray(x) for x in (stack, LOG_TIMES[:3], gamma_table())]
+            for k in narrow:
+                given[k] = given[k].astype(jnp.float32)
+            found = slopes(*given)
+            assert [x.dtype for x in found] == [x.dtype for x in given]
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-3 * np.abs(other).max())
+
+
+def test_a_weight_function_sees_pictures():
+    """A pixel may weigh as its worst channel, or a channel less than the others."""
+
+    def worst(levels, num_levels):
+        return jnp.broadcast_to(hat(levels, num_levels).min(-1, keepdims=True), levels.shape)
+
+    def less_blue(levels, num_levels):
+        return hat(levels, num_levels) * jnp.array([1, 1, 0.5]).reshape(
+            (1,) * (levels.ndim - 1) + (3,)
+        )
+
+    stack = expose(random_scene(5), LOG_TIMES[:3], gamma())
+    g = jnp.asarray(np.stack([gamma_table()] * 3), jnp.float32)
+    x = crf.lookup(stack * 255, g) - LOG_TIMES[:3, None, None, None]
+    for weighting in (worst, less_blue):
+        w = weighting(stack * 255, 256)
+        total = w.sum(0)
+        expected = jnp.exp((w * x).sum(0) / jnp.where(total > 0, total, 1) - g.max())
+        for given in (stack, np.asarray(stack)):
+            found = merge(given, LOG_TIMES[:3], g, weighting=weighting)
+            sure = np.asarray((total > 1e-3).all(-1))
+            assert sure.sum() > 20
+            np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-4)
+
+
+def test_a_confidence_is_checked():
+    stack = np.asarray(expose(random_scene(6), LOG_TIMES[:3], gamma()))
+    trust = np.random.default_rng(7).random(stack.shape[:3]).astype(np.float32)
+    expected = merge(jnp.asarray(stack), LOG_TIMES[:3], gamma_table(), confidence=trust)
+    for pixels in (stack, jnp.asarray(stack)):
+        found = merge(pixels, LOG_TIMES[:3], gamma_table(), confidence=trust.tolist())
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for wrong in (np.nan, -1, 2):
+        with pytest.raises(InputError, match=r"confidence .* expected \[0, 1\]"):
+            merge(
+                stack, LOG_TIMES[:3], gamma_table(), confidence=np.where(trust > 0.9, wrong, trust)
+            )
+    with pytest.raises(InputError, match="stack"):
+        merge(stack[..., 0], LOG_TIMES[:3], gamma_table(), confidence=trust)
 
 
 @pytest.mark.slow
