@@ -1,5 +1,8 @@
 """What arguments of the primitives must be; of traced ones only the shape is looked at."""
 
+import numbers
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -53,6 +56,25 @@ def check_increasing(table: ArrayLike) -> None:
         )
 
 
+def check_same_shape(names: str, one: ArrayLike, other: ArrayLike) -> None:
+    """Raises InputError for arrays of two shapes, since broadcasting would hide a mistake.
+
+    Args:
+      names: of both, for the message.
+      one, other: any shapes.
+
+    Example:
+      >>> check_same_shape("error and mask", jnp.ones((4, 4, 3)), jnp.ones((4, 4, 1)))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: expected error and mask of one shape, got (4, 4, 3) and (4, 4, 1...
+    """
+    if jnp.shape(one) != jnp.shape(other):
+        raise InputError(
+            f"expected {names} of one shape, got {jnp.shape(one)} and {jnp.shape(other)}; use "
+            "jax.vmap for batches"
+        )
+
+
 def check_positive(name: str, argument: str, value: ArrayLike) -> None:
     """Raises InputError unless a number is > 0.
 
@@ -66,6 +88,45 @@ def check_positive(name: str, argument: str, value: ArrayLike) -> None:
     """
     if jnp.ndim(value) or not (isinstance(value, Tracer) or np.asarray(value) > 0):
         raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
+
+
+def check_count(argument: str, value: Any, least: int) -> None:
+    """Raises InputError unless a number is whole and large enough.
+
+    Args:
+      argument: its name, for the message.
+      value: the number, never traced.
+      least: the smallest that will do.
+
+    Example:
+      >>> check_count("num_levels", 256, 2)
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or int(value) < least:
+        raise InputError(f"got {argument} {value}: expected a whole number, at least {least}")
+
+
+def check_within(name: str, values: ArrayLike, low: float, high: float) -> None:
+    """Raises InputError for numbers outside of [low, high], and for NaN.
+
+    Args:
+      name: of the argument, for the message.
+      values: any shape; those of an array that is traced go unseen.
+      low, high: the ends of the range.
+
+    Example:
+      >>> check_within("confidence", [0.5, 2.0], 0, 1)
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: got confidence from 0.5 up to 2: expected [0, 1]
+    """
+    if isinstance(values, Tracer) or not np.size(values):
+        return
+    found = np.asarray(values)
+    least, largest = found.min(), found.max()  # NaN where one is
+    if not low <= least <= largest <= high:
+        raise InputError(
+            f"got {name} from {least:.6g} up to {largest:.6g}: expected [{low}, {high}]"
+        )
 
 
 def check_times(log_times: ArrayLike, *, different: bool = False) -> None:

@@ -15,7 +15,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.checks import check_increasing, check_times
+from hdr_jax.checks import check_count, check_increasing, check_positive, check_times
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, invert, paired, widened
 
@@ -67,11 +67,16 @@ def gamma(exponent: float = 2.2) -> Response:
     Returns:
       A function from exposures in [0, 1] to pixel values in [0, 1].
 
+    Raises:
+      InputError: for an exponent that is not positive.
+
     Differentiable, with a slope of 0 at X = 0 where the true one is infinite.
     Example:
       >>> round(float(gamma(2.0)(0.25)), 3)
       0.5
     """
+
+    check_positive("gamma", "exponent", exponent)
 
     def response(exposure):
         # Double where: the slope of a root is infinite at 0.
@@ -106,11 +111,17 @@ def sigmoid(n: float = 0.9, s: float = 0.6) -> Response:
     Returns:
       A function from exposures in [0, 1] to pixel values in [0, 1].
 
+    Raises:
+      InputError: for an n or s that is not positive.
+
     Source: Eilertsen et al. 2017 (HDRCNN), fitted to the DoRF curves of Grossberg and Nayar.
     Example:
       >>> float(sigmoid()(1.0))
       1.0
     """
+
+    check_positive("sigmoid", "n", n)
+    check_positive("sigmoid", "s", s)
 
     def response(exposure):
         power = gamma(1 / n)(exposure)
@@ -133,19 +144,25 @@ def log_inverse_sigmoid(n: float = 0.9, s: float = 0.6, num_levels: int = 256) -
     Returns:
       [num_levels], increasing.
 
+    Raises:
+      InputError: for an n or s that is not positive, and fewer than two levels.
+
     Source: as `sigmoid`.
     Example:
       >>> g = log_inverse_sigmoid()
       >>> round(255 * float(sigmoid()(jnp.exp(g[100]))), 2)
       100.0
     """
+    check_positive("log_inverse_sigmoid", "n", n)
+    check_positive("log_inverse_sigmoid", "s", s)
+    check_count("num_levels", num_levels, 2)
     z = jnp.maximum(jnp.arange(num_levels), 0.5) / (num_levels - 1)
     return jnp.log(s * z / (1 + s - z)) / n
 
 
 def expose(
     radiance: Array,
-    log_times: Array,
+    log_times: ArrayLike,
     response: Response | Array,
     *,
     key: Array | None = None,
@@ -187,14 +204,15 @@ def expose(
       >>> [round(float(value), 3) for value in stack.ravel()]
       [0.5, 0.707]
     """
-    if radiance.ndim != 3 or jnp.ndim(log_times) != 1:
+    log_times = jnp.asarray(log_times)
+    if radiance.ndim != 3 or log_times.ndim != 1:
         raise InputError(
             f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "
-            f"{jnp.shape(log_times)}; use jax.vmap for batches"
+            f"{log_times.shape}; use jax.vmap for batches"
         )
     check_times(log_times)
-    if num_levels is not None and num_levels < 2:
-        raise InputError(f"got num_levels {num_levels}: expected at least 2, such as 256")
+    if num_levels is not None:
+        check_count("num_levels", num_levels, 2)
     if key is None and (read_noise or shot_noise):
         raise InputError("noise needs a random key: pass key=jax.random.key(...)")
     exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]
@@ -219,6 +237,6 @@ def _respond_by_table(exposure: Array, g: Array) -> Array:
     # The logarithm of nothing is level 0 whatever the table. Double where: its slope is infinite,
     # and that of the smallest number so large that XLA makes NaN of it times 0.
     nothing = jnp.finfo(exposure.dtype).tiny
-    lit = exposure > nothing
+    lit = ~(exposure <= nothing)  # a NaN stays one
     log_exposure = jnp.where(lit, jnp.log(jnp.where(lit, exposure, 1)), jnp.log(nothing))
     return invert(*paired(log_exposure, g - jnp.max(g))) / (g.shape[-1] - 1)

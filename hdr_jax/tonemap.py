@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.checks import check_positive
+from hdr_jax.checks import check_positive, check_within
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 
@@ -67,7 +67,7 @@ def reinhard(
       scene.
 
     Raises:
-      InputError: for other shapes.
+      InputError: for other shapes, a key that is not positive, a fraction outside of [0, 1].
 
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 1 and 4.
@@ -76,6 +76,7 @@ def reinhard(
       >>> bool(jnp.allclose(picture, picture[0, 0, 0]))
       True
     """
+    _check_scale("reinhard", key, burn_fraction)
     return _reinhard(_checked("reinhard", radiance), key, burn_fraction)
 
 
@@ -97,7 +98,7 @@ def adaptation(
       which is luminance times that factor.
 
     Raises:
-      InputError: for other shapes.
+      InputError: for other shapes, a key that is not positive, a fraction outside of [0, 1].
 
     Differentiable in `radiance`.
     Source: Reinhard et al. 2002, Eq. 1 and 4.
@@ -106,6 +107,7 @@ def adaptation(
       >>> round(float(scale), 3), round(float(white), 2)
       (0.02, 0.18)
     """
+    _check_scale("adaptation", key, burn_fraction)
     luminance, peak = _luminance(_checked("adaptation", radiance))
     gain, white = _adaptation(luminance / peak, key, burn_fraction)
     return gain / peak, white
@@ -154,6 +156,12 @@ def _checked(name, radiance):
             "alpha out, give one channel an axis, use jax.vmap for batches"
         )
     return widened(radiance)
+
+
+def _check_scale(name, key, burn_fraction):
+    """A key above 0, and a fraction."""
+    check_positive(name, "key", key)
+    check_within("burn_fraction", burn_fraction, 0, 1)
 
 
 def _luminance(radiance):

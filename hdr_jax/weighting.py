@@ -191,7 +191,7 @@ def get(weighting: str | Weighting) -> Weighting:
             "weighting 'noise' is of a known response: it is for `merge` and `synthesize`, and "
             "`hdr_jax.weighting.noise(g)` gives its table"
         )
-    one_of("weighting", weighting, NAMES)
+    one_of("weighting", weighting, (*NAMES, "noise"))
     return NAMES[weighting]
 
 

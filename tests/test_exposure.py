@@ -7,7 +7,15 @@ import pytest
 
 from hdr_jax import crf
 from hdr_jax.color import srgb_to_linear
-from hdr_jax.exposure import ev_to_log_times, expose, gamma, srgb
+from hdr_jax.errors import InputError
+from hdr_jax.exposure import (
+    ev_to_log_times,
+    expose,
+    gamma,
+    log_inverse_sigmoid,
+    sigmoid,
+    srgb,
+)
 from hdr_jax.merge import merge, synthesize
 from hdr_jax.weighting import hat
 
@@ -46,6 +54,25 @@ def test_gradients_with_a_key_are_finite(noise, response):
     if not noise:  # a key alone changes nothing
         plain = jax.grad(lambda x: expose(x, LOG_TIMES, response).sum())(radiance)
         np.testing.assert_array_equal(gradients[0], plain)
+
+
+def test_numbers_are_checked():
+    for wrong in (
+        lambda: gamma(-1),
+        lambda: sigmoid(s=0),
+        lambda: sigmoid(n=0),
+        lambda: log_inverse_sigmoid(num_levels=1),
+        lambda: expose(jnp.ones((2, 2, 3)), LOG_TIMES, srgb(), num_levels=255.5),
+    ):
+        with pytest.raises(InputError, match="expected a"):
+            wrong()
+
+
+@pytest.mark.parametrize("response", [srgb(), log_inverse_sigmoid()])
+def test_what_is_unknown_stays_so(response):
+    radiance = jnp.full((1, 2, 3), jnp.nan).at[0, 1].set(0.5)
+    unknown = jnp.isnan(expose(radiance, [0.0], response))
+    assert unknown[0, 0, 0].all() and not unknown[0, 0, 1].any()
 
 
 def test_one_curve_serves_all_channels():

@@ -55,6 +55,13 @@ def test_a_mu_that_is_not_positive_is_refused(mu):
         tonemap.mu_law(jnp.ones(3), mu)
 
 
+@pytest.mark.parametrize("options", [{"key": 0.0}, {"burn_fraction": 1.5}, {"key": np.nan}])
+@pytest.mark.parametrize("operator", [tonemap.reinhard, tonemap.adaptation])
+def test_options_out_of_range_are_refused(operator, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        operator(jnp.ones((4, 4, 3)), **options)
+
+
 def test_mu_law_of_half_precision():
     radiance = jnp.array([0.01, 1, 14, 100], jnp.float16)
     expected = tonemap.mu_law(radiance.astype(jnp.float32))

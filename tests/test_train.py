@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from tiny_run import tiny_config, tiny_source
 
-from hdr_jax import data, training
+from hdr_jax import data, training, weights
+from hdr_jax.configs import highlights
 from hdr_jax.errors import InputError
 from hdr_jax.models import parameter_shapes
 from hdr_jax.runs import description
@@ -133,6 +134,17 @@ def test_a_run_starts_from_the_weights_that_are_named(first_state, tmp_path):
     config.model.global_width = 8
     with pytest.raises(InputError, match="global_width = 4 there, 8 in the configuration"):
         first_state(config, tmp_path / "run")
+
+
+def test_a_run_starts_from_shipped_weights(first_state, tmp_path):
+    config = highlights.get_config()
+    config.init_from = weights.DEFAULT
+    state = first_state(config, tmp_path)
+    for one, other in zip(*map(jax.tree.leaves, (state.params, weights.load()[1])), strict=True):
+        np.testing.assert_array_equal(one, other)
+    config.init_from = "highlights-0"
+    with pytest.raises(InputError, match="highlights-0.* expected .*" + weights.DEFAULT):
+        first_state(config, tmp_path)
 
 
 def test_imported_weights_in_the_work_directory_are_not_ignored(first_state, tmp_path):

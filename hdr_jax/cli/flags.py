@@ -81,7 +81,7 @@ def parse(
         remaining = values(words)[1:]
     except (AttributeError, KeyError):
         leave(_unknown_field(config, source, fields), 2)
-    except (flags.Error, TypeError, ValueError) as error:  # of a value
+    except (flags.Error, IndexError, TypeError, ValueError) as error:  # of a value
         leave(str(error), 2)
     if remaining:
         leave(f"unexpected arguments {remaining}: fields are set by --config.name=value", 2)

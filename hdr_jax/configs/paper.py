@@ -24,7 +24,9 @@ def get_config() -> ConfigDict:
     config.metering_stops = 0.0  # > 0: photograph the radiance map anew every time
     # The run.
     config.seed = 0
-    config.init_from = ""  # start from the weights of this run, checkpoint or import
+    config.init_from = (
+        ""  # start from the weights of this run, checkpoint or import, or shipped ones
+    )
     config.force_resume = False  # True: go on with a run although fields have changed
     config.steps = 80_000
     config.batch_size = 1  # over all devices

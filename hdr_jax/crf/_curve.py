@@ -66,8 +66,7 @@ def respond(log_exposure: ArrayLike, g: ArrayLike) -> Array:
     return invert(*paired(log_exposure, g))
 
 
-@exported.quick_jit
-def monotone(g: Array) -> Array:
+def monotone(g: ArrayLike) -> Array:
     """The non-decreasing curve nearest to g in least squares (isotonic regression).
 
     monotone(g)(z) = max_{i <= z} min_{k >= z} mean(g(i), ..., g(k)), which is constant over blocks
@@ -86,6 +85,12 @@ def monotone(g: Array) -> Array:
       >>> monotone(jnp.array([0.0, 2.0, 1.0, 3.0])).tolist()
       [0.0, 1.5, 1.5, 3.0]
     """
+    return _all_monotone(jnp.asarray(g))
+
+
+@exported.quick_jit
+def _all_monotone(g: Array) -> Array:
+    """`monotone` of floats."""
     # Not `vmap`, under which XLA copies the stack of blocks in every step.
     return jax.lax.map(_monotone, g.reshape(-1, g.shape[-1])).reshape(g.shape)
 

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
-from hdr_jax.checks import check_positive, check_times
+from hdr_jax.checks import check_count, check_positive, check_times
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
@@ -69,13 +69,16 @@ def recover(
 
     Raises:
       InputError: for shapes that do not fit, fewer than two exposures, equal or non-finite times,
-        an unknown name, or an option that the method does not have.
+        an unknown name, an option that the method does not have, or `valid` that is not bool.
 
     Warns:
       when the exposures are so far apart that they tie too few of the levels together to know g
       (not inside `jax.jit`).
 
-    Differentiable in `stack`, `log_times` and `smoothness`, in both modes and any order.
+    Differentiable in `stack`, `log_times` and `smoothness`, in both modes and any order, at fixed
+    samples: "auto" chooses places and what disobeys, so that g jumps where another choice is made,
+    which equal levels, as of 8 bits, often are near. Descend through the solve, and compare with
+    finite differences, by sampling "quantiles".
     Source: Kim, Lee, Kang 2020, Eq. 1.
     Example:
       >>> from hdr_jax.exposure import expose, srgb
@@ -86,15 +89,18 @@ def recover(
       ((1, 256), True)
     """
     num_levels = default_num_levels(stack) if num_levels is None else num_levels
-    if num_levels < 2:
-        raise InputError(f"got num_levels {num_levels}: expected at least 2, such as 256")
+    check_count("num_levels", num_levels, 2)
+    check_count("num_samples", num_samples, 1)
     stack, log_times = check_stack(stack, log_times, integers=True)
     one_of("method", method, METHODS)
-    if num_samples < 1:
-        raise InputError(f"got num_samples {num_samples}: expected at least 1, such as 256")
     if valid is not None and jnp.shape(valid) != stack.shape[:3]:
         raise InputError(
             f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
+        )
+    if valid is not None and jnp.result_type(valid) != jnp.bool_:
+        raise InputError(
+            f"got valid of type {jnp.result_type(valid)}: expected bool; of a confidence pass "
+            "confidence >= 0.5"
         )
     levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
     constants = _given(method, solver=solver, degree=degree)
@@ -159,7 +165,8 @@ def check_stack(
       >>> check_stack(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))[0].shape
       (2, 4, 4, 3)
     """
-    if jnp.ndim(stack) != 4 or jnp.ndim(log_times) != 1 or 0 in jnp.shape(stack)[1:]:
+    log_times = log_times if isinstance(log_times, Array) else np.asarray(log_times)
+    if jnp.ndim(stack) != 4 or log_times.ndim != 1 or 0 in jnp.shape(stack)[1:]:
         raise InputError(
             "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "
             f"{jnp.shape(stack)} and {jnp.shape(log_times)}; use jax.vmap for batches"
@@ -173,7 +180,7 @@ def check_stack(
     _check_range(stack)
     # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
     pixels: Any = stack if isinstance(stack, Array) else np.asarray(stack)
-    times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
+    times: Any = log_times
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     dtype = jnp.promote_types(pixels.dtype, jnp.float32)
     if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):

@@ -1,6 +1,7 @@
 """Batches of a source, and their way onto the devices; sources and batches as in `hdr_jax.data`."""
 
 import collections
+import numbers
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -61,7 +62,14 @@ def batches(
       >>> next(batches([scene], batch_size=2, size=8, seed=0))["edges"].shape
       (2, 3, 8, 8, 1)
     """
-    _augmentation.check(size >= 1, f"size={size}", "at least 1 pixel")
+    _augmentation.check(
+        isinstance(size, numbers.Integral) and size >= 1,
+        f"size={size}",
+        "one whole number of pixels: batches are of squares",
+    )
+    _augmentation.check(
+        0 <= metering_stops <= 20, f"metering_stops={metering_stops}", "stops from 0 to 20"
+    )
     count = len(source[0]["ev_offset"]) if len(source) else 0
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
@@ -121,6 +129,11 @@ def photographs(
       ((2, 8, 8, 3), dtype('uint8'))
     """
     photographer = photographer or _photographs.Photographer()
+    _augmentation.check(
+        np.shape(size) == (2,) and all(isinstance(x, numbers.Integral) and x >= 1 for x in size),
+        f"size={size}",
+        "(height, width), whole numbers of pixels",
+    )
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
         with _augmentation.scene_named(scene):

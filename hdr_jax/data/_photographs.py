@@ -37,7 +37,8 @@ class Photographer:
       ev: stops by which the light meter errs.
       clipped: share of the pixels that clip in some channel; drawn again until it fits.
       canonical: share of photographs by the canonical camera, noise-free and uncompressed.
-      clean: share of photographs by random sigmoids, without noise or compression either.
+      clean: share of photographs by random sigmoids, without noise or compression either; at most
+        what `canonical` leaves.
       jpeg: share of the other photographs that are JPEGs.
       quality: of those.
       white_balance: standard deviation of ln gain of each channel.
@@ -47,7 +48,7 @@ class Photographer:
       aspect: width over height.
 
     Raises:
-      InputError: for what is outside of RANGES and NUMBERS.
+      InputError: for what is outside of RANGES and NUMBERS, and a quality that is not whole.
     """
 
     ev: tuple[float, float] = (-1.0, 1.5)
@@ -75,6 +76,11 @@ class Photographer:
                     f"{name} = {value!r} of photographs",
                     f"{expected} from {low} to {high}",
                 )
+        check(
+            np.result_type(*self.quality).kind in "iu",
+            f"quality = {self.quality!r} of photographs",
+            "two whole numbers, the lesser first, from 1 to 100",
+        )
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Photographer":
@@ -108,8 +114,13 @@ class Photographer:
           wanted share is taken as the last draw left it.
 
         Raises:
-          InputError: as `hdr_jax.synthetic.meter`.
+          InputError: for other shapes, and as `hdr_jax.synthetic.meter`.
         """
+        check(
+            hdr.ndim == 3 and hdr.shape[2] == 3 and hdr.size > 0,
+            f"a radiance map {hdr.shape}",
+            "[h, w, 3]",
+        )
         for _ in range(TRIES):
             scene = self._scene(hdr, size, rng)
             share = float((scene >= 1).any(-1).mean())

@@ -1,7 +1,7 @@
 """Losses of a radiance map whose clipped pixels were predicted, one picture at a time.
 
-Notation: `log_radiance` and `true` [h, w, 3] in nepers, 0 where the photograph clips; `mask`
-[h, w, 3] in [0, 1], how much of a pixel's gain counts.
+Notation: `error` [h, w, c], the predicted less the true log radiance in nepers; `mask`, of the same
+shape, in [0, 1], how much of a pixel's gain counts. Other shapes of it raise InputError.
 """
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color, metrics
+from hdr_jax.checks import check_same_shape
 from hdr_jax.levels import widened
 
 SMALLEST_AREA = 0.008  # of the picture: an average over fewer clipped pixels is mostly noise
@@ -29,9 +30,10 @@ def masked_l1(error: Array, mask: Array) -> Array:
       >>> round(float(masked_l1(jnp.full((10, 10, 3), 2.016), jnp.ones((10, 10, 3)))), 4)
       2.0
     """
-    error, mask = widened(error), widened(mask)
+    error, mask = _pair(error, mask)
     magnitude = jnp.where(error == 0, 0, jnp.abs(error))
-    return jnp.sum(mask * magnitude) / (jnp.sum(mask) + SMALLEST_AREA * mask.size)
+    # At least one pixel: a picture of one column has no differences across.
+    return jnp.sum(mask * magnitude) / (jnp.sum(mask) + SMALLEST_AREA * max(1, mask.size))
 
 
 def chroma_l1(error: Array, mask: Array) -> Array:
@@ -49,7 +51,7 @@ def chroma_l1(error: Array, mask: Array) -> Array:
       >>> float(chroma_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
-    error, mask = widened(error), widened(mask)
+    error, mask = _pair(error, mask)
     all_clip = jnp.broadcast_to(mask.min(-1, keepdims=True), mask.shape)
     return masked_l1(error - error.mean(-1, keepdims=True), all_clip)
 
@@ -72,7 +74,7 @@ def partial_l1(error: Array, mask: Array) -> Array:
       >>> float(partial_l1(jnp.full((10, 10, 3), 2.0), jnp.ones((10, 10, 3))))
       0.0
     """
-    error, mask = widened(error), widened(mask)
+    error, mask = _pair(error, mask)
     return masked_l1(error, mask - mask.min(-1, keepdims=True))
 
 
@@ -92,10 +94,16 @@ def gradient_l1(error: Array, mask: Array) -> Array:
       >>> round(float(gradient_l1(error, jnp.ones((8, 8, 1)))), 2)
       0.99
     """
-    error, mask = widened(error), widened(mask)
+    error, mask = _pair(error, mask)
     down = masked_l1(error[1:] - error[:-1], jnp.minimum(mask[1:], mask[:-1]))
     across = masked_l1(error[:, 1:] - error[:, :-1], jnp.minimum(mask[:, 1:], mask[:, :-1]))
     return down + across
+
+
+def _pair(error: Array, mask: Array) -> tuple[Array, Array]:
+    """Both of one shape, as floats of at least 32 bits."""
+    check_same_shape("error and mask", error, mask)
+    return widened(error), widened(mask)
 
 
 def without_chroma_gradient(chroma: Array) -> Array:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
+from hdr_jax.checks import check_same_shape
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 from hdr_jax.tonemap import mu_law
@@ -38,7 +39,7 @@ def l1(prediction: Array, target: Array) -> Array:
       >>> float(l1(jnp.array([0.0, 1.0]), jnp.array([0.5, 1.0])))
       0.25
     """
-    _check_same_shape(prediction, target)
+    _check_pair(prediction, target)
     return jnp.mean(_abs(prediction - target))
 
 
@@ -120,7 +121,7 @@ def histogram_l1(prediction: Array, target: Array, num_levels: int = 256) -> Arr
       >>> float(histogram_l1(white, black, num_levels=3))  # 4 pixels / 2 / 3 levels
       0.6666666865348816
     """
-    _check_same_shape(prediction, target)
+    _check_pair(prediction, target)
     difference = soft_histogram(prediction, num_levels) - soft_histogram(target, num_levels)
     return jnp.mean(_abs(difference)) / (num_levels - 1)
 
@@ -149,7 +150,7 @@ def hdr_l1(prediction: Array, target: Array, mu: float = 5000.0) -> Array:
       >>> round(float(hdr_l1(jnp.ones(3), jnp.zeros(3), mu=100.0)), 4)  # log(101)
       4.6151
     """
-    _check_same_shape(prediction, target)
+    _check_pair(prediction, target)
     prediction, target = widened(prediction), widened(target)  # mu H is beyond float16
     return jnp.log1p(mu) * jnp.mean(_abs(mu_law(prediction, mu) - mu_law(target, mu)))
 
@@ -176,7 +177,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
       >>> align_scale(jnp.array([1.0, 2.0, 0.0]), jnp.array([10.0, 20.0, 30.0])).round(4).tolist()
       [1.0, 2.0, 3.0]
     """
-    _check_same_shape(prediction, target)
+    _check_pair(prediction, target)
     return color.median_scale(target, prediction) * target
 
 
@@ -185,13 +186,9 @@ def _abs(x: Array) -> Array:
     return x * jax.lax.stop_gradient(jnp.sign(x))
 
 
-def _check_same_shape(prediction: Array, target: Array) -> None:
-    """Equal shapes, since broadcasting would hide a mistake."""
-    if jnp.shape(prediction) != jnp.shape(target):
-        raise InputError(
-            f"expected prediction and target of one shape, got {jnp.shape(prediction)} and "
-            f"{jnp.shape(target)}; use jax.vmap for batches"
-        )
+def _check_pair(prediction: Array, target: Array) -> None:
+    """Equal shapes, and floats."""
+    check_same_shape("prediction and target", prediction, target)
     for image in (prediction, target):
         _check_float(image)
 

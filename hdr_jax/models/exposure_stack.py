@@ -16,6 +16,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from hdr_jax.levels import as_unit_float
 from hdr_jax.models import convolution, recursion
 from hdr_jax.models.blocks import initial_values
 from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
@@ -93,12 +94,13 @@ class ExposureStackModel(nn.Module):
         """Walk away from the reference in both directions.
 
         Args:
-            image: [b, h, w, 3] the reference exposure in [0, 1]; h and w multiples of `multiple`.
+            image: [b, h, w, 3] the reference exposure, float in [0, 1], uint8 or uint16; h and w
+                multiples of `multiple`.
             edge_map: [b, h, w, 1] its edges in [0, 1].
             reference_index: r in [0, n - 1]; may be traced. By default `middle`.
-            true_stack, true_edges: [b, n, h, w, 3] and [b, n, h, w, 1]. When given, every step is
-                fed the true neighbour (and the recurrent state is carried without gradient);
-                otherwise the step before it.
+            true_stack, true_edges: [b, n, h, w, 3] and [b, n, h, w, 1], of such types. When given,
+                every step is fed the true neighbour (and the recurrent state is carried without
+                gradient); otherwise the step before it.
             refine: False leaves the refinement networks out: `stack` is `global_stack`, and this is
                 what the next step is fed.
             gradients: "full": everything is differentiated. "own": the gradient of `global_stack`
@@ -125,11 +127,11 @@ class ExposureStackModel(nn.Module):
             else self.param(d, self._init_direction)
             for d in DIRECTIONS
         }
-        image, edge_map = image.astype(jnp.float32), edge_map.astype(jnp.float32)
+        image, edge_map = _unit_float32(image), edge_map.astype(jnp.float32)
         if true_stack is None or true_edges is None:
             known = tone.start(image, g)[:, None], edge_map[:, None]
         else:
-            known = tone.start(true_stack, g), true_edges
+            known = tone.start(_unit_float32(true_stack), g), true_edges.astype(jnp.float32)
         steps = recursion.schedule(self.num_exposures, r, forced=true_stack is not None)
         made = self._made(params, known, steps, refine, gradients)
         return self._placed(made, (image, edge_map), r, g)
@@ -149,7 +151,7 @@ class ExposureStackModel(nn.Module):
         What two calls would return, from one body to trace, compile and differentiate.
 
         Args:
-            stack: [b, n, h, w, 3] the true exposures in [0, 1].
+            stack: [b, n, h, w, 3] the true exposures, float in [0, 1], uint8 or uint16.
             edges: [b, n, h, w, 1] their edges in [0, 1].
             references: r of the walk that is fed with the truth, and of the other.
             refine, gradients, g: as in a call.
@@ -165,7 +167,7 @@ class ExposureStackModel(nn.Module):
         check_options(self, gradients, g)
         for r in references:
             check_inputs(self, stack[:, 0], edges[:, 0], r, stack, edges)
-        stack, edges = stack.astype(jnp.float32), edges.astype(jnp.float32)
+        stack, edges = _unit_float32(stack), edges.astype(jnp.float32)
         known, n = (TONES[self.tone].start(stack, g), edges), self.num_exposures
         forced, free = references
         both = recursion.schedule(n, forced, forced=True), recursion.schedule(n, free, forced=False)
@@ -313,3 +315,8 @@ class ExposureStackModel(nn.Module):
         """Initial parameters of one direction's networks; no network is run."""
         shapes = {name: network.parameter_shapes() for name, network in self.networks().items()}
         return initial_values(key, shapes)
+
+
+def _unit_float32(pixels: jax.Array) -> jax.Array:
+    """Pixels of any type that photographs have, as the networks read them."""
+    return jnp.asarray(as_unit_float(pixels), jnp.float32)

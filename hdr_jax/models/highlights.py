@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from hdr_jax import crf
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
-from hdr_jax.levels import CLIP_FROM
+from hdr_jax.levels import CLIP_FROM, as_unit_float
 from hdr_jax.models import convolution
 from hdr_jax.models.gain import GainNetwork, gain_of
 
@@ -79,7 +79,7 @@ class HighlightModel(nn.Module):
         """Linearise, and add the gain where the photograph clips.
 
         Args:
-            image: [b, h, w, 3] in [0, 1]; h and w multiples of `multiple`.
+            image: [b, h, w, 3] float in [0, 1], uint8 or uint16; h and w multiples of `multiple`.
             rim_distance: [b, h, w, 3] pixels, 0 outside of highlights.
             g: log inverse response [num_levels] or [3, num_levels]; the canonical one by default.
 
@@ -87,7 +87,7 @@ class HighlightModel(nn.Module):
             `HighlightOutput`.
 
         Raises:
-            InputError: for sizes that do not fit.
+            InputError: for sizes that do not fit, and other types of pixels.
         """
         m = self.multiple
         if image.ndim != 4 or image.shape[-1] != 3 or rim_distance.shape != image.shape:
@@ -100,6 +100,7 @@ class HighlightModel(nn.Module):
                 f"image of {image.shape[1]} x {image.shape[2]}: height and width must be multiples "
                 f"of {m}; pad the image, or use fewer levels"
             )
+        image = as_unit_float(image)
         known = linearised(image, g)
         network = GainNetwork(
             tuple(self.widths), tuple(self.depths), convolution.choose(self.convolution)

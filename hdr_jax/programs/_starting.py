@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from hdr_jax import data, training
+from hdr_jax import data, training, weights
 from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled
-from hdr_jax.models import check_same_architecture
+from hdr_jax.models import Model, check_same_architecture
 from hdr_jax.runs import description
 from hdr_jax.runs.checkpoints import Checkpoints, load_model, newest_whole
 from hdr_jax.training.setup import Fields
@@ -55,10 +55,24 @@ def first_state(
         step: Any = np.int32(latest)
         return training.averaged(training.TrainState(step, *found))
     if config.init_from:
-        model, params, _ = load_model(config.init_from)
+        model, params = _weights_of(config.init_from)
         check_same_architecture(model, setup.model, config.init_from)
         return jax.device_get(training.state_of(setup, params))
     return jax.device_get(quickly_compiled(jax.jit(create).lower(), ONCE)())
+
+
+def _weights_of(source: str) -> tuple[Model, Any]:
+    """Of a folder, or by the name of weights that come with the library."""
+    if source in weights.names() and not pathlib.Path(source).exists():
+        return weights.load(source)
+    if not pathlib.Path(source).is_dir():
+        raise InputError(
+            f"got config.init_from = {source!r}: expected the --workdir of train.py, a folder with "
+            f"a checkpoint, or the name of weights that come with the library: "
+            f"{', '.join(weights.names())}"
+        )
+    model, params, _ = load_model(source)
+    return model, params
 
 
 def _stored(checkpoints: Checkpoints) -> Mapping[str, Any]:

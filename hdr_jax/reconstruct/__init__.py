@@ -4,7 +4,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from hdr_jax.errors import extra
+from hdr_jax.errors import InputError, extra
 from hdr_jax.levels import as_unit_float
 
 with extra("photographs"):
@@ -53,8 +53,8 @@ def reconstruct(
         `ExposureStackModel` of tone "image" always, darkest first); the photograph where that is 0.
 
     Raises:
-      InputError: for another shape or dtype, non-finite pixels, a response without an inverse, an
-        index or sizes out of range.
+      InputError: for a model without parameters, another shape or dtype, non-finite pixels, a
+        response without an inverse, an index or sizes out of range.
 
     Not differentiable: the models and `hdr_jax.merge.synthesize` are.
     Source: Kim, Lee, Kang 2020, section 3; the exposure formulation is this library's own.
@@ -66,6 +66,11 @@ def reconstruct(
     """
     if model is None:
         model, params = weights.load()
+    if params is None:
+        raise InputError(
+            f"got a {type(model).__name__} without params: expected both, as "
+            "hdr_jax.runs.checkpoints.load_model gives them, or neither"
+        )
     if paints(model):
         return next(reconstruct_batch([image], model, params, **options))
     ev_offsets = options.pop("ev_offsets", EV_OFFSETS)

@@ -52,6 +52,8 @@ def _of_all(config: Any, model: Model) -> list[Demand]:
         *((name, x, 0 <= x < 1, "0 or more, below 1") for name, x in below_one.items()),
         ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
         ("mu", config.mu, config.mu > 0, "above 0"),
+        ("metering_stops", config.metering_stops, 0 <= config.metering_stops <= 20, "0 to 20"),
+        ("seed", config.seed, 0 <= config.seed < 2**32, "0 or more, below 2^32"),
         ("size", size, size > 0 and size % model.multiple == 0, of_size),
         ("hdr_target", target, target in targets, " or ".join(map(repr, targets))),
     ]
@@ -60,12 +62,13 @@ def _of_all(config: Any, model: Model) -> list[Demand]:
 def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     """Of a `HighlightModel`'s configuration."""
     widths, depths = tuple(model.widths), tuple(model.depths)
-    fits = len(widths) == len(depths) and min((*widths, *depths), default=0) >= 1
+    whole = all(isinstance(size, int) for size in (*widths, *depths))
+    fits = len(widths) == len(depths) and whole and min((*widths, *depths), default=0) >= 1
     begin, stops = config.refine_from, tuple(config.ev_offsets)
     learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
     alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
     return [
-        ("model.depths", depths, fits, f"as many as widths {widths}, all above 0"),
+        ("model.depths", depths, fits, f"as many as widths {widths}, all whole and above 0"),
         ("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"),
         ("refine_from", begin, learns or begin == 0, alone),
         ("ev_offsets", stops, len(set(stops)) > 1, "two different exposures at least"),

@@ -63,6 +63,16 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
     return model, unflatten_dict(flat)
 
 
+def names() -> list[str]:
+    """The weights that come with the library, with their versions.
+
+    Example:
+      >>> DEFAULT in names()
+      True
+    """
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
 def describe(name: str = DEFAULT) -> dict[str, Any]:
     """What is said beside a model's weights: its fields, their checksum, how it was made.
 
@@ -79,9 +89,8 @@ def describe(name: str = DEFAULT) -> dict[str, Any]:
       >>> sorted(describe())[:2]
       ['made', 'model']
     """
-    known = sorted(path.stem for path in FOLDER.glob("*.json"))
-    if name not in known:
-        raise InputError(f"no weights named {name!r}: expected one of {', '.join(known)}")
+    if name not in names():
+        raise InputError(f"no weights named {name!r}: expected one of {', '.join(names())}")
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 

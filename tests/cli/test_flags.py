@@ -43,6 +43,7 @@ def test_a_file_comes_before_the_work_directory(workdir):
         (["--config.hosts.cuont=2"], "hosts.count"),
         (["--config.layers.mu=2"], "layers.mu"),
         (["--config.seed.x=2"], "seed.x"),
+        (["--config.model.widths[0]=16"], "0"),
         (["stray"], "stray"),
     ],
 )

@@ -239,6 +239,8 @@ def test_unknown_names_are_refused():
     stack = np.zeros((2, 4, 4, 3), np.float32)
     with pytest.raises(ValueError, match="unknown sampling.*auto, quantiles"):
         crf.recover(stack, np.arange(2.0), sampling="x")
+    with pytest.raises(ValueError, match="one of hat, uniform, noise"):
+        crf.recover(stack, np.arange(2.0), weighting="x")
     for option in ({"method": "x"}, {"weighting": "x"}):
         with pytest.raises(ValueError, match="unknown"):
             crf.recover(stack, np.arange(2.0), **option)
@@ -250,6 +252,9 @@ def test_unknown_names_are_refused():
     ("options", "message"),
     [
         ({"num_samples": 0}, "num_samples"),
+        ({"num_samples": 2.5}, "num_samples"),
+        ({"num_levels": 255.0}, "num_levels"),
+        ({"valid": np.full((2, 4, 4), 0.3)}, "confidence >= 0.5"),
         ({"method": "mitsunaga_nayar", "smoothness": 5.0}, "has no smoothness"),
         ({"method": "mitsunaga_nayar", "solver": "lstsq"}, "has no solver"),
         ({"degree": 3}, "has no degree"),

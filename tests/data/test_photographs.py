@@ -29,6 +29,24 @@ def test_a_resumed_run_sees_the_same_photographs():
             np.testing.assert_array_equal(batch[name], value)
 
 
+@pytest.mark.parametrize("size", [8, (8, 8, 3), (0, 8), (8.0, 8)])
+def test_sizes_are_two_whole_numbers(size):
+    with pytest.raises(InputError, match="height, width"):
+        data.photographs(source(), batch_size=1, size=size, seed=0)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (9, 9, 1), (9, 9, 4)])
+def test_maps_of_other_shapes_are_named(shape):
+    maps = [{"hdr": np.ones(shape, np.float32), "scene": "gray"}]
+    with pytest.raises(InputError, match="scene gray: got a radiance map"):
+        next(data.photographs(maps, batch_size=1, size=(8, 8), seed=0))
+
+
+def test_a_quality_is_whole():
+    with pytest.raises(InputError, match="quality"):
+        data.Photographer(quality=(75.5, 98))
+
+
 def test_a_part_that_is_black_is_not_photographed():
     night = np.zeros((32, 64, 3), np.float32)
     night[30, 1:3] = 5

@@ -28,11 +28,11 @@ COMMAND = re.compile(r"^    (hdr-jax [^\n]*(?:\\\n[^\n]*)*)$", re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.\d+")
 COMMANDS_RUN = ("tutorial.md", "training.md")
 FAST = ("datasets.md",)
-# A run as long as a test may be, of a toy.
+# A run as long as a test may be, of a toy where its weights are its own.
 TINY = [
     "--config.steps=1", "--config.refine_from=1", "--config.batch_size=1", "--config.eval_scenes=1",
-    "--config.model.widths=(8,8)", "--config.model.depths=(1,1)",
 ]  # fmt: skip
+TOY = ["--config.model.widths=(8,8)", "--config.model.depths=(1,1)"]
 
 
 def brackets(folder):
@@ -131,7 +131,9 @@ def test_a_page_runs_and_prints_what_it_says(name, tmp_path, monkeypatch, capsys
             assert_equal(printed(capsys), text.splitlines())
         elif kind == "command":
             words = shlex.split(text.replace("\\\n", " "), comments=True)[1:]
-            assert cli.main([*words, *(TINY if words[0] == "train" else [])]) == 0, text
+            if words[0] == "train":
+                words += TINY if "init_from" in text else [*TINY, *TOY]
+            assert cli.main(words) == 0, text
 
 
 def test_blocks_are_of_kinds_that_are_checked():

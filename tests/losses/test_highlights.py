@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import losses, metrics
+from hdr_jax.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -22,6 +23,24 @@ def test_masked_l1_against_a_loop():
 def test_nothing_clipped_costs_nothing():
     error = jnp.asarray(RNG.normal(size=(8, 8, 3)))
     assert losses.masked_l1(error, jnp.zeros((8, 8, 3))) == 0
+
+
+MASKED = [losses.masked_l1, losses.chroma_l1, losses.partial_l1, losses.gradient_l1]
+
+
+@pytest.mark.parametrize("loss", MASKED)
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 8, 3), (8, 1, 3)])
+def test_pictures_of_one_row_or_column(loss, shape):
+    error, mask = jnp.ones(shape).at[0, 0, 0].set(2), jnp.ones(shape).at[0, 0, 1].set(0)
+    value, slope = jax.value_and_grad(loss)(error, mask)
+    assert np.isfinite(value) and np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("loss", MASKED)
+@pytest.mark.parametrize("shape", [(4, 4, 1), (4, 4), (1, 4, 4, 3)])
+def test_a_mask_of_another_shape_is_refused(loss, shape):
+    with pytest.raises(InputError, match="error and mask of one shape"):
+        loss(jnp.ones((4, 4, 3)), jnp.ones(shape))
 
 
 def test_masked_l1_has_no_slope_at_zero():

@@ -150,6 +150,17 @@ def test_every_reference_with_one_program(params, scene, truth, refine):
         assert refine or np.array_equal(got.stack, got.global_stack)
 
 
+def test_levels_are_read_as_their_floats(params, scene):
+    levels = [jnp.rint(255 * scene[k]).astype(jnp.uint8) for k in (0, 2)]
+    model = quick_jit(
+        lambda image, stack: small().apply(
+            {"params": params}, image, scene[1], true_stack=stack, true_edges=scene[3]
+        )
+    )
+    found, expected = model(*levels), model(*(x / 255 for x in levels))
+    np.testing.assert_allclose(found.stack, expected.stack, atol=1e-5)
+
+
 @pytest.mark.parametrize("refine", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_two_walks_are_two_calls(params, scene, refine):
     image, edge_map, true_stack, true_edges = scene

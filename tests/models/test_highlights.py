@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import crf
+from hdr_jax.errors import InputError
 from hdr_jax.exposure import log_inverse_sigmoid, sigmoid
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel, fields_of, model_from_fields
@@ -48,6 +49,16 @@ def test_unclipped_pixels_are_the_photographs_own(params):
     unclipped = np.asarray(image) < 0.97
     np.testing.assert_array_equal(found[unclipped], known[unclipped])
     assert (found >= known).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pixels_of_any_type_are_read(params, dtype):
+    most = np.iinfo(dtype).max
+    levels = np.rint(np.asarray(picture()) * most).astype(dtype)
+    found, expected = (apply({"params": params}, x, picture(1)) for x in (levels, levels / most))
+    np.testing.assert_allclose(found.log_radiance, expected.log_radiance, atol=1e-5)
+    with pytest.raises(InputError, match="int32"):
+        apply({"params": params}, levels.astype(np.int32), picture(1))
 
 
 def test_the_canonical_table_inverts_the_canonical_response():

@@ -155,6 +155,11 @@ def test_errors(params, image, options, word):
             exposure(np.zeros((4, 4, 3), np.float32), 1.0, **options)
 
 
+def test_a_model_needs_its_parameters():
+    with pytest.raises(InputError, match="HighlightModel without params"):
+        reconstruct(np.zeros((4, 4, 3), np.uint8), MODEL)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_floats_of_any_width_are_one_photograph(dtype):
     image = np.random.default_rng(0).random((70, 600, 3)).astype(np.float16).astype(dtype)
