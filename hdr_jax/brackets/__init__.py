@@ -7,7 +7,7 @@ with extra("photographs"):
     from hdr_jax.brackets._brackets import Brackets, Chosen, Exposures, InMemory, load
     from hdr_jax.brackets._deghosting import confidence, reference_index
     from hdr_jax.brackets._merging import align, merge_strips, response
-    from hdr_jax.brackets._splitting import split
+    from hdr_jax.brackets._splitting import look_like_several, split
     from hdr_jax.brackets._white import low_white
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "align",
     "confidence",
     "load",
+    "look_like_several",
     "low_white",
     "merge_strips",
     "reference_index",

@@ -46,9 +46,7 @@ def split(paths: Sequence[images.PathLike]) -> list[list[pathlib.Path]]:
     Not differentiable.
     Example: `split(sorted(pathlib.Path("card").glob("*.jpg")))`
     """
-    shots = [_shot(pathlib.Path(path)) for path in paths]
-    if all(shot.taken is not None for shot in shots):
-        shots.sort(key=lambda shot: (shot.taken, shot.path.name))
+    shots = _in_order(paths)
     groups = [[shot.path for shot in group] for group in grouped(shots)]
     alone = [group[0].name for group in groups if len(group) == 1]
     groups = [group for group in groups if len(group) > 1]
@@ -60,6 +58,37 @@ def split(paths: Sequence[images.PathLike]) -> list[list[pathlib.Path]]:
     if alone:
         warnings.warn(f"left out, as they stand alone: {', '.join(alone)}.", stacklevel=2)
     return groups
+
+
+def look_like_several(paths: Sequence[images.PathLike]) -> bool:
+    """Whether photographs are more than one bracket, by what EXIF tells.
+
+    They are where 30 s passed between two brackets, or where one has the exposures of the one
+    before: a single picture that was taken twice is no sign.
+
+    Args:
+      paths: photographs, at least one.
+
+    Returns:
+      True or False; False also where a picture cannot be read, or does not tell its exposure.
+
+    Not differentiable.
+    Example: `look_like_several(sorted(pathlib.Path("card").glob("*.jpg")))`
+    """
+    try:
+        shots = _in_order(paths)
+    except InputError:  # is said where it matters
+        return False
+    groups = [group for group in grouped(shots) if len(group) > 1]
+    for before, group in zip(groups, groups[1:], strict=False):
+        late = _pause(before[-1], group[0]) > LONGEST_PAUSE
+        again = len(group) == len(before) and all(
+            abs(one.stops - other.stops) < SAME_STOPS
+            for one, other in zip(before, group, strict=True)
+        )
+        if late or again:
+            return True
+    return False
 
 
 def grouped(shots: Sequence[Shot]) -> list[list[Shot]]:
@@ -93,6 +122,14 @@ def _pause(before: Shot, shot: Shot) -> float:
     if before.taken is None or shot.taken is None:
         return 0.0
     return shot.taken - before.taken - before.seconds
+
+
+def _in_order(paths: Sequence[images.PathLike]) -> list[Shot]:
+    """Photographs as they were taken; as they are given where EXIF does not tell."""
+    shots = [_shot(pathlib.Path(path)) for path in paths]
+    if all(shot.taken is not None for shot in shots):
+        shots.sort(key=lambda shot: (shot.taken, shot.path.name))
+    return shots
 
 
 def _shot(path: pathlib.Path) -> Shot:

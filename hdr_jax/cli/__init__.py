@@ -36,6 +36,9 @@ def program(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            # While libraries load, which make other errors of it, Ctrl-C just ends the process.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
@@ -61,7 +64,8 @@ def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
 
     Returns:
       Exit code: 0, 2 for input that cannot be used with one message on standard error, 130 after
-      Ctrl-C. Any other error is a defect of the program and shows its traceback (exit code 1).
+      Ctrl-C, 141 where nobody reads on. Any other error is a defect of the program and shows its
+      traceback (exit code 1).
 
     Example:
       >>> main(["score", "missing.hdr", "missing.hdr"])
@@ -77,7 +81,14 @@ def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
             if alone:
                 gc.freeze()
                 gc.enable()
-            return module.run(args)
+                if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
+            code = module.run(args)
+            sys.stdout.flush()  # here, where a reader that has left is no error
+            return code
+    except BrokenPipeError:  # who reads what is printed has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as of a process that SIGPIPE ends
     except (InputError, MissingExtra, OSError) as error:  # OSError: no file, a full disk
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -30,13 +30,21 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"got {misplaced[0]} as an exposure; {PICTURES_FIRST}")
     one_folder = len(args.pictures) == 1
     paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
+    _check_options(args)
     with Report(args.json, "merge") as report:
         if args.split:
             merge_files.check_split(args)
             groups = brackets.split(paths)
-            report.say(f"{len(paths)} photographs are {len(groups)} brackets")
+            count = "1 bracket" if len(groups) == 1 else f"{len(groups)} brackets"
+            report.say(f"{len(paths)} photographs are {count}")
         else:
             groups = [paths]
+            if not (args.times or args.ev) and brackets.look_like_several(paths):
+                warnings.warn(
+                    "the photographs look like several brackets, by when they were taken and how "
+                    "they were exposed: --split merges them one by one",
+                    stacklevel=2,
+                )
         # All are checked before one is merged: a mistake must not stop the work half-way.
         outputs = merge_files.planned(args, groups)
         failed = []
@@ -50,6 +58,19 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         raise InputError(f"{len(failed)} of {len(groups)} brackets not merged: {'; '.join(failed)}")
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises InputError for options that would do nothing."""
+    alone = [
+        ("--reference", args.reference, args.align or args.deghost, "--align or --deghost"),
+        ("--smoothness", args.smoothness is not None, not args.response, "no --response"),
+        ("--no-curve", args.no_curve, not args.crf_only, "no --crf-only"),
+        ("--preview", args.preview, not args.crf_only, "no --crf-only"),
+    ]
+    for option, given, works, wanted in alone:
+        if given and not works:
+            raise InputError(f"got {option}, which goes with {wanted}; leave it out")
 
 
 def merge(
@@ -70,6 +91,7 @@ def merge(
     with contextlib.ExitStack() as opened:
         loaded = opened.enter_context(brackets.load(paths, progress=progress.bar))
         describe(loaded, log_times, paths, report)
+        refuse_copies(loaded, log_times, paths)
         warn_of_order(loaded, log_times, paths)
         warn_of_low_white(loaded, log_times, paths)
         g, recovered = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
@@ -209,7 +231,26 @@ def describe(loaded, log_times, paths: list[pathlib.Path], report: Report) -> No
     )
     for path, valid in zip(paths, loaded.valid_thinned(2**18), strict=True):
         if not valid.all():
-            report.say(f"{path.name}: {1 - valid.mean():.1%} transparent, of no weight")
+            missing = 1 - valid.mean()
+            report.say(f"{path.name}: {missing:.1%} transparent or not finite, of no weight")
+
+
+def refuse_copies(loaded, log_times, paths: list[pathlib.Path]) -> None:
+    """Raises InputError for one picture under two exposures, and warns of copies."""
+    seen: dict[bytes, int] = {}
+    for j, picture in enumerate(loaded.thinned(2**16)):
+        if np.ptp(picture) == 0:  # black and white ones may well be equal
+            continue
+        first = seen.setdefault(np.ascontiguousarray(picture).tobytes(), j)
+        pair = f"{paths[first].name} and {paths[j].name} are the same picture"
+        stops = abs(log_times[j] - log_times[first]) / np.log(2)
+        if stops > MIN_STOPS:
+            raise InputError(
+                f"{pair}, although their exposures are {stops:.1f} stops apart; expected "
+                "photographs that differ. Leave one out."
+            )
+        if first != j:
+            warnings.warn(f"{pair}, and count twice", stacklevel=2)
 
 
 def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:

@@ -103,7 +103,7 @@ def write_map(
     suffix = path.suffix.lower()
     height, width = radiance.shape[:2]
     darkest = np.min(radiance, where=radiance > 0, initial=np.inf)  # 0: no exposure holds data
-    stops = float(np.log2(radiance.max() / darkest))
+    stops = float(np.log2(float(radiance.max())) - np.log2(float(darkest)))
     found = {"size": [width, height], "stops": stops, "unit": notes[0], "primaries": name}
     with progress.bar(f"writing {path.name}"):
         if suffix in screens.SUFFIXES:

@@ -18,6 +18,7 @@ SUFFIXES = {
     "plot": (".png",),
     "page": (".html",),
 }
+RESULTS = (".csv", ".exr", ".hdr", ".html")  # beside pictures, what may be told to be one
 EXPECTED = {name: " or ".join(suffixes) for name, suffixes in SUFFIXES.items()}
 EXPECTED["map"] = ".exr or .hdr, or .jpg or .avif for HDR screens"
 PREVIEW_PIXELS = 2048  # of the longer side
@@ -74,8 +75,10 @@ def check_places(
 ) -> None:
     """Raises InputError for a file that is written twice, is also an input, or may not be replaced.
 
-    Outputs whose names nobody typed (`unasked`) replace results of this program alone.
+    Pictures, of which one may be a photograph, and outputs whose names nobody typed (`unasked`)
+    replace results of this program alone.
     """
+    unasked = set(unasked)
     taken = {pathlib.Path(path).resolve() for path in inputs}
     for path in outputs:
         if path.suffix.lower() in (".exr", ".html") and not _is_text(path):
@@ -92,9 +95,8 @@ def check_places(
         if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
             raise InputError(f"{path} is write-protected; give another name")
         taken.add(path.resolve())
-    for path in unasked:
-        kept = path.suffix.lower() in (*images.PHOTO_SUFFIXES, ".csv") and path.exists()
-        if kept and not images.is_result(path):
+        kept = images.PHOTO_SUFFIXES + (RESULTS if path in unasked else ())
+        if path.suffix.lower() in kept and path.exists() and not images.is_result(path):
             raise InputError(
                 f"{path} exists and is no result of this program, which would replace it; move it, "
                 "or give the output another name"

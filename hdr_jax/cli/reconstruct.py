@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     low, high = args.ev_range or EV_RANGE
     if not low <= 0 <= high:
         raise InputError(f"got --ev-range {low} {high}: expected stops from below to above 0")
+    if args.step is not None and args.checkpoint is None:
+        raise InputError(f"got --step {args.step} without --checkpoint, of which it is; add that")
     responses = _responses(args.response, paths)
     with Report(args.json, "reconstruct") as report, tempfile.TemporaryDirectory() as folder:
         loaded, refine, config = _model(args, report)
@@ -77,6 +79,8 @@ def _refuse_options(args: argparse.Namespace, painted: bool) -> None:
     if given:
         kind = "paints every exposure" if painted else "predicts clipped pixels"
         raise InputError(f"got {', '.join(given)} for a model that {kind}; leave it out")
+    if args.ev_range and not args.stack:
+        raise InputError("got --ev-range without --stack, of which it is; add it")
 
 
 def _model(args: argparse.Namespace, report: Report):

@@ -1,6 +1,7 @@
 """The files that `hdr-jax reconstruct` writes: their names, checked first, and their contents."""
 
 import argparse
+import os
 import pathlib
 from collections.abc import Iterable
 
@@ -26,7 +27,7 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
                 f"{' and --format' if args.format else ''}; expected a folder"
             )
         maps, unasked = [given], []
-        check({"map": given}, [])
+        check({"map": given}, paths)
     else:
         if given.suffix.lower() in images.PHOTO_SUFFIXES and not given.is_dir():
             raise InputError(
@@ -34,6 +35,9 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
             )
         if given.exists() and not given.is_dir():
             raise InputError(f"got -o {given}, which is a file; expected a folder")
+        above = next(folder for folder in (given, *given.absolute().parents) if folder.exists())
+        if not os.access(above, os.W_OK):
+            raise InputError(f"nothing can be written into {above}; give another -o")
         suffix = f".{args.format or 'exr'}"
         # Not the name of the photograph, which probably ends in .jpg too.
         ending = f"_hdr{suffix}" if suffix in screens.SUFFIXES else suffix
@@ -62,13 +66,15 @@ def write_map(
     photo: pathlib.Path, place: pathlib.Path, radiance: np.ndarray, report: Report
 ) -> None:
     """The radiance map and a picture of it."""
-    images.write(place, radiance)
+    unit = "linear, relative; 1 is where the photograph clips"
+    images.write(place, radiance, f"hdr_jax reconstruct: {unit}")
     preview = preview_of(place)
     write_preview(preview, radiance)
-    stops = float(np.log2(radiance.max() / np.maximum(radiance.min(), 1e-20)))
+    darkest = max(float(radiance.min()), 1e-20)
+    stops = float(np.log2(float(radiance.max())) - np.log2(darkest))
     report.say(f"{place}: linear, relative radiance (no unit), {stops:.1f} stops")
     report.results.append(
-        _result(photo, radiance, "linear, relative; 1 is where the photograph clips", stops=stops)
+        _result(photo, radiance, unit, stops=stops)
         | {"outputs": {"map": str(place), "preview": str(preview)}}
     )
 

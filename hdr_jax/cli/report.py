@@ -4,6 +4,8 @@ import json
 import warnings
 from typing import Any
 
+from hdr_jax.files import json_number
+
 
 class Report:
     """Lines for people, or values for scripts; warnings stay on standard error in both.
@@ -43,7 +45,7 @@ class Report:
         if self.as_json and kind is None:
             values = {"command": self._command, "results": self.results}
             values |= {"assumed": self.assumed, "warnings": self._warnings}
-            print(json.dumps(values, indent=2))
+            print(json.dumps(_finite(values), indent=2, allow_nan=False))
 
     def say(self, line: str) -> None:
         """A line for people."""
@@ -55,3 +57,12 @@ class Report:
         if what not in self.assumed:
             self.assumed.append(what)
             self.say(f"assumed: {what}")
+
+
+def _finite(values: Any) -> Any:
+    """The same, its numbers as JSON holds them."""
+    if isinstance(values, dict):
+        return {name: _finite(value) for name, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_finite(value) for value in values]
+    return json_number(values) if isinstance(values, float) else values

@@ -5,6 +5,7 @@ import concurrent.futures
 import functools
 import json
 import pathlib
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -16,8 +17,10 @@ from hdr_jax.cli.outputs import check
 from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled, without_collection
 from hdr_jax.files import json_number
+from hdr_jax.metrics.protocols import DEFAULT_PEAK
 from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
+FAINT = 1e-4  # light that a map should reach, under "singlehdr"
 # A pair is scored once, so that what compiling saves counts more than what running costs: no
 # optimisation either of what does not look for percentiles.
 UNOPTIMISED = QUICK | {"xla_backend_optimization_level": 0}
@@ -30,8 +33,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("got --map and --no-map; expected one of them")
     if not args.no_map:
         check({"visibility map": path}, [args.test, args.reference], [] if args.map else [path])
-    test, reference = (images.read_hdr(path) for path in (args.test, args.reference))
-    given = _Given(args.protocol, args.peak, args.pixels_per_degree, args.crf_correction)
+    if args.peak is not None and args.protocol != "display":
+        raise InputError(f"got --peak {args.peak:g}: it is white of --protocol display; add that")
+    peak = DEFAULT_PEAK if args.peak is None else args.peak
+    test, reference = (read_map(path, args.protocol) for path in (args.test, args.reference))
+    given = _Given(args.protocol, peak, args.pixels_per_degree, args.crf_correction)
     preparing = _prepare.lower(test, reference, given=given)
     shapes = preparing.out_info
     # The program of HDR-VDP-2 is compiled here while another thread does all the rest.
@@ -69,6 +75,27 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_table(values)
     return 0
+
+
+def read_map(path: str, protocol: str) -> np.ndarray:
+    """A radiance map, which must hold light."""
+    radiance = images.read_hdr(path)
+    if not (radiance > 0).any():
+        raise InputError(f"{path} has no positive radiance; expected a radiance map")
+    negative = float(np.mean((radiance < 0).any(-1)))
+    if negative:
+        warnings.warn(
+            f"{path}: {negative:.2%} of the pixels have negative values, which count for what "
+            "scales the map and as no light",
+            stacklevel=2,
+        )
+    if protocol == "singlehdr" and radiance.max() < FAINT:
+        warnings.warn(
+            f"{path} holds at most {radiance.max():.2g}, where the protocol's own 1e-8 counts; "
+            "multiply the maps by a number, or take --protocol display",
+            stacklevel=2,
+        )
+    return radiance
 
 
 class _Given(NamedTuple):

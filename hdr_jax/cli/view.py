@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     paths = [pathlib.Path(path) for path in args.maps]
     output = pathlib.Path(args.output or f"{paths[0].stem}.html")
     _check_arguments(args)
-    check({"page": output}, paths)
+    check({"page": output}, paths, [] if args.output else [output])
     maps, sizes = {}, {}
     for path, label in zip(paths, _labels(paths), strict=True):
         with progress.bar(f"reading {path.name}"):
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     (height, width), shown = next(iter(sizes.values())), next(iter(maps.values())).shape[:2]
     seen, notes = None, []
     if args.visibility:
-        see = functools.partial(metrics.hdrvdp2_by_protocol, protocol=args.protocol)
+        see = functools.partial(metrics.hdrvdp2_by_protocol, protocol=args.protocol or "singlehdr")
         result = quickly_compiled(jax.jit(see).lower(*maps.values()))(*maps.values())
         seen = np.asarray(result.P_map)
         notes = [f"Visible difference: {result.version}, Q {result.Q:.2f}; {result.protocol}."]
@@ -51,6 +51,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"got {args.maps[0]} twice; expected one map, or two different ones")
     if args.visibility and len(args.maps) < 2:
         raise InputError("--visibility compares two maps, got one; name the reference second")
+    if args.protocol and not args.visibility:
+        raise InputError(f"got --protocol {args.protocol} without --visibility; add it")
     if args.size < 1:
         raise InputError(f"--size got {args.size}; expected pixels, at least 1")
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from hdr_jax.color import linear_to_srgb
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
-from hdr_jax.images._paths import Unsupported, quiet
+from hdr_jax.images._paths import Unsupported, quiet, warn
 from hdr_jax.images._primaries import in_rec709, linear, of_photographs
 from hdr_jax.images._samples import Samples, in_8_bits, unit_range
 
@@ -47,6 +47,9 @@ def decode(
         colours, valid = _of_png(path)
     else:
         colours, valid = _of_others(path, told.profile)
+    if told.profile and colours.shape[2] < 4 and not _is_profile(told.profile):
+        warn(path, "has an ICC profile that cannot be read: its colours are taken for sRGB")
+        told = told._replace(profile=None)
     as_srgb = told.space == "sRGB" and colours.shape[2] < 4
     if told.profile and not (as_srgb and _has_srgb_curve(told.profile)):
         colours = _by_profile(colours, told.profile)
@@ -106,6 +109,14 @@ def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
         steps = np.rint(np.clip(light, 0, 1) * np.float32(65535)).astype(np.uint16)
         found[start : start + STRIP_ROWS] = encoded[steps]
     return found
+
+
+def _is_profile(profile: bytes) -> bool:
+    """Whether an ICC profile is whole."""
+    try:
+        return bool(ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile)
+    except (OSError, ImageCms.PyCMSError):
+        return False
 
 
 def _has_srgb_curve(profile: bytes) -> bool:

@@ -70,7 +70,7 @@ def exposure_times(
                 f"got {len(given)} exposure times for {len(paths)} photographs; expected one each."
             )
         pairs = zip(given, paths, strict=True)
-        return np.asarray([seconds(time, "exposure_times", path.name) for time, path in pairs])
+        return np.asarray([seconds(time, "the list of times", path.name) for time, path in pairs])
     listed = _listed(paths)
     if None not in listed:
         return np.asarray(listed, np.float64)

@@ -129,4 +129,6 @@ def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Informatio
 def _stops(radiance: np.ndarray) -> float | None:
     """log2 of the largest over the smallest positive value."""
     positive = radiance[radiance > 0]
-    return float(np.log2(positive.max() / positive.min())) if positive.size else None
+    if not positive.size:
+        return None
+    return float(np.log2(float(positive.max())) - np.log2(float(positive.min())))

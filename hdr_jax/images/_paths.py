@@ -95,6 +95,10 @@ def named_errors(path: pathlib.Path, expected: str):
         yield
     except Unsupported as error:
         raise InputError(f"{path} {error}.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder; expected {expected}.") from error
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read; ask for the right to, or copy it.") from error
     except Exception as error:
         if isinstance(error, InputError) and str(error).startswith(str(path)):
             raise

@@ -55,7 +55,11 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
         photo = decode(path, to_srgb=to_srgb).turned(_metadata.read(path).orientation)
     if photo.valid is not None:
         count = np.sum(~photo.valid)
-        warn(path, f"has {count} transparent pixels, which are read as they are stored")
+        warn(
+            path,
+            f"has {count} pixels that are transparent, or not finite: the first are read as they "
+            "are stored, the others as black",
+        )
     return photo.colours
 
 
@@ -92,7 +96,11 @@ def read_stack(
     for path, photo in zip(paths, equal_photos(paths), strict=True):
         if photo.valid is not None:
             count = np.sum(~photo.valid)
-            warn(path, f"has {count} transparent pixels; images.equal_photos tells which")
+            warn(
+                path,
+                f"has {count} pixels that are transparent, or not finite; images.equal_photos "
+                "tells which",
+            )
         photos.append(photo.colours)
     return np.stack(photos), times
 

@@ -16,6 +16,7 @@ import numpy as np
 from hdr_jax.errors import InputError
 from hdr_jax.images import _formats, _metadata
 from hdr_jax.images._paths import (
+    HDR_SUFFIXES,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
     PathLike,
@@ -30,6 +31,7 @@ EXPOSURES_FILE = "exposures.csv"
 NO_WARNING = (None, *_formats.HDR_FORMATS, "AVIF", "BMP")
 MOST_NAMED = 5
 CSV_START = b"level,g"  # of a response curve
+HEADER = 4096  # bytes of a map or a page, in which it says what wrote it
 
 
 def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
@@ -48,8 +50,8 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
       InputError: if there is none, or one is given twice.
 
     Warns:
-      UserWarning: of pictures in a folder that are left out for their format or the ending of their
-        name; not of raw files beside others.
+      UserWarning: of pictures in a folder that are left out, as a table does not name them, or for
+        their format or the ending of their name; not of raw files beside others.
 
     Not differentiable.
     Example: `find_photos("holiday/bridge")`
@@ -64,12 +66,16 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if not folder.is_dir():
         return [folder]
     table = read_exposures(folder)
-    if table:
-        return [existing(folder / name) for name in table]
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    _warn_of_others(folder, files)
     photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
     photos = [path for path in photos if not is_result(path)]
+    if table:
+        unnamed = [path.name for path in photos if composed(path.name) not in table]
+        if unnamed:
+            shown = ", ".join(unnamed[:MOST_NAMED]) + (" ..." if unnamed[MOST_NAMED:] else "")
+            warn(folder / EXPOSURES_FILE, f"does not name {shown}, left out")
+        return [existing(folder / name) for name in table]
+    _warn_of_others(folder, files)
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
     if not photos:
         raise InputError(
@@ -193,14 +199,15 @@ def _warn_of_others(folder: pathlib.Path, files: list[pathlib.Path]) -> None:
 
 
 def is_result(path: PathLike) -> bool:
-    """Whether a file is a picture or a response curve (.csv) that this package wrote.
+    """Whether a file is a picture, map, page or response curve (.csv) that this package wrote.
 
     Args:
       path: of a file.
 
     Returns:
-      True for previews, plots, pictures for screens, and tables that begin as those of
-      `write_response` do; False for all others, also for what cannot be read.
+      True for previews, plots, pictures for screens, maps and pages whose header says so, and
+      tables that begin as those of `write_response` do; False for all others, also for what cannot
+      be read.
 
     Not differentiable.
     Example: `is_result("bridge_preview.jpg")`
@@ -210,6 +217,9 @@ def is_result(path: PathLike) -> bool:
         if path.suffix.lower() == ".csv":
             with path.open("rb") as file:
                 return file.read(len(CSV_START)) == CSV_START
+        if path.suffix.lower() in (*HDR_SUFFIXES, ".html"):
+            with path.open("rb") as file:
+                return _metadata.OWN_SOFTWARE.encode() in file.read(HEADER)
         return _metadata.read(path).software.startswith(_metadata.OWN_SOFTWARE)
     except Exception:  # what is wrong with it is said when it is read
         return False

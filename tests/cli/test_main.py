@@ -2,12 +2,13 @@
 
 import gc
 import pathlib
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from hdr_jax import cli
+from hdr_jax import __version__, cli
 from hdr_jax.cli import compiled, plot
 from hdr_jax.errors import InputError
 
@@ -38,6 +39,23 @@ def test_input_that_cannot_be_used_is_one_line_and_exit_code_2(error, monkeypatc
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"hdr-jax {__version__}\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    page = str(ROOT / "docs/quickstart.png")
+    call = [sys.executable, "-m", "hdr_jax", "info", page]
+    with subprocess.Popen(
+        call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (141, b"")
+
+
 @pytest.mark.parametrize("error", [ValueError("operands"), KeyError("x"), ZeroDivisionError()])
 def test_a_defect_shows_its_traceback(error, monkeypatch):
     def run(args):
@@ -50,7 +68,13 @@ def test_a_defect_shows_its_traceback(error, monkeypatch):
 
 def test_a_process_of_its_own_looks_for_garbage_while_it_works_only(monkeypatch):
     seen = []
-    monkeypatch.setattr(plot, "run", lambda args: seen.append(gc.isenabled()) or 3)
+
+    def run(args):
+        seen.append(gc.isenabled())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        return 3
+
+    monkeypatch.setattr(plot, "run", run)
     frozen = gc.get_freeze_count()
     try:
         assert cli.program(["plot", "a.csv"]) == 3

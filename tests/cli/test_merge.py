@@ -114,7 +114,10 @@ def test_deghost_and_align_run_together(folder, capsys):
         (["scene", "-o", "x.png"], r"expected .exr or .hdr"),
         (["scene", "-o", "none/x.exr"], "folder of none/x.exr does not exist"),
         (["scene", "--preview", "scene/b.png"], "over an input"),
-        (["scene", "--reference", "z.jpg"], "none of the pictures"),
+        (["scene", "--align", "--reference", "z.jpg"], "none of the pictures"),
+        (["scene", "--reference", "a.jpg"], "goes with --align or --deghost"),
+        (["scene", "--crf-only", "--no-curve"], "goes with no --crf-only"),
+        (["scene", "--smoothness", "9", "--response", "srgb"], "goes with no --response"),
         (["scene", "--response", "falling.csv"], "does not increase"),
         (["scene", "--response", "nan.npy"], "no finite numbers"),
         (["scene", "--response", "agfa"], "does not exist"),
@@ -136,7 +139,7 @@ def test_bad_input_is_refused_and_nothing_written(folder, arguments, message, ca
     data = (folder / "scene/b.png").read_bytes()
     Image.open("scene/b.png").save("cut.jpg", exif=exif)
     (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:-200])
-    (folder / "scene.exr").write_text("old")
+    (folder / "scene.exr").write_text("hdr_jax: old")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert call("merge", *arguments) == 2
     assert message in capsys.readouterr().err

@@ -441,7 +441,7 @@ def test_accents_composed_or_not(scene, stored):
     assert error_in_stops(merged(*(f"shots/{name}" for name in names)), scene) < 0.05
     table.unlink()
     assert error_in_stops(merged(*(f"shots/{name}" for name in asked), *WORDS), scene) < 0.05
-    assert merge("shots", *WORDS, "--reference", asked[1])[0] == 0
+    assert merge("shots", *WORDS, "--deghost", "--reference", asked[1])[0] == 0
 
 
 @pytest.mark.parametrize("suffix", ["exr", "hdr"])

@@ -1,5 +1,6 @@
 """What the commands write lies where it was said, and never over what was there before."""
 
+import json
 import os
 import pathlib
 import signal
@@ -50,7 +51,8 @@ def contents() -> dict[str, bytes]:
 
 def test_reconstruct_keeps_a_photograph_that_is_a_png(here):
     before = contents()
-    assert cli.main(["reconstruct", "holiday.png"]) == 0
+    for _ in range(2):
+        assert cli.main(["reconstruct", "holiday.png"]) == 0
     after = contents()
     assert set(after) - set(before) == {"holiday.exr", "holiday_preview.jpg"}
     assert {name: after[name] for name in before} == before
@@ -67,7 +69,7 @@ def test_reconstruct_keeps_a_photograph_that_is_a_png(here):
         (["score", "test.exr", "reference.exr", "--map", "nowhere/x.png"], "does not exist"),
         (["merge", "0.jpg", "1.jpg", "--no-curve", "--curve", "g.csv"], "expected one of them"),
         (["merge", "0.jpg", "1.jpg", "--ev", "0", "nan"], "--ev got 0 nan"),
-        (["merge", "0.jpg", "far/0.jpg", "--reference", "x/0.jpg"], "several pictures"),
+        (["merge", "0.jpg", "far/0.jpg", "--align", "--reference", "x/0.jpg"], "several pictures"),
         (["merge", "table"], "in another folder"),
         (["merge", "--split", "*", "-o", "no.such"], "expected a folder"),
         (["score", "test.exr", "reference.exr", "--map", "x.png", "--no-map"], "expected one of"),
@@ -83,6 +85,21 @@ def test_reconstruct_keeps_a_photograph_that_is_a_png(here):
         (["score", "test.exr", "reference.exr"], "test_visibility.png exists and is no result"),
         (["merge", "0.jpg", "1.jpg", "-o", "kept.exr"], "kept.exr is write-protected"),
         (["reconstruct", "kept.jpg"], "kept.exr is write-protected"),
+        (["reconstruct", "0.jpg", "-o", "2.jpg"], "2.jpg exists and is no result"),
+        (["reconstruct", "0.jpg", "--ev-range", "-7", "3"], "without --stack"),
+        (["reconstruct", "0.jpg", "--step", "5"], "without --checkpoint"),
+        (["reconstruct", "foreign.jpg"], "foreign.exr exists and is no result"),
+        (["merge", "0.jpg", "1.jpg", "-o", "2.jpg"], "2.jpg exists and is no result"),
+        (["merge", "0.jpg", "1.jpg", "--preview", "2.jpg"], "2.jpg exists and is no result"),
+        (["score", "test.exr", "reference.exr", "--map", "holiday.png"], "holiday.png exists and"),
+        (
+            ["score", "test.exr", "reference.exr", "--no-map", "--peak", "9"],
+            "of --protocol display",
+        ),
+        (["plot", "test.exr", "-o", "holiday.png"], "holiday.png exists and is no result"),
+        (["view", "foreign.exr"], "foreign.html exists and is no result"),
+        (["view", "test.exr", "--protocol", "display"], "without --visibility"),
+        (["view", "far"], "far is a folder"),
     ],
 )
 def test_refused_before_anything_is_written(here, arguments, message, capsys):
@@ -90,6 +107,9 @@ def test_refused_before_anything_is_written(here, arguments, message, capsys):
         images.write(name, np.zeros((8, 8, 3)))
     pathlib.Path("notes").touch()
     pathlib.Path("kept.exr").touch(0o444)
+    pathlib.Path("foreign.exr").write_text("of another program")
+    pathlib.Path("foreign.html").write_text("of another program")
+    pathlib.Path("foreign.jpg").write_bytes(pathlib.Path("1.jpg").read_bytes())
     pathlib.Path("2_merged_response.csv").write_text("wavelength,response\n")
     pathlib.Path("listed").mkdir()
     for name in ("0.jpg", "1.jpg", "left.jpg"):
@@ -117,6 +137,38 @@ def test_results_replace_results(here):
         assert cli.main(["merge", *pictures, "--response", "srgb", "--format", "jpg"]) == 0
         assert cli.main(["plot", "test.exr"]) == 0
         assert cli.main(["plot", "0_merged_response.csv"]) == 0
+        assert cli.main(["view", "test.exr"]) == 0
+
+
+def test_one_picture_is_no_bracket(here, capsys):
+    options = ["--times", "0.25", "1", "4", "--crf-only", "-o", "g.csv"]
+    for name in ("copy", "again"):
+        pathlib.Path(f"{name}.jpg").write_bytes(pathlib.Path("1.jpg").read_bytes())
+    assert cli.main(["merge", "1.jpg", "copy.jpg", "2.jpg", *options]) == 2
+    assert "1.jpg and copy.jpg are the same picture, although" in capsys.readouterr().err
+    options[1:4] = ["0.5", "0.5", "2"]
+    assert cli.main(["merge", "1.jpg", "copy.jpg", "2.jpg", *options]) == 0
+    assert "1.jpg and copy.jpg are the same picture, and count twice" in capsys.readouterr().err
+
+
+def test_what_a_table_leaves_out_is_said(here, capsys):
+    pathlib.Path("shots").mkdir()
+    for k in range(3):
+        pathlib.Path("0.jpg").with_name(f"{k}.jpg").rename(f"shots/{k}.jpg")
+    pathlib.Path("shots/exposures.csv").write_text("file,exposure_time_s\n0.jpg,1\n1.jpg,4\n")
+    assert cli.main(["merge", "shots", "--response", "srgb", "-o", "a.exr"]) == 0
+    assert "exposures.csv does not name 2.jpg, left out" in capsys.readouterr().err
+
+
+def test_json_has_numbers_only(here, capsys):
+    images.write("wide.exr", np.array([[[1e-38] * 3, [1e38] * 3]], np.float32))
+    assert cli.main(["info", "wide.exr", "--json"]) == 0
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    found = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert found["results"][0]["stops"] == pytest.approx(76 * np.log2(10), rel=1e-3)
 
 
 def test_the_reference_may_be_named_by_its_folder(here, light):

@@ -114,7 +114,11 @@ def test_split(folder, capsys):
     assert "7 photographs are 2 brackets" in captured.out
     names = sorted(path.name for path in (folder / "maps").iterdir())
     assert names == ["IMG_09998_merged.exr", "IMG_10001_merged.exr"]
+    assert "look like several" not in captured.err
     assert call("merge", *pictures[1:4], "-o", "one.exr", *options) == 0
+    assert "look like several" not in capsys.readouterr().err
+    assert call("merge", *pictures, "-o", "all.exr", *options) == 0
+    assert "look like several brackets" in capsys.readouterr().err
     np.testing.assert_array_equal(
         images.read_hdr("maps/IMG_09998_merged.exr"), images.read_hdr("one.exr")
     )

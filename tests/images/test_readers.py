@@ -281,7 +281,7 @@ def test_transparent_pixels_are_told_of_where_a_result_cannot_hold_them(tmp_path
     picture, alpha = picture_and_alpha(np.dtype("u1"), 3, "straight")
     (tmp_path / "a.png").write_bytes(picture_files.png(picture, alpha=alpha))
     for read in (images.read_photo, lambda path: images.read_stack([path], [1.0])):
-        with pytest.warns(UserWarning, match=r"a\.png has \d+ transparent pixels"):
+        with pytest.warns(UserWarning, match=r"a\.png has \d+ pixels that are transparent"):
             read(tmp_path / "a.png")
 
 

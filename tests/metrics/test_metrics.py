@@ -376,6 +376,22 @@ def test_score_prints_metrics_and_writes_the_map(tmp_path, capsys):
     assert "100  HDR-VDP-2 quality" in table and "inf  dB, of perceptually" in table
 
 
+def test_score_says_what_spoils_a_map(tmp_path):
+    dark = np.zeros((20, 20, 3), np.float32)
+    images.write(tmp_path / "dark.exr", dark)
+    images.write(tmp_path / "good.exr", dark + np.linspace(1, 2, 20, dtype=np.float32)[:, None])
+    with pytest.raises(ValueError, match="dark.exr has no positive radiance"):
+        run_score(tmp_path / "good.exr", tmp_path / "dark.exr", "--no-map")
+    images.write(tmp_path / "faint.exr", images.read_hdr(tmp_path / "good.exr") * 1e-7)
+    with pytest.warns(UserWarning, match="faint.exr holds at most 2e-07"):
+        score.read_map(str(tmp_path / "faint.exr"), "singlehdr")
+    below = images.read_hdr(tmp_path / "good.exr")
+    below[:5] = -1
+    images.write(tmp_path / "below.exr", below)
+    with pytest.warns(UserWarning, match=r"below.exr: 25.00% of the pixels have negative"):
+        score.read_map(str(tmp_path / "below.exr"), "display")
+
+
 def test_score_refuses_bad_input(tmp_path):
     for name, shape in [("a", (20, 20, 3)), ("b", (20, 21, 3)), ("small", (9, 9, 3))]:
         images.write(tmp_path / f"{name}.hdr", np.ones(shape, np.float32))

@@ -2,6 +2,7 @@
 
 import argparse
 
+from hdr_jax import __version__
 from hdr_jax.cli.parsers._maps import add_info, add_plot, add_score
 from hdr_jax.cli.parsers._photographs import PICTURES_FIRST, add_merge, add_reconstruct
 from hdr_jax.cli.parsers._programs import PROGRAMS, add_programs
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="hdr-jax", description="Differentiable high-dynamic-range imaging in JAX."
     )
+    whole.add_argument("--version", action="version", version=f"hdr-jax {__version__}")
     subparsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add_command in COMMANDS:
         add_command(subparsers)

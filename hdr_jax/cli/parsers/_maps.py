@@ -66,8 +66,7 @@ def add_score(subparsers) -> None:
     add(
         "--peak",
         type=float,
-        default=1000.0,
-        help="white of the display protocol, up to 10000 cd/m^2",
+        help="white of the display protocol, up to 10000 cd/m^2, default 1000",
     )
     add("--pixels-per-degree", type=float, default=30.0, help="of visual angle, default 30")
     add(

@@ -110,7 +110,7 @@ def add_reconstruct(subparsers) -> None:
         nargs=2,
         type=int,
         metavar=("LOW", "HIGH"),
-        help="stops of the stack, default -3 3",
+        help="whole stops of --stack, default -3 3",
     )
     stack = parser.add_argument_group("for networks that paint every exposure (--checkpoint)")
     add = stack.add_argument

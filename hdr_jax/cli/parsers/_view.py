@@ -35,4 +35,4 @@ def add_view(subparsers) -> None:
         "--bits", type=int, metavar="N", help="of mantissa, 5 to 10; default what fits in 3 MB a MP"
     )
     add("--visibility", action="store_true", help="of two maps: where the difference is seen")
-    add("--protocol", default="singlehdr", help="of --visibility, as for hdr-jax score")
+    add("--protocol", help="of --visibility, as for hdr-jax score; default singlehdr")
