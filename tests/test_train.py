@@ -292,7 +292,9 @@ print((resident() - before) / 2**28)
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="of GNU's C library alone"
 )
-@pytest.mark.parametrize(("how", "held"), [("keep", 1), ("give", 0)])
+@pytest.mark.parametrize(
+    ("how", "held"), [("keep", 1), pytest.param("give", 0, marks=pytest.mark.slow)]
+)
 def test_memory_of_a_step_is_kept_for_the_next(how, held):
     words = [sys.executable, "-c", HELD, how]
     result = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)

@@ -3,6 +3,7 @@
 import chex
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hdr_jax import crf, exposure, tonemap
 from hdr_jax.merge import merge, synthesize
@@ -34,17 +35,30 @@ PRIMITIVES = {
 }
 
 
-class Variants(chex.TestCase):
+class Compiled(chex.TestCase):
     """What a caller may do with a function does not change what it returns."""
 
-    @chex.variants(with_jit=True, without_jit=True, with_device=True)
+    @chex.variants(with_jit=True)
     def test_primitives(self):
-        for name, (function, arguments) in PRIMITIVES.items():
-            with self.subTest(name):
-                chex.clear_trace_counter()
-                counted = chex.assert_max_traces(lambda *xs, call=function: call(*xs), n=1)
-                varied = self.variant(counted)
-                expected = function(*map(jnp.asarray, arguments))
-                for _ in range(2):
-                    chex.assert_trees_all_close(varied(*arguments), expected, rtol=1e-4, atol=1e-5)
-                chex.assert_tree_all_finite(expected)
+        check(self)
+
+
+@pytest.mark.slow
+class Otherwise(chex.TestCase):
+    """The same."""
+
+    @chex.variants(without_jit=True, with_device=True)
+    def test_primitives(self):
+        check(self)
+
+
+def check(case):
+    for name, (function, arguments) in PRIMITIVES.items():
+        with case.subTest(name):
+            chex.clear_trace_counter()
+            counted = chex.assert_max_traces(lambda *xs, call=function: call(*xs), n=1)
+            varied = case.variant(counted)
+            expected = function(*map(jnp.asarray, arguments))
+            for _ in range(2):
+                chex.assert_trees_all_close(varied(*arguments), expected, rtol=1e-4, atol=1e-5)
+            chex.assert_tree_all_finite(expected)

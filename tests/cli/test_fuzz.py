@@ -246,7 +246,13 @@ WORDS = TEXTS | st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.slow] * (command in ("reconstruct", "score")))
+        for command in COMMANDS
+    ],
+)
 @hypothesis.given(words=st.lists(WORDS, max_size=7))
 @hypothesis.settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore")

@@ -108,6 +108,7 @@ def test_the_weights_of_overlapping_tiles_are_a_partition(size, tile, overlap):
         np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_large_photograph_is_near_to_the_same_done_whole(model):
     net, params = model
     image = photograph(90, 130)
