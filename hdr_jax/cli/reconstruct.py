@@ -25,7 +25,7 @@ OF_PAINTING = ("reference", *PAINTING, "released")
 
 def run(args: argparse.Namespace) -> int:
     """Reconstructs every photograph; returns the exit code."""
-    paths = [pathlib.Path(photo) for photo in args.photos]
+    paths = images.without_results([pathlib.Path(photo) for photo in args.photos])
     twice = sorted({a.stem for a, b in itertools.combinations(paths, 2) if a.stem == b.stem})
     if twice:
         raise InputError(f"several photographs are named {', '.join(twice)}: one folder for each")

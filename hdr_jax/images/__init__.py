@@ -35,7 +35,13 @@ with extra("photographs"):
         write_response,
     )
     from hdr_jax.images._screens import write_brightened, write_ultra_hdr
-    from hdr_jax.images._stack_files import EXPOSURES_FILE, find_photos, fraction, is_result
+    from hdr_jax.images._stack_files import (
+        EXPOSURES_FILE,
+        find_photos,
+        fraction,
+        is_result,
+        without_results,
+    )
     from hdr_jax.images._writing import HIGHEST_PEAK, PEAK
 
 __all__ = [
@@ -79,6 +85,7 @@ __all__ = [
     "reduced",
     "resized",
     "rim_distance",
+    "without_results",
     "write",
     "write_avif",
     "write_brightened",

@@ -8,6 +8,7 @@ import contextlib
 import csv
 import os
 import pathlib
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
@@ -50,8 +51,9 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
       InputError: if there is none, or one is given twice.
 
     Warns:
-      UserWarning: of pictures in a folder that are left out, as a table does not name them, or for
-        their format or the ending of their name; not of raw files beside others.
+      UserWarning: as `without_results`; of pictures in a folder that are left out, as a table does
+        not name them, or for their format or the ending of their name; not of raw files beside
+        others.
 
     Not differentiable.
     Example: `find_photos("holiday/bridge")`
@@ -61,7 +63,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
         if not found:
             raise InputError("read_stack got no paths; expected at least one photograph.")
         _refuse_twice([os.path.realpath(path) for path in found], "the photographs name")
-        return found
+        return without_results(found)
     folder = existing(paths)
     if not folder.is_dir():
         return [folder]
@@ -83,6 +85,29 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
             f"{' '.join(PHOTO_SUFFIXES)}, raw files, or an {EXPOSURES_FILE} that names them."
         )
     return photos
+
+
+def without_results(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+    """Photographs without previews and plots that this package wrote, as `*.jpg` names them too.
+
+    Args:
+      paths: at least one.
+
+    Returns:
+      All that are no results; all that were given if there are no others.
+
+    Warns:
+      UserWarning: of what is left out.
+
+    Not differentiable.
+    Example: `without_results([pathlib.Path("bridge.jpg"), pathlib.Path("bridge_preview.jpg")])`
+    """
+    results = [path for path in paths if is_result(path)]
+    if not results or len(results) == len(paths):
+        return list(paths)
+    names = ", ".join(path.name for path in results)
+    warnings.warn(f"left out, as this program wrote them: {names}.", stacklevel=3)
+    return [path for path in paths if path not in results]
 
 
 def read_exposures(folder: PathLike) -> dict[str, float]:

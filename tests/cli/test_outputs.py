@@ -140,6 +140,17 @@ def test_results_replace_results(here):
         assert cli.main(["view", "test.exr"]) == 0
 
 
+def test_results_among_photographs_are_passed_over(here, capsys):
+    """As `*.jpg` names them, the second time."""
+    options = ["--response", "srgb", "-o", "a.exr"]
+    assert cli.main(["merge", "0.jpg", "1.jpg", "2.jpg", *options]) == 0
+    first = images.read_hdr("a.exr")
+    capsys.readouterr()
+    assert cli.main(["merge", "0.jpg", "1.jpg", "2.jpg", "a_preview.jpg", *options[:2]]) == 0
+    assert "left out, as this program wrote them: a_preview.jpg" in capsys.readouterr().err
+    np.testing.assert_array_equal(images.read_hdr("0_merged.exr"), first)
+
+
 def test_one_picture_is_no_bracket(here, capsys):
     options = ["--times", "0.25", "1", "4", "--crf-only", "-o", "g.csv"]
     for name in ("copy", "again"):
