@@ -62,15 +62,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_options(args: argparse.Namespace) -> None:
     """Raises InputError for options that would do nothing."""
-    alone = [
-        ("--reference", args.reference, args.align or args.deghost, "--align or --deghost"),
-        ("--smoothness", args.smoothness is not None, not args.response, "no --response"),
-        ("--no-curve", args.no_curve, not args.crf_only, "no --crf-only"),
-        ("--preview", args.preview, not args.crf_only, "no --crf-only"),
-    ]
-    for option, given, works, wanted in alone:
-        if given and not works:
-            raise InputError(f"got {option}, which goes with {wanted}; leave it out")
+    idle = {
+        "--reference does nothing without --align or --deghost": args.reference
+        and not (args.align or args.deghost),
+        "--smoothness does nothing with --response": args.smoothness is not None and args.response,
+        "--no-curve would leave nothing with --crf-only": args.no_curve and args.crf_only,
+        "--preview is of a map, of which --crf-only writes none": args.preview and args.crf_only,
+    }
+    for problem, found in idle.items():
+        if found:
+            raise InputError(f"{problem}; leave one of them out")
 
 
 def merge(
@@ -239,7 +240,8 @@ def refuse_copies(loaded, log_times, paths: list[pathlib.Path]) -> None:
     """Raises InputError for one picture under two exposures, and warns of copies."""
     seen: dict[bytes, int] = {}
     for j, picture in enumerate(loaded.thinned(2**16)):
-        if np.ptp(picture) == 0:  # black and white ones may well be equal
+        brightest = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
+        if ((picture == 0) | (picture == brightest)).all():  # black and white may well be equal
             continue
         first = seen.setdefault(np.ascontiguousarray(picture).tobytes(), j)
         pair = f"{paths[first].name} and {paths[j].name} are the same picture"

@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
             labels = [str(path) for path in paths]
         curves = [images.read_response(path) for path in paths]
         figures.response_curves(output, dict(zip(labels, curves, strict=True)))
-        print(f"{output}: {len(curves)} response curve{'s'[: len(curves) != 1]}")
+        print(f"{output}: response curves of {', '.join(labels)}")
     return 0

@@ -24,9 +24,7 @@ def get_config() -> ConfigDict:
     config.metering_stops = 0.0  # > 0: photograph the radiance map anew every time
     # The run.
     config.seed = 0
-    config.init_from = (
-        ""  # start from the weights of this run, checkpoint or import, or shipped ones
-    )
+    config.init_from = ""  # begin with weights: a run, checkpoint or import, or a shipped name
     config.force_resume = False  # True: go on with a run although fields have changed
     config.steps = 80_000
     config.batch_size = 1  # over all devices

@@ -76,9 +76,9 @@ def recover(
       (not inside `jax.jit`).
 
     Differentiable in `stack`, `log_times` and `smoothness`, in both modes and any order, at fixed
-    samples: "auto" chooses places and what disobeys, so that g jumps where another choice is made,
-    which equal levels, as of 8 bits, often are near. Descend through the solve, and compare with
-    finite differences, by sampling "quantiles".
+    samples: "auto" chooses places and leaves out what disobeys, and g jumps where its choice
+    changes, of which levels that are equal, as of 8 bits, often are near. To descend through the
+    solve, and to compare with finite differences, take sampling "quantiles".
     Source: Kim, Lee, Kang 2020, Eq. 1.
     Example:
       >>> from hdr_jax.exposure import expose, srgb

@@ -243,8 +243,9 @@ def is_result(path: PathLike) -> bool:
             with path.open("rb") as file:
                 return file.read(len(CSV_START)) == CSV_START
         if path.suffix.lower() in (*HDR_SUFFIXES, ".html"):
+            mark = 'content="{}"' if path.suffix.lower() == ".html" else "{}"
             with path.open("rb") as file:
-                return _metadata.OWN_SOFTWARE.encode() in file.read(HEADER)
+                return mark.format(_metadata.OWN_SOFTWARE).encode() in file.read(HEADER)
         return _metadata.read(path).software.startswith(_metadata.OWN_SOFTWARE)
     except Exception:  # what is wrong with it is said when it is read
         return False
