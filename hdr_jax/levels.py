@@ -17,6 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
+from hdr_jax.shards import alike
 
 # Of white: from here on, and more and more up to white, a pixel of a photograph counts as clipped.
 CLIP_FROM = 0.97
@@ -257,4 +258,4 @@ def paired(values: ArrayLike, table: ArrayLike) -> tuple[Array, Array]:
             f"got values {values.shape} and g {table.shape}: expected g [num_levels] or "
             "[1, num_levels], or [c, num_levels] with values [..., c]"
         )
-    return values, table
+    return alike(values, table)

@@ -21,6 +21,7 @@ from hdr_jax.checks import check_table, check_within
 from hdr_jax.errors import InputError
 from hdr_jax.levels import default_num_levels
 from hdr_jax.rows import by_rows
+from hdr_jax.shards import alike
 from hdr_jax.weighting import NEARLY_WHITE, Weighting
 from hdr_jax.xla_cpu import lines
 
@@ -192,7 +193,7 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
     """`merge` of a checked stack with g [c, num_levels], as lines [h, w * c]."""
     if confidence is not None:
         confidence = lines(jnp.broadcast_to(confidence[..., None], stack.shape))
-    given = stack, log_times, g, confidence
+    given = alike(stack, log_times, g, confidence)
     mean: Any
     if weight_gradient or extremes_once:
         mean = log_mean.log_mean(

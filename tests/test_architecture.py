@@ -13,7 +13,7 @@ PAGE = ROOT / "docs/architecture.md"
 LAYERS = {
     1: [
         "checks", "errors", "files", "levels", "exposure", "weighting", "color", "exported", "rows",
-        "xla_cpu",
+        "shards", "xla_cpu",
     ],
     2: ["crf", "sampling", "log_mean", "merge", "tonemap"],
     3: ["models", "losses", "optim", "metrics"],

@@ -14,6 +14,7 @@ from jax import Array
 from hdr_jax.crf._curve import lookup
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.sampling import thinning
+from hdr_jax.shards import alike
 
 # The coarse curve has this many knots, dense where responses bend: level = knot^2, both up to 1.
 KNOTS = 32
@@ -75,7 +76,8 @@ def agreement(levels: Array, log_times: Array, usable: Array) -> tuple[Array, Ar
 
     # Nothing is off at first, so that all are trusted; one place that fits keeps the program short.
     nothing = jnp.zeros_like(levels), jnp.ones((), levels.dtype), jnp.zeros(KNOTS, levels.dtype)
-    off, deviation, g = jax.lax.fori_loop(0, 1 + sum(ROUNDS), round_of, nothing)
+    start, _ = alike(nothing, (levels, log_times, usable))
+    off, deviation, g = jax.lax.fori_loop(0, 1 + sum(ROUNDS), round_of, start)
     agrees = off <= jnp.maximum(OUTLIER * deviation, LEAST_OUTLIER)
     return agrees[:, jnp.argsort(order)], deviation, g
 

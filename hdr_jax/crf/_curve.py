@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 from hdr_jax import exported
 from hdr_jax.checks import check_increasing
 from hdr_jax.levels import evaluate, invert, paired
+from hdr_jax.shards import alike
 
 
 def lookup(levels: ArrayLike, g: ArrayLike, *, rounding: bool = False) -> Array:
@@ -131,6 +132,7 @@ def _pooled_blocks(g: Array) -> Array:
     zero = jnp.int32(0)
     stack = (jnp.zeros(num_levels + 1, jnp.int32), jnp.zeros(num_levels + 1, g.dtype))
     nothing = (jnp.int32(num_levels), zero, jnp.zeros((), g.dtype))
-    state = jax.lax.fori_loop(0, 2 * num_levels, step, (*stack, zero, zero, nothing))
+    start, _ = alike((*stack, zero, zero, nothing), g)
+    state = jax.lax.fori_loop(0, 2 * num_levels, step, start)
     starts = jnp.where(jnp.arange(num_levels) < state[2], state[0][:-1], num_levels)
     return jnp.cumsum(jnp.zeros(num_levels, jnp.int32).at[starts].set(1, mode="drop")) - 1

@@ -104,10 +104,13 @@ def _cholesky(matrix: Array) -> Array:
     has coefficients, the factor of a matrix that rounding does not make indefinite.
     """
     factor, size = jnp.linalg.cholesky(matrix), len(matrix)
-    faint = 10 * size * jnp.finfo(matrix.dtype).eps * jnp.eye(size, dtype=matrix.dtype)
-    return jax.lax.cond(
-        jnp.isfinite(factor[-1, -1]), lambda: factor, lambda: jnp.linalg.cholesky(matrix + faint)
-    )
+
+    def raised():
+        # Here, as under `vmap` in `jax.shard_map` a condition takes no constant from outside.
+        faint = 10 * size * jnp.finfo(matrix.dtype).eps * jnp.eye(size, dtype=matrix.dtype)
+        return jnp.linalg.cholesky(matrix + faint)
+
+    return jax.lax.cond(jnp.isfinite(factor[-1, -1]), lambda: factor, raised)
 
 
 @_one_by_one_on_cpu

@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array, lax
 
 from hdr_jax.errors import InputError
+from hdr_jax.shards import alike
 
 
 def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
@@ -60,7 +61,8 @@ def _select(flat: Array, ranks: Array) -> Array:
         below = _count(keys[None] < candidates[:, None])
         return jnp.where(below < ranks, candidates, prefixes)
 
-    keys_found = lax.fori_loop(0, bits, refine, jnp.zeros(ranks.shape, unsigned))
+    start, _ = alike(jnp.zeros(ranks.shape, unsigned), keys)
+    keys_found = lax.fori_loop(0, bits, refine, start)
     raw_found = jnp.where(keys_found & sign, keys_found ^ sign, ~keys_found)
     return lax.bitcast_convert_type(raw_found, flat.dtype)
 

@@ -36,6 +36,7 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
 from hdr_jax.errors import InputError
+from hdr_jax.shards import alike
 from hdr_jax.xla_cpu import convolution, in_memory
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -116,7 +117,7 @@ def matmul_convolution(inputs, kernel, window_strides, padding, **options) -> ja
     """
     precision = options.pop("precision", None)
     _check_served(kernel, window_strides, padding, options)
-    return _convolve(inputs, kernel, precision)
+    return _convolve(*alike(inputs, kernel), precision)
 
 
 def _check_served(kernel, strides, padding, options) -> None:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from hdr_jax.models import convolution, routing
+from hdr_jax.shards import alike
 
 
 class StackOutput(NamedTuple):
@@ -104,6 +105,8 @@ def walk(
     """
     single = known[0].shape[1] == 1
     new_states = {name: routing.start(way, state) for name, state in states.items()}
+    # Before the scan, so that devices sum their gradients once, not in every step.
+    params, new_states, known, steps = alike(params, new_states, known, steps)
 
     # One scan whose body picks the parameters of its direction. Measured on CPU against a body that
     # branches (`lax.cond`) at the released widths, 256 x 256: the pick costs 6 % of a forward pass,
