@@ -122,3 +122,12 @@ def test_a_coarse_table_costs_the_pixels_nothing(dtype):
         assert crf.lookup(fine, table).dtype == jnp.promote_types(dtype, jnp.float32)
         np.testing.assert_allclose(crf.lookup(fine, table), 1.123456, rtol=1e-6)
         np.testing.assert_allclose(crf.respond(fine - 8, table), 9.123456, rtol=1e-6)
+
+
+def test_slopes_of_respond_are_the_same_in_a_program_that_holds_the_values():
+    g = jnp.log((jnp.arange(256) + 0.5) / 255.5)[None] * jnp.array([[0.9], [1.0], [1.1]])
+    values = jnp.asarray(np.random.default_rng(15).uniform(-5, 0, (1000, 3)), jnp.float32)
+    slope = jax.grad(lambda g, values: jnp.square(crf.respond(values, g)).sum())
+    expected = slope(g, values)
+    held = jax.jit(lambda g: slope(g, values))(g)
+    np.testing.assert_allclose(held, expected, rtol=1e-4, atol=1e-5 * jnp.abs(expected).max())
