@@ -150,7 +150,7 @@ def _backward(weighting, rounding, residuals, cotangent):
     _, pull, levels = jax.vjp(read, stack, g, has_aux=True)
     weights = _weighing(g, weighting)(levels)
     if confidence is not None:
-        half = confidence >= 0.5
+        half = confidence >= 0.5  # `_factors` as one array
         nobody = in_memory((~jnp.any(half, axis=0, keepdims=True)).astype(weights.dtype)) > 0
         weights = weights * jnp.where(half | nobody, confidence, 0)
     # Behind a barrier, or XLA would divide, and sum the weights, anew for every exposure.

@@ -92,8 +92,9 @@ def merge(
     with contextlib.ExitStack() as opened:
         loaded = opened.enter_context(brackets.load(paths, progress=progress.bar))
         describe(loaded, log_times, paths, report)
-        refuse_copies(loaded, log_times, paths)
-        warn_of_order(loaded, log_times, paths)
+        small = loaded.thinned(2**16)
+        refuse_copies(small, log_times, paths)
+        warn_of_order(small, loaded.valid_thinned(2**16).all(0), log_times, paths)
         warn_of_low_white(loaded, log_times, paths)
         g, recovered = camera_response(loaded, log_times, args, images.is_raw(paths[0]), report)
         if reference is None and (args.align or args.deghost):
@@ -236,10 +237,11 @@ def describe(loaded, log_times, paths: list[pathlib.Path], report: Report) -> No
             report.say(f"{path.name}: {missing:.1%} transparent or not finite, of no weight")
 
 
-def refuse_copies(loaded, log_times, paths: list[pathlib.Path]) -> None:
-    """Raises InputError for one picture under two exposures, and warns of copies."""
+def refuse_copies(small, log_times, paths: list[pathlib.Path]) -> None:
+    """Raises InputError for one picture under two exposures, and warns of copies; of a thinned
+    stack [n, h, w, 3]."""
     seen: dict[bytes, int] = {}
-    for j, picture in enumerate(loaded.thinned(2**16)):
+    for j, picture in enumerate(small):
         brightest = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
         if ((picture == 0) | (picture == brightest)).all():  # black and white may well be equal
             continue
@@ -255,13 +257,15 @@ def refuse_copies(loaded, log_times, paths: list[pathlib.Path]) -> None:
             warnings.warn(f"{pair}, and count twice", stacklevel=2)
 
 
-def warn_of_order(loaded, log_times, paths: list[pathlib.Path]) -> None:
-    """Warns where a longer exposure is darker: the times are probably in another order."""
+def warn_of_order(small, shown, log_times, paths: list[pathlib.Path]) -> None:
+    """Warns where a longer exposure is darker: the times are probably in another order.
+
+    Of a thinned stack [n, h, w, 3], where all exposures hold data, bool [h, w].
+    """
     order = np.argsort(log_times, kind="stable")
-    shown = loaded.valid_thinned(2**16).all(0)
     if not shown.any():
         return
-    brightness = loaded.thinned(2**16)[:, shown].mean((1, 2))[order]
+    brightness = small[:, shown].mean((1, 2))[order]
     longer = np.diff(log_times[order]) > 1e-6
     for k in np.flatnonzero(longer & (np.diff(brightness) < -0.01 * brightness.max())):
         warnings.warn(

@@ -102,8 +102,7 @@ def write_map(
     comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
     suffix = path.suffix.lower()
     height, width = radiance.shape[:2]
-    darkest = np.min(radiance, where=radiance > 0, initial=np.inf)  # 0: no exposure holds data
-    stops = float(np.log2(float(radiance.max())) - np.log2(float(darkest)))
+    stops = images.stops(radiance)
     found = {"size": [width, height], "stops": stops, "unit": notes[0], "primaries": name}
     with progress.bar(f"writing {path.name}"):
         if suffix in screens.SUFFIXES:

@@ -70,8 +70,7 @@ def write_map(
     images.write(place, radiance, f"hdr_jax reconstruct: {unit}")
     preview = preview_of(place)
     write_preview(preview, radiance)
-    darkest = max(float(radiance.min()), 1e-20)
-    stops = float(np.log2(float(radiance.max())) - np.log2(darkest))
+    stops = images.stops(radiance)
     report.say(f"{place}: linear, relative radiance (no unit), {stops:.1f} stops")
     report.results.append(
         _result(photo, radiance, unit, stops=stops)

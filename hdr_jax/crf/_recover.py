@@ -165,22 +165,21 @@ def check_stack(
       >>> check_stack(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))[0].shape
       (2, 4, 4, 3)
     """
-    log_times = log_times if isinstance(log_times, Array) else np.asarray(log_times)
-    if jnp.ndim(stack) != 4 or log_times.ndim != 1 or 0 in jnp.shape(stack)[1:]:
+    # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
+    times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
+    if jnp.ndim(stack) != 4 or times.ndim != 1 or 0 in jnp.shape(stack)[1:]:
         raise InputError(
             "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "
-            f"{jnp.shape(stack)} and {jnp.shape(log_times)}; use jax.vmap for batches"
+            f"{jnp.shape(stack)} and {times.shape}; use jax.vmap for batches"
         )
-    if jnp.shape(stack)[0] != jnp.shape(log_times)[0] or jnp.shape(stack)[0] < 2:
+    if jnp.shape(stack)[0] != len(times) or jnp.shape(stack)[0] < 2:
         raise InputError(
-            f"got {jnp.shape(stack)[0]} exposures and {jnp.shape(log_times)[0]} times: expected "
+            f"got {jnp.shape(stack)[0]} exposures and {len(times)} times: expected "
             "one time for each exposure, and at least two exposures"
         )
-    check_times(log_times, different=True)
+    check_times(times, different=True)
     _check_range(stack)
-    # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
     pixels: Any = stack if isinstance(stack, Array) else np.asarray(stack)
-    times: Any = log_times
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     dtype = jnp.promote_types(pixels.dtype, jnp.float32)
     if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):

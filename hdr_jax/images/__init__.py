@@ -7,7 +7,7 @@ with extra("photographs"):
     from hdr_jax.images._edges import RELEASED_WEIGHTS, RGB_WEIGHTS, canny, edge_weights
     from hdr_jax.images._exposure_times import exposure_source, exposure_times, read_exposure_time
     from hdr_jax.images._highlights import closed_highlights, rim_distance
-    from hdr_jax.images._information import Information, information
+    from hdr_jax.images._information import Information, information, stops
     from hdr_jax.images._metadata import OWN_SOFTWARE, Metadata, metadata
     from hdr_jax.images._paths import (
         HDR_SUFFIXES,
@@ -85,6 +85,7 @@ __all__ = [
     "reduced",
     "resized",
     "rim_distance",
+    "stops",
     "without_results",
     "write",
     "write_avif",

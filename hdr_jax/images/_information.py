@@ -81,7 +81,7 @@ def _of_map(path: pathlib.Path, kind: str) -> Information:
         (radiance.shape[1], radiance.shape[0]),
         comment.partition(": ")[2].partition("; exposures")[0] if own else NOT_TOLD,
         _primaries.named(chromaticities) if chromaticities is not None else None,
-        _stops(radiance),
+        stops(radiance),
         comment,
     )
 
@@ -115,7 +115,7 @@ def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Informatio
         (height, width) if found.orientation in (5, 6, 7, 8) else (width, height),
         unit,
         found.space or ("those of its ICC profile" if found.profile else None),
-        _stops(_ultra_hdr.read(path)) if gains else None,
+        stops(_ultra_hdr.read(path)) if gains else None,
         b" ".join(comments).decode("utf-8", "replace").strip(),
         found.orientation,
         found.exposure_time,
@@ -126,9 +126,22 @@ def _of_photograph(path: pathlib.Path, found: Metadata, kind: str) -> Informatio
     )
 
 
-def _stops(radiance: np.ndarray) -> float | None:
-    """log2 of the largest over the smallest positive value."""
-    positive = radiance[radiance > 0]
-    if not positive.size:
+def stops(radiance: np.ndarray) -> float | None:
+    """log2 of the largest over the smallest positive value; 0 is where nothing is known.
+
+    Args:
+      radiance: of any shape.
+
+    Returns:
+      Stops; None where nothing is positive.
+
+    Not differentiable.
+    Example:
+      >>> stops(np.array([0.0, 0.5, 4.0]))
+      3.0
+    """
+    lit = radiance > 0
+    if not lit.any():
         return None
-    return float(np.log2(float(positive.max())) - np.log2(float(positive.min())))
+    darkest = np.min(radiance, where=lit, initial=np.inf)
+    return float(np.log2(float(radiance.max())) - np.log2(float(darkest)))

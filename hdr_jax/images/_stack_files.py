@@ -69,13 +69,16 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
         return [folder]
     table = read_exposures(folder)
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
-    photos = [path for path in photos if not is_result(path)]
+    photos = [
+        path
+        for path in files
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and composed(path.name) not in table
+        and not is_result(path)
+    ]
     if table:
-        unnamed = [path.name for path in photos if composed(path.name) not in table]
-        if unnamed:
-            shown = ", ".join(unnamed[:MOST_NAMED]) + (" ..." if unnamed[MOST_NAMED:] else "")
-            warn(folder / EXPOSURES_FILE, f"does not name {shown}, left out")
+        if photos:
+            warn(folder / EXPOSURES_FILE, f"does not name {_shown(photos)}, left out")
         return [existing(folder / name) for name in table]
     _warn_of_others(folder, files)
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
@@ -105,8 +108,7 @@ def without_results(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     results = [path for path in paths if is_result(path)]
     if not results or len(results) == len(paths):
         return list(paths)
-    names = ", ".join(path.name for path in results)
-    warnings.warn(f"left out, as this program wrote them: {names}.", stacklevel=3)
+    warnings.warn(f"left out, as this program wrote them: {_shown(results)}.", stacklevel=3)
     return [path for path in paths if path not in results]
 
 
@@ -208,19 +210,24 @@ def _refuse_twice(names: list[str], who: str) -> None:
 
 def _warn_of_others(folder: pathlib.Path, files: list[pathlib.Path]) -> None:
     """Warns of files that are pictures by their first bytes and not by their names."""
-    names = []
+    others = []
     for path in files:
         if path.suffix.lower() not in PHOTO_SUFFIXES + RAW_SUFFIXES:
             with contextlib.suppress(Exception):  # what cannot be read is no picture
                 if _formats.sniffed(path) not in NO_WARNING:
-                    names.append(path.name)
-    if names:
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+                    others.append(path)
+    if others:
         warn(
             folder,
-            f"holds pictures that are left out: {', '.join(names[:MOST_NAMED])}{more}. Rename or "
-            "convert them if they belong to the others",
+            f"holds pictures that are left out: {_shown(others)}. Rename or convert them if they "
+            "belong to the others",
         )
+
+
+def _shown(paths: Sequence[pathlib.Path]) -> str:
+    """Names of files, the first few of many."""
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return ", ".join(path.name for path in paths[:MOST_NAMED]) + more
 
 
 def is_result(path: PathLike) -> bool:
@@ -243,9 +250,10 @@ def is_result(path: PathLike) -> bool:
             with path.open("rb") as file:
                 return file.read(len(CSV_START)) == CSV_START
         if path.suffix.lower() in (*HDR_SUFFIXES, ".html"):
-            mark = 'content="{}"' if path.suffix.lower() == ".html" else "{}"
+            name = _metadata.OWN_SOFTWARE
+            mark = f'content="{name}"' if path.suffix.lower() == ".html" else name
             with path.open("rb") as file:
-                return mark.format(_metadata.OWN_SOFTWARE).encode() in file.read(HEADER)
+                return mark.encode() in file.read(HEADER)
         return _metadata.read(path).software.startswith(_metadata.OWN_SOFTWARE)
     except Exception:  # what is wrong with it is said when it is read
         return False
