@@ -1,9 +1,9 @@
-"""The shipped model, highlights-6, in one run: docs/training_log.md has how it came about.
+"""The shipped model in one run, as far as highlights-6: docs/training_log.md has the whole story.
 
 python train.py --config configs/shipped.py --workdir runs/shipped \
     --config.manual_dir=/my/hdr/pictures
 
-The weights were made by this network and these losses in PyTorch, computed in bfloat16 on a
+Those weights were made by this network and these losses in PyTorch, computed in bfloat16 on a
 processor with matrix units for it. What else differs from this run:
 
   photographs   a part of the scenes was changed first: mixed with another scene, lit unevenly, of
@@ -16,7 +16,11 @@ processor with matrix units for it. What else differs from this run:
   gain          was smooth (`hdr_jax.models.gain.gain_of`) from the third run on, its colour never
   loss          phase 1 had L1 at 1 and its differences at 0.3; phase 2 as below
 
-It was not run to its end, and it needs the 399 views of 95 scenes of docs/model_card.md, which do
+highlights-7, which is shipped, went on from there by five runs of configs/highlights.py with
+`init_from`, `refine_from=0` and 1,400 steps each, and is a mean of weights: "Going on by hdr-jax
+train" in the log has the fields of each.
+
+This was not run to its end, and needs the 399 views of 95 scenes of docs/model_card.md, which do
 not come with the library. Fields that are not set here are those of highlights.py and paper.py.
 """
 
