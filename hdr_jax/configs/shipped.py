@@ -21,7 +21,8 @@ highlights-7, which is shipped, went on from there by five runs of configs/highl
 train" in the log has the fields of each.
 
 This configuration was not run to its end. It needs the 399 views of 95 scenes of
-docs/model_card.md, which do not come with the library. Fields that are not set here are those of highlights.py and paper.py.
+docs/model_card.md, which do not come with the library. Fields that are not set here are those of
+highlights.py and paper.py.
 """
 
 from ml_collections import ConfigDict
