@@ -3,7 +3,7 @@
 from hdr_jax.errors import extra
 
 with extra("photographs"):
-    from hdr_jax.brackets._alignment import register, shift
+    from hdr_jax.brackets._alignment import movement, register, shift
     from hdr_jax.brackets._brackets import Brackets, Chosen, Exposures, InMemory, load
     from hdr_jax.brackets._deghosting import confidence, reference_index
     from hdr_jax.brackets._merging import align, merge_strips, response
@@ -21,6 +21,7 @@ __all__ = [
     "look_like_several",
     "low_white",
     "merge_strips",
+    "movement",
     "reference_index",
     "register",
     "response",

@@ -107,6 +107,8 @@ def merge(
                 g = recovered_response(loaded, log_times, args, known)
         radiance = None
         if "map" in outputs:
+            if not args.align:
+                warn_of_movement(loaded, log_times, g, paths)
             ghosts = reference if args.deghost else None
             radiance = brackets.merge_strips(
                 loaded, log_times, g, reference=ghosts, progress=progress.bar
@@ -283,6 +285,17 @@ def warn_of_low_white(loaded, log_times, paths: list[pathlib.Path]) -> None:
             f"white of {paths[np.argmax(log_times)].name} seems to be level {white:.6g} of "
             f"{top:.6g}, which {share:.1%} of its pixels have: they count as light that was "
             f"measured. Multiply the levels of all pictures by {top / white:.4g} and merge those.",
+            stacklevel=2,
+        )
+
+
+def warn_of_movement(loaded, log_times, g, paths: list[pathlib.Path]) -> None:
+    """Warns where the camera seems to have moved: edges would be merged twice."""
+    if found := brackets.movement(loaded, log_times, g):
+        one, other, pixels = found
+        warnings.warn(
+            f"the camera seems to have moved by {pixels:.0f} pixels between {paths[one].name} and "
+            f"{paths[other].name}: --align registers hand-held pictures",
             stacklevel=2,
         )
 

@@ -64,6 +64,57 @@ def test_what_did_not_move_stays():
         np.testing.assert_array_equal(brackets.register(black, picture, G), np.eye(3))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("right, down", [(0, 0), (2, 0), (0, -4), (13, -9)])
+def test_a_camera_that_moved_is_noticed(right, down, dtype):
+    """Between whichever neighbours by time, given in any order."""
+    radiance = textured(seed=5)
+    warp = np.array([[1, 0, right], [0, 1, down], [0, 0, 1]], float)
+    later = np.maximum(moved(radiance, warp), 1e-3)
+    evs = (2, -4, 0, -2)
+    stack = np.stack(
+        [photograph(later if ev > 0 else radiance, ev, seed) for seed, ev in enumerate(evs)]
+    )
+    if dtype == np.uint16:
+        stack = stack.astype(np.uint16) * 257
+    elif dtype == np.float32:
+        stack = (stack / 255).astype(np.float32)
+    found = brackets.movement(brackets.InMemory(stack), ev_to_log_times(np.array(evs)), G)
+    if right == down == 0:
+        assert found is None
+    else:
+        assert found is not None and found[:2] == (2, 0)
+        assert abs(found[2] - np.hypot(right, down)) < 1.5
+
+
+def test_what_moves_in_the_scene_is_not_the_camera():
+    """A tenth of the picture is somebody who walked on; and plain, black and white pictures."""
+    radiance, walked = textured(seed=6), textured(seed=6)
+    someone = textured((300, 40), seed=7)
+    radiance[:, 100:140] = walked[:, 130:170] = 4 * someone
+    stack = np.stack([photograph(radiance, -2, 0), photograph(walked, 1, 1)])
+    log_times = ev_to_log_times(np.array([-2.0, 1.0]))
+    assert brackets.movement(brackets.InMemory(stack), log_times, G) is None
+    for level in (0, 100, 255):
+        plain = np.full((2, 60, 80, 3), level, np.uint8)
+        assert brackets.movement(brackets.InMemory(plain), log_times, G) is None
+    one_pixel = np.full((2, 1, 1, 3), 100, np.uint8)
+    assert brackets.movement(brackets.InMemory(one_pixel), log_times, G) is None
+
+
+def test_real_brackets_that_moved_are_told(shared):
+    told = {}
+    for folder in sorted(path for path in (shared / "data/stacks").iterdir() if path.is_dir()):
+        stack, times = images.read_stack(folder)
+        loaded, log_times = brackets.InMemory(stack), np.log(times)
+        g = brackets.response(loaded, log_times)
+        told[folder.name] = brackets.movement(loaded, log_times, g)
+    assert {name for name, found in told.items() if found} == {
+        "hdrtoolbox_alignment",
+        "stlouis_arch",
+    }
+
+
 def test_aligned_pictures_fill_the_common_area():
     radiance = textured(seed=4)
     warp = np.array([[0.9998, -0.02, 6.0], [0.02, 0.9998, -5.0], [0, 0, 1]])

@@ -1,5 +1,6 @@
 """hdr-jax merge and hdr-jax plot: what they write, what they say, and what they refuse."""
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
@@ -93,6 +94,22 @@ def test_crf_only(folder):
         difference = (g - truth)[:, 20:235]
         assert np.abs(difference - difference.mean(1, keepdims=True)).max() < 0.1
     assert not list(folder.glob("*.exr"))
+
+
+def test_a_bracket_taken_by_hand_is_told(folder, capsys):
+    """Unless it is registered, or there is no map to merge."""
+    rng = np.random.default_rng(1)
+    scene = np.exp(cv2.GaussianBlur(rng.normal(0, 12, (120, 160, 3)), (0, 0), 3)) / 4
+    for name, (seconds, place) in {"a": (0.25, 0), "b": (1.0, 0), "c": (4.0, 6)}.items():
+        stack = np.asarray(expose(np.roll(scene, place, 1), np.log([seconds]), srgb()))
+        Image.fromarray(np.rint(stack[0] * 255).astype(np.uint8)).save(f"{name}.png")
+    bracket = ["merge", "a.png", "b.png", "c.png", "--times", "1/4", "1", "4", "-o", "m.exr"]
+    assert call(*bracket) == 0
+    told = "the camera seems to have moved by 6 pixels between b.png and c.png: --align"
+    assert told in capsys.readouterr().err
+    for options in (["--align"], ["--crf-only", "-o", "curve.csv"]):
+        assert call(*bracket, *options) == 0
+        assert "seems to have moved" not in capsys.readouterr().err
 
 
 def test_deghost_and_align_run_together(folder, capsys):
