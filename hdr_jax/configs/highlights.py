@@ -40,6 +40,7 @@ def get_config() -> ConfigDict:
             whole=0.4,  # share of whole views; the others are crops
             crop=(0.6, 1.0),  # of the sides
             aspect=4 / 3,  # width over height
+            changed=0.0,  # share of photographs of a scene that was changed first: see training.md
         )
     )
     # The losses: factors of the terms of hdr_jax.training.highlight_terms.

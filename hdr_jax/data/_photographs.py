@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hdr_jax.data import _scenes
 from hdr_jax.data._augmentation import check, check_bytes, lit_part
 from hdr_jax.errors import InputError
 from hdr_jax.images import closed_highlights, resized, rim_distance
@@ -23,7 +24,7 @@ TRIES = 20
 # Limits of the ranges that are drawn from, and of single numbers.
 RANGES = {"ev": (-20, 20), "clipped": (0, 1), "quality": (1, 100), "crop": (0.01, 1)}
 NUMBERS = {
-    **dict.fromkeys(("canonical", "clean", "jpeg", "whole", "hue"), (0, 1)),
+    **dict.fromkeys(("canonical", "clean", "jpeg", "whole", "hue", "changed"), (0, 1)),
     "white_balance": (0, 2),
     "aspect": (0.01, 100),
 }
@@ -46,6 +47,8 @@ class Photographer:
       whole: share of photographs that show as much of the radiance map as fits.
       crop: of the others: sides of the crop, of the largest that fits.
       aspect: width over height.
+      changed: share of photographs of a scene that was changed first: mixed with another one,
+        turned, lit unevenly, of another contrast (`hdr_jax.data._scenes`).
 
     Raises:
       InputError: for what is outside of RANGES and NUMBERS, and a quality that is not whole.
@@ -62,6 +65,7 @@ class Photographer:
     whole: float = 0.4
     crop: tuple[float, float] = (0.6, 1.0)
     aspect: float = 1.0
+    changed: float = 0.0
 
     def __post_init__(self):
         for limits, count in ((RANGES, 2), (NUMBERS, 1)):
@@ -101,13 +105,20 @@ class Photographer:
             raise InputError(f"unknown fields {unknown} of photographs: expected some of {known}")
         return cls(**fields)
 
-    def take(self, hdr: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Photograph:
+    def take(
+        self,
+        hdr: np.ndarray,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+        other: np.ndarray | None = None,
+    ) -> Photograph:
         """A photograph of a part of a radiance map.
 
         Args:
           hdr: float32 [h, w, 3], linear, relative.
           size: (height, width) of the photograph.
           rng: where everything is drawn from.
+          other: another radiance map, parts of which changed scenes may have.
 
         Returns:
           A photograph for a model, see the head of this module. A scene that never clips by the
@@ -116,13 +127,14 @@ class Photographer:
         Raises:
           InputError: for other shapes, and as `hdr_jax.synthetic.meter`.
         """
-        check(
-            hdr.ndim == 3 and hdr.shape[2] == 3 and hdr.size > 0,
-            f"a radiance map {hdr.shape}",
-            "[h, w, 3]",
-        )
+        for found in (hdr,) if other is None else (hdr, other):
+            check(
+                found.ndim == 3 and found.shape[2] == 3 and found.size > 0,
+                f"a radiance map {found.shape}",
+                "[h, w, 3]",
+            )
         for _ in range(TRIES):
-            scene = self._scene(hdr, size, rng)
+            scene = self._scene(hdr, size, rng, other)
             share = float((scene >= 1).any(-1).mean())
             if self.clipped[0] <= share <= self.clipped[1]:
                 break
@@ -138,16 +150,22 @@ class Photographer:
             )
         return for_model(image) | {"hdr": scene}
 
-    def _scene(self, hdr, size, rng) -> np.ndarray:
-        """A crop at the wanted size, mirrored, metered and tinted: the light that arrives."""
-        scale = 1.0 if rng.random() < self.whole else rng.uniform(*self.crop)
-        part = _crop(hdr, size, scale, rng)
-        if rng.integers(2):
-            part = part[:, ::-1]
+    def _scene(self, hdr, size, rng, other) -> np.ndarray:
+        """A crop at the wanted size, mirrored, changed, metered and tinted: what light arrives."""
+        part = self._part(hdr, size, rng)
+        if self.changed and rng.random() < self.changed:
+            other = other if other is None else self._part(other, size, rng)
+            part = _scenes.changed(part, other, rng)
         part = meter(part, rng.uniform(*self.ev))
         part = part * np.exp(rng.normal(0, self.white_balance, 3)).astype(np.float32)
         mix = np.float32(rng.uniform(-self.hue, self.hue))
         return np.maximum(part + mix * (part.mean(-1, keepdims=True) - part), 0)
+
+    def _part(self, hdr, size, rng) -> np.ndarray:
+        """A crop at the wanted size, one of two mirrored."""
+        scale = 1.0 if rng.random() < self.whole else rng.uniform(*self.crop)
+        part = _crop(hdr, size, scale, rng)
+        return part[:, ::-1] if rng.integers(2) else part
 
 
 class RadianceMaps:

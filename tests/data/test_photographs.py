@@ -195,6 +195,7 @@ def test_a_speck_in_a_highlight_is_closed_and_a_branch_is_kept():
         ("jpeg", 1.5),
         ("ev", 1.0),
         ("jpeg", None),
+        ("changed", 1.5),
         ("hue", float("nan")),
     ],
 )
