@@ -70,7 +70,8 @@ def gamma(exponent: float = 2.2) -> Response:
     Raises:
       InputError: for an exponent that is not positive.
 
-    Differentiable, with a slope of 0 at X = 0 where the true one is infinite.
+    Differentiable, with a slope of 0 at X = 0 where the true one is infinite, and wherever the
+    exponent is not the plain number 1.
     Example:
       >>> round(float(gamma(2.0)(0.25)), 3)
       0.5
@@ -79,6 +80,8 @@ def gamma(exponent: float = 2.2) -> Response:
     check_positive("gamma", "exponent", exponent)
 
     def response(exposure):
+        if isinstance(exponent, int | float) and exponent == 1:  # the slope of a line is finite
+            return clamp(exposure, 0, jnp.inf)
         # Double where: the slope of a root is infinite at 0.
         safe = jnp.where(exposure > 0, exposure, 1)
         return jnp.where(exposure > 0, safe ** (1 / exponent), 0)

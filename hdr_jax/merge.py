@@ -108,7 +108,9 @@ def merge(
     def merged(stack: ArrayLike, confidence: Any = None) -> Array:
         return _merge(*crf.check_stack(stack, log_times, integers=True), g, confidence, **options)
 
-    if not isinstance(stack, np.ndarray) or stack.ndim != 4 or isinstance(confidence, Tracer):
+    if not isinstance(stack, np.ndarray) or stack.ndim != 4 or 0 in shape:
+        return merged(stack, confidence).reshape(shape[1:])
+    if isinstance(confidence, Tracer):
         return merged(stack, confidence).reshape(shape[1:])
     if confidence is None:
         return by_rows(merged, stack)

@@ -111,7 +111,8 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     )
     below_white = jnp.clip((WHITE[1] - z) / (WHITE[1] - WHITE[0]), 0, 1)
     weights = jnp.where(z > 0, below_white, 0) * exposure**2 / variance
-    return weights / jnp.max(weights, axis=-1, keepdims=True)
+    best = jnp.max(weights, axis=-1, keepdims=True)
+    return weights / jnp.where(best > 0, best, 1)  # of two levels, both black or white, none counts
 
 
 def extremes_counted_once(values: Array, log_times: Array) -> Array:

@@ -32,6 +32,9 @@ def test_the_full_slope_holds_at_black_and_white():
     slopes = slope([0.0, 1.0, 1.1, -0.1], srgb())
     np.testing.assert_allclose(slopes, [12.92, 1.055 / 2.4, 0, 0], rtol=1e-4)
     table = jnp.log(jnp.linspace(0.01, 1, 64))
+    linear = slope([0.0, 1.0, 1.1, -0.1], gamma(1))
+    np.testing.assert_allclose(linear, slope([0.0, 1.0, 1.1, -0.1], lambda x: x))
+    np.testing.assert_allclose(slope([0.0], sigmoid(1.0, 0.6)), 1.6 / 0.6, rtol=1e-5)
     ends = slope([0.01, 1.0], table) * 63
     expected = [1 / 0.01 / (table[1] - table[0]), 1 / (table[-1] - table[-2])]
     np.testing.assert_allclose(ends, expected, rtol=1e-3)

@@ -295,6 +295,31 @@ def test_a_weight_function_sees_pictures():
             np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [bool, jnp.int32])
+@pytest.mark.parametrize("weight_gradient", [False, True])
+def test_weights_may_be_bools_or_integers(dtype, weight_gradient):
+    """Of bools a sum would be one of them, and divide by nothing."""
+    stack, g = expose(random_scene(7), LOG_TIMES[2:5], gamma()), gamma_table()
+    usable = lambda z, n: (z > 5) & (z < n - 6)  # noqa: E731
+
+    def value_and_slope(stack, kind):
+        weighting = lambda z, n: usable(z, n).astype(kind)  # noqa: E731
+        options = {"weighting": weighting, "weight_gradient": weight_gradient}
+        return jax.value_and_grad(lambda x: merge(x, LOG_TIMES[2:5], g, **options).sum())(stack)
+
+    (value, slope), (expected, slope_expected) = (
+        value_and_slope(stack, kind) for kind in (dtype, jnp.float32)
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(slope, slope_expected, rtol=1e-5, atol=1e-6)
+
+
+def test_two_levels_merge_by_noise():
+    stack = np.random.default_rng(8).random((3, 4, 5, 1), np.float32)
+    merged = merge(stack, LOG_TIMES[2:5], jnp.array([-1.0, 0.0]), weighting="noise")
+    assert bool(jnp.isfinite(merged).all())
+
+
 def test_a_confidence_is_checked():
     stack = np.asarray(expose(random_scene(6), LOG_TIMES[:3], gamma()))
     trust = np.random.default_rng(7).random(stack.shape[:3]).astype(np.float32)

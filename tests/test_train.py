@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tiny_run import tiny_config, tiny_source
 
-from hdr_jax import data, training, weights
+from hdr_jax import data, programs, training, weights
 from hdr_jax.configs import highlights
 from hdr_jax.errors import InputError
 from hdr_jax.models import parameter_shapes
@@ -124,6 +124,15 @@ def all_ones(state):
     return all((leaf == 1).all() for leaf in jax.tree.leaves(state.params))
 
 
+def test_what_a_run_lacks_is_named(tmp_path):
+    """Not by a traceback, although it is asked for before anything else."""
+    config = tiny_config()
+    del config.hosts
+    with pytest.raises(InputError, match="lacks a field: .*hosts"):
+        programs.train_and_evaluate(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_starts_from_the_weights_that_are_named(first_state, tmp_path):
     config = tiny_config()
     save_model(tmp_path / "other", *ones(config, remat=True))
@@ -153,6 +162,15 @@ def test_imported_weights_in_the_work_directory_are_not_ignored(first_state, tmp
     state = first_state(config, tmp_path)
     assert all_ones(state) and state.step == 0
     assert config.init_from == str(tmp_path / "checkpoints")
+
+
+def test_weights_imported_beside_the_checkpoints_are_asked_about(first_state, tmp_path):
+    config = tiny_config()
+    save_model(tmp_path, *ones(config))
+    with pytest.raises(InputError, match="holds weights .* --config.init_from="):
+        first_state(config, tmp_path)
+    config.init_from = str(tmp_path)
+    assert all_ones(first_state(config, tmp_path))
 
 
 def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):

@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 
 import hdr_jax
 from hdr_jax.errors import InputError
-from tfds_builders import manual, shards, stack_builder
+from tfds_builders import manual, panorama, shards, stack_builder
 
 try:
     import fcntl
@@ -115,6 +115,8 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
             recording = self.read_files(scene)
             if recording.ev_offset is not None:
                 self.builder_config.check_kept(recording.ev_offset)
+            if recording.radiance is not None and not panorama.is_panorama(recording.radiance):
+                self.builder_config.check_lit(recording.radiance)
             return recording
         except InputError as error:
             raise InputError(f"scene {scene.name}: {error}") from error

@@ -15,6 +15,9 @@ from hdr_jax.errors import InputError
 from tfds_builders import manual, sizes
 
 EV_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+# So many stops are between a time as cameras name it and what it means: from 1/60 to 1/125 s is one
+# stop, from 1/6 to 1/13 s too.
+NOMINAL_STOPS = 0.15
 
 
 @dataclasses.dataclass(eq=False)
@@ -40,7 +43,7 @@ class StackConfig(tfds.core.BuilderConfig):
     def kept(self, ev_offset) -> np.ndarray:
         """Which exposures belong to this config, bool [n]."""
         limit = np.inf if self.max_ev is None else self.max_ev
-        return np.abs(np.asarray(ev_offset)) <= limit + 1e-3
+        return np.abs(np.asarray(ev_offset)) <= limit + NOMINAL_STOPS
 
     def check_kept(self, ev_offset) -> None:
         """Raises InputError if fewer than two exposures belong to this config."""
@@ -49,6 +52,14 @@ class StackConfig(tfds.core.BuilderConfig):
             raise InputError(
                 f"{count} of its exposures (EV {_list(ev_offset)}) lie within {self.max_ev} EV of "
                 "the middle; expected two at least. Choose a wider config."
+            )
+
+    def check_lit(self, radiance) -> None:
+        """Raises InputError if what this config shows of a radiance map [h, w, 3] is black."""
+        if not sizes.middle_radiance(radiance, self.size).any():
+            raise InputError(
+                f"its middle, of which the {self.size} x {self.size} pixels are, is black. Choose "
+                "the config native, or leave the scene out."
             )
 
 

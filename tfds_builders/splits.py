@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -41,7 +42,15 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
     """
     for path in (folder / MANIFEST, folder.parent / MANIFEST):
         if path.is_file():
-            if found := dict(_matched(path, _read(path), names)):
+            listed = _read(path)
+            if found := dict(_matched(path, listed, names)):
+                lasts = {name.rpartition("/")[2] for name in names}
+                lost = [view for view in listed if view not in names and view not in lasts]
+                if lost and path.parent == folder:
+                    warnings.warn(
+                        f"{path} names {len(lost)} views that are not there, such as {lost[0]}",
+                        stacklevel=2,
+                    )
                 return found
             if path.parent == folder:
                 raise InputError(

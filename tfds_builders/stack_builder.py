@@ -4,6 +4,7 @@
 lets `tfds.load` read the same files.
 """
 
+import os
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -44,6 +45,8 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for name, value in given.items():
             if isinstance(self.OPTIONS[name], bool) and not isinstance(value, bool):
                 raise InputError(f"{self.name} got {name}={value!r}; expected True or False.")
+        if arguments.get("data_dir"):  # TFDS would make a folder called ~
+            arguments["data_dir"] = os.path.expanduser(arguments["data_dir"])
         super().__init__(file_format=file_format, **arguments)
         self._original_state.update(given)  # what TFDS pickles
         self.options = {**self.OPTIONS, **given}

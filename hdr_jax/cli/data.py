@@ -28,7 +28,7 @@ def check(args: argparse.Namespace) -> int:
         builder = data.builder_of(with_options(args.name, args.option), nothing_prepared)
     if not isinstance(builder, base.ManualBuilder):
         raise InputError(f"{builder.name} reads no files: there is nothing to check.")
-    place, scenes = builder.find_scenes(pathlib.Path(args.folder))
+    place, scenes = builder.find_scenes(pathlib.Path(args.folder).expanduser())
     kinds, bad = collections.defaultdict(collections.Counter), []
     with progress.bar("reading", len(scenes)) as advance:
         for scene in scenes:
@@ -44,10 +44,11 @@ def check(args: argparse.Namespace) -> int:
             print(f"{number:6} x {kind}")
         if len(counts) > MOST_KINDS:
             print(f"       ... and {len(counts) - MOST_KINDS} more kinds")
-    if len(kinds) == 1 and splits.MANIFEST in builder.EXPECTED:
+    lacking = [split for split in ("train", "val") if split not in kinds]
+    if lacking and splits.MANIFEST in builder.EXPECTED:
         print(
-            f"all are in {next(iter(kinds))}, but training needs scenes to validate with: a "
-            "manifest.csv (view,scene,split) says which scenes go where"
+            f"none are in {' and '.join(lacking)}, but training needs scenes to learn from and to "
+            "validate with: a manifest.csv (view,scene,split) says which scenes go where"
         )
     for message in bad:
         print(f"BAD {message}")

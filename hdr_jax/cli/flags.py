@@ -8,6 +8,7 @@ Wrong flags, wrong fields and bad data give one clear message and exit code 2.
 
 import argparse
 import difflib
+import os
 import pathlib
 import runpy
 import sys
@@ -69,6 +70,7 @@ def parse(
     """
     if workdir is None:
         leave("--workdir is missing; --help shows how to call this", 2)
+    workdir = os.path.expanduser(workdir)  # shells leave the ~ of --workdir=~/runs
     source = str(pathlib.Path(workdir) / description.FILE) if file is None else path_of(file)
     config = description.read_config(workdir) if file is None else read(source)
     if config is None:

@@ -52,7 +52,7 @@ def load_vgg19(
       ...
       FileNotFoundError: no VGG-19 weights at missing.pth; get ...vgg19-dcbb9e9d.pth ...
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"no VGG-19 weights at {path}; get {URL} (575 MB, of the torchvision model zoo), or go "

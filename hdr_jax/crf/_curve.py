@@ -6,8 +6,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
-from hdr_jax.checks import check_increasing
-from hdr_jax.levels import evaluate, invert, paired
+from hdr_jax.checks import check_increasing, check_table
+from hdr_jax.levels import evaluate, invert, paired, widened
 from hdr_jax.shards import alike
 
 
@@ -28,6 +28,10 @@ def lookup(levels: ArrayLike, g: ArrayLike, *, rounding: bool = False) -> Array:
     Returns:
       ln(E t), float of at least 32 bits, shape of `levels`.
 
+    Raises:
+      InputError: for a g that is not finite, or does not fit (of a traced one the shape alone is
+        seen).
+
     Differentiable in `levels` and `g` (reverse mode).
     Source: Kim, Lee, Kang 2020, Eq. 3.
     Example:
@@ -37,6 +41,7 @@ def lookup(levels: ArrayLike, g: ArrayLike, *, rounding: bool = False) -> Array:
       >>> jax.vmap(jax.grad(lookup), (0, None))(jnp.array([0.0, 1.0, 1.5]), g).tolist()
       [-3.0, 2.0, 1.0]
     """
+    check_table(g)
     return evaluate(*paired(levels, g), rounding)
 
 
@@ -86,7 +91,9 @@ def monotone(g: ArrayLike) -> Array:
       >>> monotone(jnp.array([0.0, 2.0, 1.0, 3.0])).tolist()
       [0.0, 1.5, 1.5, 3.0]
     """
-    return _all_monotone(jnp.asarray(g))
+    g = jnp.asarray(g)
+    fitted = _all_monotone(widened(g))  # half precision does not count beyond 256
+    return fitted.astype(g.dtype) if jnp.issubdtype(g.dtype, jnp.floating) else fitted
 
 
 @exported.quick_jit
@@ -102,7 +109,8 @@ def _monotone(g: Array) -> Array:
     sums, counts = (jnp.zeros_like(g).at[block].add(x) for x in (g, jnp.ones_like(g)))
     fitted = sums[block] / counts[block]
     # Rounding may leave a fall by the last digit from one block to the next.
-    return fitted + jax.lax.stop_gradient(jax.lax.cummax(fitted) - fitted)
+    highest = jax.lax.cummax(fitted)
+    return fitted + jax.lax.stop_gradient(jnp.where(highest > fitted, highest - fitted, 0))
 
 
 def _pooled_blocks(g: Array) -> Array:

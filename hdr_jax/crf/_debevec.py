@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError, one_of
-from hdr_jax.levels import left_segment
+from hdr_jax.levels import left_segment, widened
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -81,9 +81,9 @@ def debevec(
     levels, log_times = check_samples(levels, log_times, num_levels)
     one_of("solver", solver, SOLVERS)
     weight = weight_function(weighting)
-    w = weight(levels, num_levels)  # [p, n]
+    w = widened(weight(levels, num_levels))  # [p, n]; a user's own may be bools
     w = w if confidence is None else w * confidence
-    inner = weight(jnp.asarray(_knots(num_levels)[1:-1], w.dtype), num_levels)
+    inner = widened(weight(jnp.asarray(_knots(num_levels)[1:-1], levels.dtype), num_levels))
     return _debevec(levels, log_times, w, inner, smoothness, int(num_levels), solver)
 
 
@@ -98,13 +98,14 @@ def _debevec(levels, log_times, w, inner, smoothness, num_levels, solver):
     basis = _curvature_basis(smoothness * jnp.maximum(inner, 1 / num_levels), anchor)
     basis = basis.astype(w.dtype)
     if len(knots) < num_levels:
-        levels = jnp.interp(levels, jnp.asarray(knots, w.dtype), jnp.arange(len(knots)))
+        numbers = jnp.arange(len(knots), dtype=w.dtype)
+        levels = jnp.interp(levels, jnp.asarray(knots, w.dtype), numbers)
     matrix = _without_radiance(w, _read(basis, levels))
     target = _without_radiance(w, (log_times[None] - _read(line, levels))[..., None])
     y = ridge(matrix.reshape(-1, matrix.shape[-1]), target.ravel(), solver)
     g = line + basis @ y
     if len(knots) < num_levels:
-        g = jnp.interp(jnp.arange(num_levels), jnp.asarray(knots), g)
+        g = jnp.interp(jnp.arange(num_levels, dtype=w.dtype), jnp.asarray(knots, w.dtype), g)
     return g
 
 

@@ -16,7 +16,7 @@ from hdr_jax import sampling as samplings
 from hdr_jax.crf._agreement import agreement, share_in_register
 from hdr_jax.crf._pixels import draw, windows
 from hdr_jax.errors import one_of
-from hdr_jax.levels import as_unit_float, clamp
+from hdr_jax.levels import as_unit_float, clamp, widened
 from hdr_jax.weighting import extremes_counted_once
 
 # Pixels are followed where at least this share of neighbouring exposures is in register, and ln E
@@ -53,7 +53,7 @@ def take(
     if sampling == "auto" and num_levels > FOLLOWED_LEVELS:
         sampling = "quantiles"
     if sampling != "auto":
-        levels = _sampled(stack, num_samples, num_levels, valid, samplings.get(sampling))
+        levels = widened(_sampled(stack, num_samples, num_levels, valid, samplings.get(sampling)))
         return levels, jnp.ones(levels.shape, levels.dtype)
     levels, drawn, whole = _drawn(stack, log_times, valid, num_samples=num_samples)
     # Windows that are white in part are judged like all others, as they tell how rough the pictures
@@ -127,7 +127,10 @@ def _given(valid: Array | None) -> dict[str, Any]:
 
 
 def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
-    """Share of the levels of samples [c, p, n] that stand in one with others; the least channel."""
+    """Share of the levels of samples [c, p, n] that stand in one with others; the least channel.
+
+    -1 where a channel has no level between black and white.
+    """
     levels = jax.lax.stop_gradient(levels)
     value = levels / (num_levels - 1)
     # More levels reach further down.
@@ -140,12 +143,19 @@ def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
         return jnp.sum(jnp.zeros(BINS, bool).at[bins.ravel()].max(chosen.ravel()))
 
     counts = jax.vmap(count)(bins, tied), jax.vmap(count)(bins, usable)
-    return jnp.min(counts[0] / jnp.maximum(counts[1], 1))
+    return jnp.min(jnp.where(counts[1] > 0, counts[0] / jnp.maximum(counts[1], 1), -1))
 
 
 def warn_of_gaps(tied: Array, log_times: Array) -> None:
     """Warns where too few levels are tied together; traced values go unseen."""
     if isinstance(tied, Tracer) or isinstance(log_times, Tracer) or float(tied) >= TIED:
+        return
+    if float(tied) < 0:
+        warnings.warn(
+            "in some channel no sample is between black and white in any exposure: nothing tells "
+            "its response, which is a guess. Give the camera's response.",
+            stacklevel=3,
+        )
         return
     gap = np.max(np.diff(np.sort(np.asarray(log_times)))) / np.log(2)
     warnings.warn(

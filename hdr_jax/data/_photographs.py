@@ -155,7 +155,8 @@ class Photographer:
         part = self._part(hdr, size, rng)
         if self.changed and rng.random() < self.changed:
             other = other if other is None else self._part(other, size, rng)
-            part = _scenes.changed(part, other, rng)
+            made = _scenes.changed(part, other, rng)
+            part = made if made.any() else part  # what took the light's place may be black
         part = meter(part, rng.uniform(*self.ev))
         part = part * np.exp(rng.normal(0, self.white_balance, 3)).astype(np.float32)
         mix = np.float32(rng.uniform(-self.hue, self.hue))

@@ -203,4 +203,4 @@ def exposures(
 def _curve(g: jax.Array | None, image: jax.Array) -> jax.Array:
     """The response that was given, or the canonical one: 0 at white, of the image's type."""
     g = log_inverse_sigmoid() if g is None else jnp.asarray(g)
-    return (g - g[..., -1:]).astype(jnp.promote_types(image.dtype, jnp.float32))
+    return (g - g[..., -1:]).astype(jnp.promote_types(jnp.result_type(image), jnp.float32))

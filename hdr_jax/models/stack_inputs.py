@@ -1,7 +1,9 @@
 """What `ExposureStackModel` refuses, because its networks would misread it."""
 
-import numbers
 from typing import Any
+
+import numpy as np
+from jax.core import Tracer
 
 from hdr_jax.errors import InputError
 from hdr_jax.models import routing
@@ -22,9 +24,8 @@ def check_inputs(model: Any, image, edge_map, reference_index, true_stack, true_
             f"image of {h} x {w}: height and width must be multiples of {m} (2^levels of the "
             "deepest network); pad or crop the image, or use fewer levels"
         )
-    if n < 2 or (
-        isinstance(reference_index, numbers.Integral) and not 0 <= int(reference_index) < n
-    ):
+    known = not isinstance(reference_index, Tracer)
+    if n < 2 or (known and not 0 <= np.min(reference_index) <= np.max(reference_index) < n):
         raise InputError(
             f"reference_index {reference_index} of {n} exposures: expected two exposures at "
             f"least and an index from 0 to {n - 1}"

@@ -70,8 +70,8 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
       Its name and text.
 
     Raises:
-      InputError: for no or more than two maps, sizes that differ, a map without light, or what
-        `packed_radiance` refuses.
+      InputError: for no or more than two maps, sizes that differ, a map without light, a curve
+        that is not finite, or what `packed_radiance` refuses.
 
     Example: `page.write("page.html", "gray", [encoded(scene)])`
     """
@@ -163,6 +163,9 @@ def _check(scene: Scene) -> None:
             raise InputError(f"stack {label} is {np.shape(stack)}; expected {(n, *size, 3)}")
     if scene.stacks and len(scene.stacks) != len(scene.maps):
         raise InputError(f"got {len(scene.stacks)} stacks for {len(scene.maps)} maps")
+    for label, g in scene.curves.items():
+        if not np.isfinite(g).all():
+            raise InputError(f"the curve of {label} holds ln 0 or NaN; expected finite numbers")
     if scene.visibility is not None and np.shape(scene.visibility) != size:
         raise InputError(f"the visibility map is {np.shape(scene.visibility)}; expected {size}")
 

@@ -54,6 +54,11 @@ def first_state(
             return jax.device_get(training.state_of(setup, found[0]))
         step: Any = np.int32(latest)
         return training.averaged(training.TrainState(step, *found))
+    if not config.init_from and any(path.name.isdecimal() for path in workdir.glob("*/")):
+        raise InputError(
+            f"{workdir} holds weights that were imported or stored, and no checkpoint of a run: go "
+            f"on from them by --config.init_from={workdir}, or give another --workdir"
+        )
     if config.init_from:
         model, params = _weights_of(config.init_from)
         check_same_architecture(model, setup.model, config.init_from)
@@ -65,7 +70,7 @@ def _weights_of(source: str) -> tuple[Model, Any]:
     """Of a folder, or by the name of weights that come with the library."""
     if source in weights.names() and not pathlib.Path(source).exists():
         return weights.load(source)
-    if not pathlib.Path(source).is_dir():
+    if not pathlib.Path(source).expanduser().is_dir():
         raise InputError(
             f"got config.init_from = {source!r}: expected the --workdir of train.py, a folder with "
             f"a checkpoint, or the name of weights that come with the library: "

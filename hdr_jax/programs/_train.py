@@ -40,12 +40,13 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
       FloatingPointError: when a loss term is not finite; nothing of that step is saved.
     """
     # ---- set-up
-    hosts.join(config.hosts)
+    if "hosts" in config:  # the set-up tells of what is missing
+        hosts.join(config.hosts)
     setup = training.Setup.from_config(config)
     edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
     photographer = None
     if isinstance(setup.model, HighlightModel):
-        photographer = data.Photographer.from_fields(config.photographs.to_dict())
+        photographer = data.Photographer.from_fields(dict(config.get("photographs", {})))
         keep_memory()  # before JAX has any threads
     primary = jax.process_index() == 0  # of several hosts, the one that writes
     hosts.check_equal(hosts.description_of(config))
@@ -151,9 +152,7 @@ def training_batches(
         "shard": (jax.process_index(), jax.process_count()),
     }
     if photographer:
-        multiple = setup.model.multiple
-        width = multiple * max(1, round(config.size * photographer.aspect / multiple))
-        size = (config.size, width)
+        size = training.photograph_size(config, setup.model.multiple)
         maps: Any = data.RadianceMaps(source)
         return data.photographs(maps, size=size, photographer=photographer, **options)
     stops = config.metering_stops

@@ -93,7 +93,7 @@ def check_same_run(
         before = _with_tuples(stored())
         if not before:
             raise
-    old, new = dict(dotted(before)), dict(dotted(config.to_dict()))
+    old, new = (dict(dotted(x)) for x in (before, _with_tuples(config.to_dict())))
     free = FREE if _rate_falls(config) else (*FREE, "steps")
     # What only one of them knows was added or removed by another version of this program.
     differing = [

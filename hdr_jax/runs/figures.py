@@ -19,6 +19,7 @@ with extra("photographs"):
     from matplotlib import colormaps
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
 LINE_STYLES = ("-", ":", "--", "-.")
@@ -125,11 +126,10 @@ def panel(
     axes[2, 2].set_title("error, stops", fontsize=8)
     figure.colorbar(drawn, ax=axes[2, 2], fraction=0.05)
     curves = figure.add_subplot(axes[2, 0].get_gridspec()[2, -2:])
-    _draw_curves(curves, outputs["g"], "-", "generated")
-    _draw_curves(curves, outputs["true_g"], ":", "true")
-    curves.legend(fontsize=7)
+    lines = [_draw_curves(curves, outputs["g"], "-"), _draw_curves(curves, outputs["true_g"], ":")]
+    curves.legend(lines, ["generated", "true"], fontsize=7)
     title = "   ".join(f"{key} {shown(value, 2)}" for key, value in scores.items())
-    figure.suptitle(f"{name}\n{title}", fontsize=9)
+    figure.suptitle(f"{name}\n{title}", fontsize=9, parse_math=False)
     # Not tight_layout, which takes as long as all the drawing.
     figure.subplots_adjust(0.01, 0.08, 0.99, 0.85, wspace=0.08, hspace=0.2)
     save(figure, path)
@@ -145,14 +145,16 @@ def response_curves(path: str | pathlib.Path, curves: Mapping[str, np.ndarray]) 
     figure = Figure(figsize=(6, 5))
     axis = figure.subplots()
     if len(curves) <= len(LINE_STYLES):
-        for style, (label, g) in zip(LINE_STYLES, curves.items(), strict=False):
-            _draw_curves(axis, np.atleast_2d(g), style, label)
+        looks = [(style, None) for style in LINE_STYLES[: len(curves)]]
     else:  # too many line styles to tell apart: a colour for each camera instead
-        for colour, (label, g) in zip(
-            colormaps["turbo"](np.linspace(0, 1, len(curves))), curves.items(), strict=True
-        ):
-            _draw_curves(axis, np.atleast_2d(g), "-", label, colour)
-    axis.legend(fontsize=8)
+        looks = [("-", colour) for colour in colormaps["turbo"](np.linspace(0, 1, len(curves)))]
+    lines = [
+        _draw_curves(axis, np.atleast_2d(g), *look)
+        for g, look in zip(curves.values(), looks, strict=True)
+    ]
+    # Labels as they are: no hidden ones that begin with "_", no mathematics between dollars.
+    for text in axis.legend(lines, list(curves), fontsize=8).get_texts():
+        text.set_parse_math(False)
     save(figure, path)
 
 
@@ -202,16 +204,20 @@ def save(figure: Figure, path: str | pathlib.Path) -> None:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": OWN_SOFTWARE})
 
 
-def _draw_curves(axis: Axes, g: np.ndarray, style: str, label: str, colour=None) -> None:
-    """g [c, num_levels] over the level, a line for each channel, in its colour if none is given."""
+def _draw_curves(axis: Axes, g: np.ndarray, style: str, colour=None) -> Line2D:
+    """g [c, num_levels] over the level, a line for each channel, in its colour if none is given.
+
+    Returns the line of the channel in the middle.
+    """
     channels = CHANNEL_COLOURS if len(g) == 3 else ("black",) * len(g)
-    for channel, curve in enumerate(g):
-        drawn = channels[channel] if colour is None else colour
-        position = np.linspace(0, 255, len(curve))
-        name = label if channel == len(g) // 2 else None
-        axis.plot(position, curve, style, color=drawn, label=name)
+    position = np.linspace(0, 255, g.shape[-1])
+    lines = [
+        axis.plot(position, curve, style, color=channel if colour is None else colour)[0]
+        for curve, channel in zip(g, channels, strict=True)
+    ]
     axis.set_xlabel("level of 255")
     axis.set_ylabel("g, ln exposure")
+    return lines[len(g) // 2]
 
 
 def _show(axis: Axes, picture: ArrayLike, title: str) -> None:

@@ -83,8 +83,10 @@ class RunLog:
         quiet: bool = False,
     ):
         self.workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
+        # Without a checkpoint the lines may be of another configuration.
+        kept = first if first else -1
         for name in () if quiet else (METRICS, VALIDATIONS):
-            _drop_lines_beyond(workdir / name, first)
+            _drop_lines_beyond(workdir / name, kept)
         self._board = None if quiet else Board(workdir / "tensorboard", first + 1)
         self._bar = tqdm.tqdm(
             initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet

@@ -3,6 +3,7 @@
 from hdr_jax.errors import extra
 
 with extra("train"):
+    from hdr_jax.training._demands import photograph_size
     from hdr_jax.training._highlights import highlight_stack, highlight_terms
     from hdr_jax.training._objective import generated, hdr_loss, loss_terms, perceptual_loss
     from hdr_jax.training._state import TrainState, averaged, by_network, create_state, state_of
@@ -35,6 +36,7 @@ __all__ = [
     "loss_terms",
     "one_replica",
     "perceptual_loss",
+    "photograph_size",
     "replicated",
     "state_of",
     "train_step",

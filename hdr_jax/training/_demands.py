@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from hdr_jax.errors import InputError
+from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE
 from hdr_jax.models import ExposureStackModel, HighlightModel, Model, convolution
 from hdr_jax.models.stack_inputs import check_options
 
@@ -38,6 +39,20 @@ def check_numbers(config: Any, model: Model) -> None:
             raise InputError(f"got config.{name} = {value!r}: expected {expected}")
 
 
+def photograph_size(config: Any, multiple: int) -> tuple[int, int]:
+    """Height and width of the photographs that a `HighlightModel` is trained on.
+
+    Args:
+      config: with `size`, the height, and `photographs.aspect`, 1 where there is none.
+      multiple: of which the model takes sizes.
+
+    Returns:
+      Pixels; the width is the multiple nearest to what the aspect asks for.
+    """
+    wanted = config.size * config.get("photographs", {}).get("aspect", 1.0)
+    return config.size, multiple * max(1, round(wanted / multiple))
+
+
 def _of_all(config: Any, model: Model) -> list[Demand]:
     """Of any model's configuration."""
     size, target, targets = config.size, config.hdr_target, ("synthesized", "dataset")
@@ -66,11 +81,17 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     fits = len(widths) == len(depths) and whole and min((*widths, *depths), default=0) >= 1
     begin, stops = config.refine_from, tuple(config.ev_offsets)
     learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
+    seen = config.loss.get("hdrvdp2", 0) > 0 and begin < config.steps
+    height, width = photograph_size(config, model.multiple)
+    large = (
+        f"{MIN_SIZE} pixels at least of photographs, which are {height} x {width}, for HDR-VDP-2"
+    )
     alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
     return [
         ("model.depths", depths, fits, f"as many as widths {widths}, all whole and above 0"),
         ("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"),
         ("refine_from", begin, learns or begin == 0, alone),
+        ("size", config.size, not seen or min(height, width) >= MIN_SIZE, large),
         ("ev_offsets", stops, len(set(stops)) > 1, "two different exposures at least"),
     ]
 

@@ -23,8 +23,14 @@ def test_check_says_when_nothing_is_left_to_validate_with(tmp_path, capsys):
     for k in range(3):
         images.write(tmp_path / f"harbour_{k}.hdr", np.full((16, 24, 3), 1.0 + k))
     assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
-    assert "all are in train, but training needs" in capsys.readouterr().out
-    for k in range(9):
+    assert "none are in val, but training needs" in capsys.readouterr().out
+    rows = [f"harbour_{k}.hdr,{k},{'val' if k else 'test'}" for k in range(3)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["view,scene,split", *rows]))
+    assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
+    assert "none are in train, but training needs" in capsys.readouterr().out
+    (tmp_path / "manifest.csv").unlink()
+    (tmp_path / "odd.jpg").symlink_to("nowhere.jpg")
+    for k in range(40):
         images.write(tmp_path / f"IMG_{k:04}.hdr", np.full((16, 24, 3), 1.0 + k))
     assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
     assert "training needs" not in capsys.readouterr().out
@@ -56,6 +62,30 @@ def test_check_names_every_bad_scene(tmp_path, capsys):
         "BAD scene t3", "BAD scene t1",
     ]  # fmt: skip
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_check_refuses_what_the_middle_shows_nothing_of(tmp_path, capsys):
+    light = np.ones((40, 60, 3), np.float32)
+    images.write(tmp_path / "sound.hdr", light)
+    light[:, 5:55] = 0
+    images.write(tmp_path / "frame.hdr", light)
+    assert main(["data", "check", str(tmp_path), "--as", "radiance_maps"]) == 0
+    assert main(["data", "check", str(tmp_path), "--as", "radiance_maps/256"]) == 2
+    assert "BAD scene frame: its middle, of which the 256 x 256 pixels" in capsys.readouterr().out
+
+
+def test_the_home_folder_is_found_by_its_sign(tmp_path, monkeypatch, capsys):
+    """Shells leave it as it is after an equals sign; a folder of that name must not come of it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    make_dummy_data.vds(tmp_path / "files")
+    assert main(["data", "check", "~/files", "--as", "vds"]) == 0
+    prepare = ["data", "prepare", "vds", "--manual-dir=~/files", "--data-dir=~/data"]
+    assert main(prepare) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"files", "data"}
+    (tmp_path / "files/train_set/t1/t1_0EV_true.jpg.png").write_bytes(b"other")
+    assert main(prepare) == 2
+    assert "was made from other files" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

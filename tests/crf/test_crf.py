@@ -326,6 +326,53 @@ def test_the_smoothness_is_an_argument_like_others(caplog):
     np.testing.assert_array_equal(synthesize(stack, TWO, **options)[1], twenty)
 
 
+@pytest.mark.parametrize("smoothness", [0.5, 20.9])
+def test_a_smoothness_that_is_not_whole_counts_with_samples_of_integers(smoothness):
+    """Those of the paper's recipe, and of a user's own sampler."""
+    stack, options = scene(shape=(9, 11, 1)), {"num_levels": 32, "num_samples": 12}
+    stack = expose(jnp.asarray(stack), LOG_TIMES[2:5], srgb(), num_levels=32)
+
+    def rounded(stack, num_samples, num_levels):
+        return jnp.rint(quantiles(stack, num_samples, num_levels=num_levels)).astype(jnp.int32)
+
+    for sampler in (grossberg_nayar, rounded):
+        levels = sampler(stack, 12, num_levels=32)[0]
+        assert jnp.issubdtype(levels.dtype, jnp.integer)
+        expected = crf.debevec(levels, LOG_TIMES[2:5], smoothness=smoothness, num_levels=32)
+        g = crf.recover(stack, LOG_TIMES[2:5], sampling=sampler, smoothness=smoothness, **options)
+        np.testing.assert_allclose(g[0], expected, atol=1e-5)
+    slope = jax.grad(
+        lambda s: crf.recover(
+            stack, LOG_TIMES[2:5], sampling="grossberg_nayar", smoothness=s, **options
+        )[0, -1]
+    )
+    assert abs(float(slope(smoothness))) > 1e-6
+
+
+@pytest.mark.parametrize("solve", [crf.debevec, crf.mitsunaga_nayar])
+@pytest.mark.parametrize("dtype", [bool, jnp.int32])
+def test_weights_may_be_bools_or_integers(solve, dtype):
+    levels = jnp.asarray(np.random.default_rng(4).integers(0, 128, (40, 1)) * [1, 2])
+    usable = lambda z, n: (z > 5) & (z < n - 6)  # noqa: E731
+    expected = solve(levels, TWO, weighting=lambda z, n: usable(z, n).astype(jnp.float32))
+    found = solve(levels, TWO, weighting=lambda z, n: usable(z, n).astype(dtype))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_degree_is_whole():
+    with pytest.raises(InputError, match="degree 2.5: expected a whole number"):
+        crf.recover(np.zeros((2, 8, 8, 1)), TWO, method="mitsunaga_nayar", degree=2.5)
+
+
+def test_types_of_the_pixels_do_not_matter_where_float64_is_at_hand():
+    with jax.enable_x64(True):
+        for dtype in (np.uint8, np.uint16, np.float32):
+            most = np.iinfo(dtype).max if dtype != np.float32 else 1
+            stack = (most * np.random.default_rng(5).random((2, 8, 8, 1))).astype(dtype)
+            radiance, g = synthesize(stack, jnp.asarray(TWO, jnp.float32), sampling="quantiles")
+            assert radiance.dtype == g.dtype == jnp.float32
+
+
 @pytest.mark.parametrize("solve", [crf.debevec, crf.mitsunaga_nayar])
 @pytest.mark.parametrize(
     ("levels", "options", "message"),
@@ -373,6 +420,9 @@ def test_times_are_checked_alike(call):
         (lambda stack: expose(stack[0], jnp.zeros(1), srgb(), num_levels=1), "at least 2"),
         (lambda stack: expose(stack[0], jnp.zeros(1), jnp.log(jnp.arange(9.0))), "half a level"),
         (lambda stack: merge(stack, TWO, jnp.log(jnp.arange(9.0))), "half a level"),
+        (lambda stack: merge(np.asarray(stack[:, :0]), TWO, jnp.arange(9.0)), "with pixels"),
+        (lambda stack: crf.lookup(stack, jnp.log(jnp.arange(9.0))), "half a level"),
+        (lambda stack: crf.lookup(stack, jnp.zeros(1)), "at least 2"),
         (lambda stack: expose(stack[0], TWO, jnp.array([0.0, -3, 1])), "from level 0 to 1.*mono"),
         (lambda stack: crf.respond(stack, jnp.array([[0.0, 1, 3], [2, 4, 3]])), "level 1 to 2"),
     ],

@@ -91,6 +91,19 @@ def test_monotone_of_sixteen_bits_needs_little_memory():
     np.testing.assert_allclose(falling, rising.astype(np.float64).mean(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_monotone_counts_in_half_precision(dtype):
+    falling = jnp.linspace(3, 0, 1024).astype(dtype)
+    fitted = crf.monotone(falling)
+    assert fitted.dtype == dtype
+    np.testing.assert_allclose(fitted.astype(jnp.float32), 1.5, atol=0.01)
+
+
+def test_monotone_leaves_ln_0_as_it_is():
+    g = jnp.log(jnp.arange(256.0))
+    np.testing.assert_array_equal(crf.monotone(g), g)
+
+
 @pytest.mark.parametrize("g", [np.log(np.arange(1, 9)), [-3.0, -1.0, 0.0, 0.5]])
 def test_slopes_of_respond_are_the_reciprocals_of_those_of_lookup(g):
     """Also at a table's own values: half of it there would be the mean with that of clipping."""

@@ -187,6 +187,11 @@ def test_linear_pictures_of_16_bits(stops):
     assert np.sqrt(np.nanmean((ratio - np.nanmedian(ratio, (0, 1))) ** 2)) < 0.02
 
 
+def test_blank_exposures_are_said_to_be_that():
+    with pytest.warns(UserWarning, match="no sample is between black and white"):
+        crf.recover(np.ones((3, 32, 32, 3), np.float32), np.log([1.0, 2, 4]))
+
+
 @pytest.mark.parametrize(("gap", "warned"), [(4.0, False), (8.0, True), (10.0, True)])
 def test_exposures_too_far_apart_are_said(gap, warned):
     log_times = np.log(2.0) * np.array([-gap / 2, gap / 2])

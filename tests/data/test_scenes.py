@@ -108,3 +108,13 @@ def test_a_scene_that_is_not_changed_is_photographed_as_ever():
     beside = taker.take(scene(), (24, 32), np.random.default_rng(0), scene(1))
     np.testing.assert_array_equal(alone["hdr"], beside["hdr"])
     np.testing.assert_array_equal(alone["image"], beside["image"])
+
+
+def test_a_changed_scene_is_never_black():
+    """Light in a corner may be turned out of the picture, or give way to another scene's night."""
+    corner, night = (np.zeros((40, 60, 3), np.float32) for _ in range(2))
+    corner[0, 0], night[-1, -1] = 5, 5
+    taker = data.Photographer(changed=1.0, whole=1.0)
+    for seed in range(60):
+        taken = taker.take(corner, (40, 60), np.random.default_rng(seed), night)
+        assert taken["hdr"].any()

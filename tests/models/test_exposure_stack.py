@@ -338,6 +338,7 @@ def test_bfloat16(params, scene, full_gradient):
         ((1, 32, 64, 3), (1, 32, 32, 1), {}, "edge_map"),
         ((1, 32, 64, 3), (1, 32, 64, 1), {"reference_index": 7}, "from 0 to 6"),
         ((1, 32, 64, 3), (1, 32, 64, 1), {"reference_index": -1}, "from 0 to 6"),
+        ((1, 32, 64, 3), (1, 32, 64, 1), {"reference_index": jnp.asarray(7)}, "from 0 to 6"),
         ((1, 32, 64, 3), (1, 32, 64, 1), {"gradients": "none"}, "'none' is unknown"),
         ((1, 32, 64, 3), (1, 32, 64, 1), {"true_stack": np.zeros((1, 7, 32, 64, 3))}, "together"),
     ],

@@ -164,6 +164,7 @@ def test_parts_that_do_not_fit_are_refused():
         (page.Scene("x", {"a": radiance * np.inf}), "infinite"),
         (page.Scene("x", {"a": radiance}, {"s": stack}, [0]), "stack s"),
         (page.Scene("x", {"a": radiance}, visibility=np.ones((4, 5))), "visibility"),
+        (page.Scene("x", {"a": radiance}, curves={"b": np.full((3, 9), -np.inf)}), "curve of b"),
     ):
         with pytest.raises(InputError, match=message):
             page.encoded(scene)

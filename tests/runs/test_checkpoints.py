@@ -92,6 +92,20 @@ def test_a_step_that_is_not_there_is_explained(folder, tmp_path):
         checkpoints.load_model(tmp_path / "nowhere")
 
 
+def test_an_empty_run_does_not_hide_weights_beside_it(tmp_path):
+    checkpoints.save_model(tmp_path, MODEL, parameters(MODEL))
+    (tmp_path / "checkpoints").mkdir()
+    assert checkpoints.load_model(tmp_path)[2] == 0
+    with pytest.raises(InputError, match=r"no checkpoint 4 in .* found steps \[0\]"):
+        checkpoints.load_model(tmp_path, 4)
+
+
+def test_the_home_folder_is_found_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    checkpoints.save_model(tmp_path / "model", MODEL, parameters(MODEL))
+    assert checkpoints.load_model("~/model")[2] == 0
+
+
 def test_a_full_disk_leaves_the_checkpoints_before_it_whole(small_disk, capfd):
     """The first of 300 kB fits; what is written in the background fails in one line."""
     rng = np.random.default_rng(0)

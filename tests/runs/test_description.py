@@ -43,6 +43,17 @@ def test_going_on_under_other_values_is_asked_for_each_time(tmp_path):
         description.check_same_run(tmp_path, found)
 
 
+def test_lists_of_a_configuration_are_the_tuples_that_are_read_back(tmp_path):
+    config = paper.get_config()
+    with config.unlocked():
+        config.own = {"stops": [-0.5, 2.5], "depths": [[1, 2], [3]]}
+    description.write_config(tmp_path, config)
+    description.check_same_run(tmp_path, config)
+    config.own.stops = [-0.5, 3.5]
+    with pytest.raises(InputError, match="own.stops was"):
+        description.check_same_run(tmp_path, config)
+
+
 @pytest.mark.parametrize("text", [None, "{"])
 def test_the_checkpoint_knows_what_the_file_no_longer_tells(tmp_path, text):
     config = paper.get_config()

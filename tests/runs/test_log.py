@@ -87,6 +87,15 @@ def test_a_line_is_known_unless_it_was_cut_short(tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
+def test_nothing_is_kept_of_a_run_without_a_checkpoint(tmp_path):
+    """It may have been another one, of other data, that was stopped before its first."""
+    path = tmp_path / "validation.jsonl"
+    path.write_text('{"step": 0, "psnr": 1.0}\n')
+    with RunLog(tmp_path, 0, 8, 1) as log:
+        assert not log.holds("validation.jsonl", 0)
+    assert not path.read_text()
+
+
 def test_infinite_scores_are_json(tmp_path):
     with RunLog(tmp_path, 0, 1, 1) as log:
         log.write("validation.jsonl", 1, {"stack_psnr": math.inf, "psnr_mu": 31.0})

@@ -230,7 +230,9 @@ def test_views_of_a_scene_share_a_split(tmp_path):
         assert radiance_maps.scene_of(f"coast_1/harbour{end}") == "coast_1/harbour"
     for name in ("room2_01", "review_1", "SDIM0123_1"):
         assert radiance_maps.scene_of(name) == name.rpartition("_")[0]
-    assert radiance_maps.scene_of("20260101_123456") == "20260101_123456"
+    for name in ("20260101_123456", "2023-05-02 12.30.11", "2023_05_02_001"):
+        assert radiance_maps.scene_of(name) == name
+    assert radiance_maps.scene_of("12_0") == "12"
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("scene01") == "scene01"
     assert radiance_maps.scene_of("scene01_4k") == "scene01"

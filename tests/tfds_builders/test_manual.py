@@ -264,6 +264,50 @@ def test_merged_map_is_in_units_of_the_exposure_that_clips_at_ev_0(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("seconds", "config", "kept"),
+    [
+        ((1 / 125, 1 / 60, 1 / 30), "native_ev1", 3),
+        ((1 / 13, 1 / 6, 1 / 3), "native_ev1", 3),
+        ((1 / 500, 1 / 125, 1 / 30), "native_ev2", 3),
+        ((1 / 30, 1 / 13, 1 / 60, 1 / 8), "native_ev1", 2),
+    ],
+)
+def test_times_mean_the_stops_that_cameras_call_so(tmp_path, seconds, config, kept):
+    """The middle exposure is that of the second half's first; a third of a stop more is too far."""
+    (tmp_path / "hall").mkdir()
+    rows = ["file,exposure_time_s"]
+    for k, time in enumerate(seconds):
+        picture = make_dummy_data.photograph(make_dummy_data.light(1), np.log2(time * 30))
+        images.write(tmp_path / f"hall/{k}.png", picture)
+        rows.append(f"{k}.png,{time}")
+    (tmp_path / "hall/exposures.csv").write_text("\n".join(rows))
+    one = builder(f"bracketed_photos/{config}", tmp_path / "a")
+    _, (scene,) = one.find_scenes(tmp_path)
+    ((_, made),) = one.examples(scene)
+    assert len(made["stack"]) == kept
+
+
+def test_folders_of_raw_files_alone_are_told(tmp_path):
+    make_dummy_data.bracketed_photos(tmp_path)
+    (tmp_path / "raws").mkdir()
+    (tmp_path / "raws/a.NEF").write_bytes(b"II*")
+    with pytest.warns(UserWarning, match="1 folders hold raw files alone .*raws: develop them"):
+        found = read_all("bracketed_photos", tmp_path, tmp_path / "a")
+    assert len(found) == 3
+
+
+def test_vds_of_16_bits_is_rounded_to_8(tmp_path):
+    make_dummy_data.vds(tmp_path / "files")
+    before = read_all("vds", tmp_path / "files", tmp_path)
+    for path in (tmp_path / "files").rglob("*.png"):
+        images.write(path, images.read_photo(path).astype(np.uint16) * 257)
+    after = read_all("vds", tmp_path / "files", tmp_path)
+    for name, made in before.items():
+        assert after[name].stack.dtype == np.uint8
+        np.testing.assert_array_equal(after[name].stack, made.stack)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda f: crop(f / "IMG_1.jpg"), "scene canal: .*IMG_1.jpg is 24 x 14"),

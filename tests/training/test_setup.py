@@ -78,6 +78,8 @@ def test_bad_configurations_are_refused():
         ({"b1": 1.5}, "b1"),
         ({"weight_decay": -0.1}, "weight_decay"),
         ({"ev_offsets": (0.0, 0.0)}, "ev_offsets"),
+        ({"size": 16}, "size"),
+        ({"size": 64, "photographs.aspect": 0.25}, "size"),
         ({"loss.gain_l1": 0.0, "loss.gradient_l1": 0.0, "loss.hdr": 0.0}, "refine_from"),
     ],
 )

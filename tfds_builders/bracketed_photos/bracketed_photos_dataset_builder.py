@@ -3,13 +3,14 @@
 import dataclasses
 import math
 import pathlib
+import warnings
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from hdr_jax import images
 from hdr_jax.errors import InputError
-from hdr_jax.images import EXPOSURES_FILE, PHOTO_SUFFIXES
+from hdr_jax.images import EXPOSURES_FILE, PHOTO_SUFFIXES, RAW_SUFFIXES
 from hdr_jax.merge import synthesize
 from tfds_builders import base, common, exposures, manual, splits
 
@@ -56,6 +57,13 @@ class Builder(base.ManualBuilder):
         for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
             if path.suffix.lower() in PHOTO_SUFFIXES or path.name == EXPOSURES_FILE:
                 folders[manual.name_of(path.parent, place)] = path.parent
+        raw = {path.parent for path in manual.files_below(place, RAW_SUFFIXES)}
+        if left_out := sorted(raw - {place, *folders.values()}):
+            warnings.warn(
+                f"{len(left_out)} folders hold raw files alone and are left out, such as "
+                f"{left_out[0]}: develop them to TIFF or JPEG, as exposures of 8 bits are kept",
+                stacklevel=2,
+            )
         files = {name: _files(path) for name, path in folders.items() if path != place}
         files = {name: found for name, found in files.items() if any(found)}
         if not files:

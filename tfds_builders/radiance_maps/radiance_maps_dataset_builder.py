@@ -13,7 +13,7 @@ from tfds_builders import base, common, manual, panorama, splits
 # How cameras and telephones begin the names of files.
 CAMERAS = re.compile(
     "_?(img|imgp|mvimg|mg|dsc|dscn|dscf|pxl|dji|gopr|gp|sam|cimg|pict|pano|wp|hdr|p|image|photo|"
-    r"\d{8})",  # a date
+    r"\d{8}|(19|20)\d\d)",  # a date, or the year of one
     re.IGNORECASE,
 )
 FEW = 8  # views of one place
@@ -52,7 +52,8 @@ class Builder(base.ManualBuilder):
         files = [
             path
             for path in manual.files_below(place, images.HDR_SUFFIXES + images.JPEG_SUFFIXES)
-            if path.suffix.lower() in images.HDR_SUFFIXES or images.is_radiance_map(path)
+            if path.suffix.lower() in images.HDR_SUFFIXES
+            or (path.exists() and images.is_radiance_map(path))  # a link may lead nowhere
         ]
         split_of = assign_splits(place, files)
         return [

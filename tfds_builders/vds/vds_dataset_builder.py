@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from hdr_jax import images
 from hdr_jax.errors import InputError
 from hdr_jax.images import PHOTO_SUFFIXES
-from tfds_builders import base, common, manual
+from tfds_builders import base, common, exposures, manual
 
 # The release's split, for layouts that do not say it: these of t1 .. t96, the other 48 train.
 TEST_SCENES = frozenset(
@@ -90,7 +90,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             )
         stack, _ = images.read_stack([found[ev] for ev in wanted], [2.0**ev for ev in wanted])
         return manual.Recording(
-            images.read_hdr(scene.source), stack, np.asarray(wanted, np.float32)
+            images.read_hdr(scene.source), exposures.as_bytes(stack), np.asarray(wanted, np.float32)
         )
 
     def examples(self, scene: manual.SceneFiles):

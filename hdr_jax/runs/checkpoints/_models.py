@@ -120,8 +120,10 @@ def opened(
 
     Example: `with opened("runs/quickstart") as (checkpoints, newest): ...`
     """
-    inside = pathlib.Path(directory) / "checkpoints"
-    folder = inside if inside.is_dir() else pathlib.Path(directory)
+    given = pathlib.Path(directory).expanduser()
+    # A run that was stopped before its first checkpoint does not hide weights imported beside it.
+    inside = given / "checkpoints"
+    folder = inside if inside.is_dir() and (_any(inside) or not _any(given)) else given
     if not folder.is_dir():
         raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
     with Checkpoints(folder) as checkpoints:
@@ -129,7 +131,12 @@ def opened(
         step = steps[-1] if step is None and steps else step
         if step not in steps:
             raise InputError(
-                f"no checkpoint {'' if step is None else step} in {folder}: found steps "
+                f"no checkpoint{'' if step is None else f' {step}'} in {folder}: found steps "
                 f"{steps or 'none'}; train first (train.py) or import released weights"
             )
         yield checkpoints, step
+
+
+def _any(folder: pathlib.Path) -> bool:
+    """Whether a folder has checkpoints, which are named by their steps."""
+    return any(path.name.isdecimal() for path in folder.iterdir())
