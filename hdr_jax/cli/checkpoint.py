@@ -2,6 +2,7 @@
 
 import argparse
 
+from hdr_jax.errors import InputError
 from hdr_jax.models import fields_of
 from hdr_jax.runs.checkpoints import Checkpoints, opened
 
@@ -17,12 +18,15 @@ def _tell(checkpoints: Checkpoints, step: int) -> bool:
     """Prints a checkpoint; whether it is whole."""
     files = checkpoints.files(step)
     size = sum(path.stat().st_size for path in files) / 2**20
-    reason = checkpoints.damage(step)
+    reason, config, versions = checkpoints.damage(step), {}, {}
+    try:  # a run goes on without these, so that they are no damage to it
+        config, versions = checkpoints.config(step), checkpoints.versions(step)
+    except InputError as error:
+        reason = reason or f"run: {error}"
     print(f"step {step}: {size:.1f} MiB in {len(files)} files, {reason or 'whole'}")
     if reason:
         return False
     model = checkpoints.model(step)
-    config, versions = checkpoints.config(step), checkpoints.versions(step)
     fields = ", ".join(f"{name} {value}" for name, value in sorted(fields_of(model).items()))
     print(f"  {type(model).__name__}: {fields}")
     told = {name: config[name] for name in ("dataset", "size", "steps", "seed") if name in config}

@@ -48,6 +48,14 @@ def test_a_damaged_one_is_named(folder, capsys):
     assert "no optimizer" in capsys.readouterr().out
 
 
+def test_one_whose_run_cannot_be_read_does_not_hide_the_others(folder, capsys):
+    (folder / "checkpoints/2/run/metadata").write_text("{")
+    assert main(["checkpoint", str(folder)]) == 2
+    first, second = (line for line in capsys.readouterr().out.splitlines() if line[0] == "s")
+    assert "run: " in first and "damaged" in first and "whole" not in first
+    assert second.startswith("step 4") and second.endswith("whole")
+
+
 def test_a_folder_without_checkpoints_is_refused(tmp_path, capsys):
     assert main(["checkpoint", str(tmp_path)]) == 2
     assert "no checkpoint" in capsys.readouterr().err
