@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hdr_jax.levels import as_unit_float, clamp, entries, evaluate, widened
+from hdr_jax.levels import as_unit_float, clamp, entries, evaluate
 from hdr_jax.weighting import each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
 from hdr_jax.xla_cpu import in_memory, lines
@@ -178,8 +178,9 @@ def _weighing(g, weighting) -> Callable[[Any], Any]:
     def of_pictures(levels):
         """A user's own may look at all channels of a pixel."""
         pixels = levels.reshape(*levels.shape[:-1], -1, channels)
-        weights = widened(weight(pixels, num_levels))  # of bools a sum would be one of them
-        return lines(jnp.broadcast_to(weights, pixels.shape))
+        weights = jnp.asarray(weight(pixels, num_levels))
+        # Of bools a sum would be one of them.
+        return lines(jnp.broadcast_to(weights.astype(pixels.dtype), pixels.shape))
 
     return of_pictures
 

@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 
 import hdr_jax
 from hdr_jax.errors import InputError
-from tfds_builders import manual, panorama, shards, stack_builder
+from tfds_builders import common, manual, panorama, shards, stack_builder
 
 try:
     import fcntl
@@ -192,6 +192,7 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         origin = {
             "options": {**self.options, "processes": 1},
             "config": dataclasses.asdict(self.builder_config),
+            "nominal_stops": common.NOMINAL_STOPS,
             "file_format": str(self.info.file_format),
             "code": hdr_jax.__version__,
         }

@@ -11,6 +11,7 @@ from hdr_jax.brackets._brackets import Exposures
 from hdr_jax.brackets._warps import displacement, unscaled
 from hdr_jax.errors import InputError
 from hdr_jax.levels import as_unit_float
+from hdr_jax.sampling import thinning
 
 # Registration needs no more pixels than this: a quarter of a pixel at 2 megapixels is still less
 # than a pixel at 24.
@@ -21,6 +22,7 @@ USABLE = (12, 243)
 # fraction of the pixels to be well exposed in both pictures. Beyond that it followed noise.
 MAX_STEP = 0.2
 MIN_SHARED = 0.02
+UNKNOWN = -1.0  # the correlation where fewer are
 # A step must lower 1 - correlation to that share of it: more parameters always fit noise a little.
 MIN_GAIN = 0.97
 # Neighbours of nine real brackets correlate by 0.82 and more where they are registered, by 0.15
@@ -135,7 +137,8 @@ def movement(
 
     Returns:
       Two exposures that are neighbours by time, those between which it moved most, and by how many
-      pixels, to the one or two that reduced pictures tell; None where it does not seem to have.
+      pixels; None where it does not seem to have. Pictures are looked at in steps of about a 400th
+      of their width (10 pixels of 12 megapixels): what is less than half of that is not seen.
 
     Not differentiable.
     Source: Ward 2003, as `shift`.
@@ -148,8 +151,8 @@ def movement(
       >>> movement(InMemory(stack), np.log([1, 4]), named_response("srgb"))
       (0, 1, 3.0)
     """
+    step = thinning(*brackets.shape[1:3], MOVEMENT_PIXELS)
     thinned = brackets.thinned(MOVEMENT_PIXELS)
-    step = -(-brackets.shape[1] // thinned.shape[1])
     greens, curve = [_green(image, 1) for image in thinned], g[len(g) // 2]
     order = np.argsort(log_times, kind="stable").tolist()
     found = []
@@ -157,7 +160,7 @@ def movement(
         pair = _Pair(greens[i], greens[j], curve)
         here = np.eye(3)
         moved = _bitmap_step(pair, here)
-        if pair.better(moved, here, MOVED) and pair.known(moved):
+        if pair.shared(here) and pair.better(moved, here, MOVED) and pair.known(moved):
             found.append((i, j, float(step * np.hypot(*moved[:2, 2]))))
     return max(found, key=lambda pair: pair[2], default=None)
 
@@ -198,22 +201,26 @@ class _Pair:
             return False
         return 1 - self._correlation(found) < gain * (1 - self._correlation(warp))
 
+    def shared(self, warp: np.ndarray) -> bool:
+        """Whether enough is well exposed in both under a warp to compare them."""
+        return self._correlation(warp) > UNKNOWN
+
     def known(self, warp: np.ndarray) -> bool:
         """Whether both are plainly the same under a warp, where enough is well exposed in both."""
         return self._correlation(warp) > TRUSTED
 
     def _correlation(self, warp: np.ndarray) -> float:
-        """Of ln E under a warp, over the pixels well exposed in both; -1 where they are few."""
+        """Of ln E under a warp, over pixels well exposed in both; UNKNOWN where they are few."""
         size = self.levels[0].shape[::-1]
         flags = cv2.WARP_INVERSE_MAP
         mask = cv2.warpPerspective(self.masks[1], warp, size, flags=flags | cv2.INTER_NEAREST)
         shared = (mask > 0) & (self.masks[0] > 0)
         if shared.mean() < MIN_SHARED:
-            return -1.0
+            return UNKNOWN
         moved = cv2.warpPerspective(self.logs[1], warp, size, flags=flags | cv2.INTER_LINEAR)
         values = [self.logs[0][shared], moved[shared]]
         spread = min(float(np.std(value)) for value in values)
-        return float(np.corrcoef(*values)[0, 1]) if spread > 1e-5 else -1.0
+        return float(np.corrcoef(*values)[0, 1]) if spread > 1e-5 else UNKNOWN
 
 
 def _bitmap_step(pair: _Pair, warp: np.ndarray) -> np.ndarray:

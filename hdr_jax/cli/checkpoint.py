@@ -19,7 +19,7 @@ def _tell(checkpoints: Checkpoints, step: int) -> bool:
     files = checkpoints.files(step)
     size = sum(path.stat().st_size for path in files) / 2**20
     reason, config, versions = checkpoints.damage(step), {}, {}
-    try:  # a run goes on without these, so that they are no damage to it
+    try:  # no damage to a run, which goes on without these; but the step is not whole
         config, versions = checkpoints.config(step), checkpoints.versions(step)
     except InputError as error:
         reason = reason or f"run: {error}"

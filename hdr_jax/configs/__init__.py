@@ -7,6 +7,7 @@ On the command line `--config=hdr_jax:quickstart` names one, in Python its `get_
 A configuration of your own is a file with such a function, which may start from one of these.
 """
 
+import os
 import pathlib
 
 from hdr_jax.errors import InputError, extra
@@ -38,7 +39,7 @@ def path_of(config: str) -> str:
       config: "hdr_jax:NAME" for one that comes with the library, or a path.
 
     Returns:
-      A path; the argument itself where it is none of the library's names.
+      A path; the argument, with `~` as the home folder, where it is none of the library's names.
 
     Raises:
       InputError: for a name that the library does not have.
@@ -50,7 +51,7 @@ def path_of(config: str) -> str:
       'mine.py'
     """
     if not config.startswith(PREFIX):
-        return config
+        return os.path.expanduser(config)
     name = config.removeprefix(PREFIX).removesuffix(".py")
     if name not in names():
         raise InputError(

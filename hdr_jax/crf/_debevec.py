@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from hdr_jax.checks import check_positive, check_times
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError, one_of
-from hdr_jax.levels import left_segment, widened
+from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -81,9 +81,10 @@ def debevec(
     levels, log_times = check_samples(levels, log_times, num_levels)
     one_of("solver", solver, SOLVERS)
     weight = weight_function(weighting)
-    w = widened(weight(levels, num_levels))  # [p, n]; a user's own may be bools
+    w = jnp.asarray(weight(levels, num_levels)).astype(levels.dtype)  # [p, n]; may be bools
     w = w if confidence is None else w * confidence
-    inner = widened(weight(jnp.asarray(_knots(num_levels)[1:-1], levels.dtype), num_levels))
+    inner = weight(jnp.asarray(_knots(num_levels)[1:-1], levels.dtype), num_levels)
+    inner = jnp.asarray(inner).astype(levels.dtype)
     return _debevec(levels, log_times, w, inner, smoothness, int(num_levels), solver)
 
 

@@ -11,7 +11,6 @@ from hdr_jax.checks import check_count
 from hdr_jax.crf._curve import monotone
 from hdr_jax.crf._debevec import check_samples
 from hdr_jax.crf._least_squares import ridge
-from hdr_jax.levels import widened
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
@@ -63,7 +62,8 @@ def mitsunaga_nayar(
     """
     levels, log_times = check_samples(levels, log_times, num_levels)
     check_count("degree", degree, 1)
-    weight = widened(weight_function(weighting)(levels, num_levels))  # a user's own may be bools
+    weight = jnp.asarray(weight_function(weighting)(levels, num_levels))
+    weight = weight.astype(levels.dtype)  # a user's own may be bools
     weight = weight if confidence is None else weight * confidence
     return _mitsunaga_nayar(levels, log_times, weight, int(degree), int(num_levels))
 

@@ -129,7 +129,7 @@ def _given(valid: Array | None) -> dict[str, Any]:
 def tied_share(levels: Array, confidence: Array, num_levels: int) -> Array:
     """Share of the levels of samples [c, p, n] that stand in one with others; the least channel.
 
-    -1 where a channel has no level between black and white.
+    -1 where a channel has none that can be used: between black and white, and believed.
     """
     levels = jax.lax.stop_gradient(levels)
     value = levels / (num_levels - 1)
@@ -152,8 +152,8 @@ def warn_of_gaps(tied: Array, log_times: Array) -> None:
         return
     if float(tied) < 0:
         warnings.warn(
-            "in some channel no sample is between black and white in any exposure: nothing tells "
-            "its response, which is a guess. Give the camera's response.",
+            "in some channel no sample can be used, of levels between black and white that agree: "
+            "nothing tells its response, which is a guess. Give the camera's response.",
             stacklevel=3,
         )
         return

@@ -136,11 +136,11 @@ def photographs(
     )
 
     def prepare(scene: dict, rng: np.random.Generator) -> Batch:
-        hdr, other = np.asarray(scene["hdr"], np.float32), None
-        if photographer.changed:
-            other = np.asarray(source[int(rng.integers(len(source)))]["hdr"], np.float32)
+        def another() -> np.ndarray:
+            return np.asarray(source[int(rng.integers(len(source)))]["hdr"], np.float32)
+
         with _augmentation.scene_named(scene):
-            return photographer.take(hdr, size, rng, other)
+            return photographer.take(np.asarray(scene["hdr"], np.float32), size, rng, another)
 
     return endless(
         source,

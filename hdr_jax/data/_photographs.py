@@ -7,7 +7,7 @@ it (see `hdr_jax.images`).
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -110,7 +110,7 @@ class Photographer:
         hdr: np.ndarray,
         size: tuple[int, int],
         rng: np.random.Generator,
-        other: np.ndarray | None = None,
+        another: Callable[[], np.ndarray] | None = None,
     ) -> Photograph:
         """A photograph of a part of a radiance map.
 
@@ -118,7 +118,7 @@ class Photographer:
           hdr: float32 [h, w, 3], linear, relative.
           size: (height, width) of the photograph.
           rng: where everything is drawn from.
-          other: another radiance map, parts of which changed scenes may have.
+          another: gives another radiance map, a part of which a changed scene may have.
 
         Returns:
           A photograph for a model, see the head of this module. A scene that never clips by the
@@ -127,14 +127,8 @@ class Photographer:
         Raises:
           InputError: for other shapes, and as `hdr_jax.synthetic.meter`.
         """
-        for found in (hdr,) if other is None else (hdr, other):
-            check(
-                found.ndim == 3 and found.shape[2] == 3 and found.size > 0,
-                f"a radiance map {found.shape}",
-                "[h, w, 3]",
-            )
         for _ in range(TRIES):
-            scene = self._scene(hdr, size, rng, other)
+            scene = self._scene(hdr, size, rng, another)
             share = float((scene >= 1).any(-1).mean())
             if self.clipped[0] <= share <= self.clipped[1]:
                 break
@@ -150,11 +144,11 @@ class Photographer:
             )
         return for_model(image) | {"hdr": scene}
 
-    def _scene(self, hdr, size, rng, other) -> np.ndarray:
+    def _scene(self, hdr, size, rng, another) -> np.ndarray:
         """A crop at the wanted size, mirrored, changed, metered and tinted: what light arrives."""
         part = self._part(hdr, size, rng)
         if self.changed and rng.random() < self.changed:
-            other = other if other is None else self._part(other, size, rng)
+            other = another and (lambda: self._part(another(), size, rng))
             made = _scenes.changed(part, other, rng)
             part = made if made.any() else part  # what took the light's place may be black
         part = meter(part, rng.uniform(*self.ev))
@@ -164,6 +158,11 @@ class Photographer:
 
     def _part(self, hdr, size, rng) -> np.ndarray:
         """A crop at the wanted size, one of two mirrored."""
+        check(
+            hdr.ndim == 3 and hdr.shape[2] == 3 and hdr.size > 0,
+            f"a radiance map {hdr.shape}",
+            "[h, w, 3]",
+        )
         scale = 1.0 if rng.random() < self.whole else rng.uniform(*self.crop)
         part = _crop(hdr, size, scale, rng)
         return part[:, ::-1] if rng.integers(2) else part

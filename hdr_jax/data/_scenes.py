@@ -4,6 +4,8 @@ Scenes are few, and a network soon knows by heart how bright their highlights ar
 here is float32 [h, w, 3], linear, relative; what was positive stays positive.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -13,12 +15,15 @@ from hdr_jax.color import LUMINANCE_WEIGHTS
 MIXED, TURNED, LIT, CONTRASTED, REORDERED = 0.3, 0.6, 0.5, 0.4, 0.1
 
 
-def changed(hdr: np.ndarray, other: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+def changed(
+    hdr: np.ndarray, another: Callable[[], np.ndarray] | None, rng: np.random.Generator
+) -> np.ndarray:
     """A scene changed by some of what this module has, drawn at random.
 
     Args:
       hdr: the scene, [h, w, 3].
-      other: a scene of the same shape, a part of which may take its place; None for none.
+      another: gives a scene of the same shape, a part of which may take its place; asked only
+        where one does.
       rng: where everything is drawn from.
 
     Returns:
@@ -28,8 +33,8 @@ def changed(hdr: np.ndarray, other: np.ndarray | None, rng: np.random.Generator)
     """
     if rng.random() < TURNED:
         hdr = turned(hdr, rng.uniform(-8, 8), np.exp(rng.uniform(-0.08, 0.08)))
-    if rng.random() < MIXED and other is not None:
-        hdr = mixed(hdr, other, rng)
+    if rng.random() < MIXED and another:
+        hdr = mixed(hdr, another(), rng)
     if rng.random() < LIT:
         hdr = unevenly_lit(hdr, 0.3, rng)
     if rng.random() < CONTRASTED:

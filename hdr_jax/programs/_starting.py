@@ -14,7 +14,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled
 from hdr_jax.models import Model, check_same_architecture
 from hdr_jax.runs import description
-from hdr_jax.runs.checkpoints import Checkpoints, load_model, newest_whole
+from hdr_jax.runs.checkpoints import Checkpoints, holds_weights, load_model, newest_whole
 from hdr_jax.training.setup import Fields
 
 # Options of XLA for a program that runs once: random parameters of the shipped model's size take 3
@@ -54,7 +54,7 @@ def first_state(
             return jax.device_get(training.state_of(setup, found[0]))
         step: Any = np.int32(latest)
         return training.averaged(training.TrainState(step, *found))
-    if not config.init_from and any(path.name.isdecimal() for path in workdir.glob("*/")):
+    if not config.init_from and holds_weights(workdir):
         raise InputError(
             f"{workdir} holds weights that were imported or stored, and no checkpoint of a run: go "
             f"on from them by --config.init_from={workdir}, or give another --workdir"

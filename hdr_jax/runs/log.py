@@ -56,7 +56,7 @@ def check_finite(step: int, tree: Any, what: str = "parameters") -> None:
 
 
 class RunLog:
-    """The numbers of a run. Opening it drops what lies beyond the step it goes on from.
+    """The numbers of a run. Opening it drops what lies beyond the step it goes on from; all, at 0.
 
     Loss terms are read one step late, while the device works on the next one.
 
@@ -83,11 +83,11 @@ class RunLog:
         quiet: bool = False,
     ):
         self.workdir, self._scenes_per_step, self._quiet = workdir, scenes_per_step, quiet
-        # Without a checkpoint the lines may be of another configuration.
+        # What was written before any step was kept may be of another configuration.
         kept = first if first else -1
         for name in () if quiet else (METRICS, VALIDATIONS):
             _drop_lines_beyond(workdir / name, kept)
-        self._board = None if quiet else Board(workdir / "tensorboard", first + 1)
+        self._board = None if quiet else Board(workdir / "tensorboard", kept + 1)
         self._bar = tqdm.tqdm(
             initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet
         )

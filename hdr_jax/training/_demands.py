@@ -82,16 +82,17 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     begin, stops = config.refine_from, tuple(config.ev_offsets)
     learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
     seen = config.loss.get("hdrvdp2", 0) > 0 and begin < config.steps
-    height, width = photograph_size(config, model.multiple)
-    large = (
-        f"{MIN_SIZE} pixels at least of photographs, which are {height} x {width}, for HDR-VDP-2"
-    )
+    aspect = config.get("photographs", {}).get("aspect", 1.0)
+    known = isinstance(aspect, int | float) and 0.01 <= aspect <= 100
+    size = photograph_size(config, model.multiple) if known else (MIN_SIZE, MIN_SIZE)
+    large = f"{MIN_SIZE} pixels at least of photographs for HDR-VDP-2 (here height, width {size})"
     alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
     return [
         ("model.depths", depths, fits, f"as many as widths {widths}, all whole and above 0"),
         ("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"),
         ("refine_from", begin, learns or begin == 0, alone),
-        ("size", config.size, not seen or min(height, width) >= MIN_SIZE, large),
+        ("photographs.aspect", aspect, known, "a number from 0.01 to 100"),
+        ("size", config.size, not seen or min(size) >= MIN_SIZE, large),
         ("ev_offsets", stops, len(set(stops)) > 1, "two different exposures at least"),
     ]
 

@@ -87,6 +87,24 @@ def test_a_camera_that_moved_is_noticed(right, down, dtype):
         assert abs(found[2] - np.hypot(right, down)) < 1.5
 
 
+@pytest.mark.parametrize("pixels", [9, 30])
+def test_the_movement_of_large_pictures_is_in_their_own_pixels(pixels):
+    radiance = textured((700, 900), seed=8)
+    later = np.roll(radiance, pixels, 1)
+    stack = np.stack([photograph(radiance, -2, 0), photograph(later, 0, 1)])
+    found = brackets.movement(brackets.InMemory(stack), np.log([1.0, 4.0]), G)
+    assert found is not None and abs(found[2] - pixels) <= 2  # in steps of 3
+
+
+def test_exposures_that_share_nothing_tell_of_no_movement():
+    """Eight stops apart: what little a wrong translation makes overlap is alike by chance."""
+    for seed in range(12):
+        smooth = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, (120, 160)), (0, 0), 12)
+        radiance = np.repeat(np.exp(0.8 * smooth / smooth.std())[..., None], 3, 2) / 20
+        stack = np.stack([photograph(radiance, ev, seed) for ev in (-4, 4)])
+        assert brackets.movement(brackets.InMemory(stack), np.log([1.0, 256.0]), G) is None
+
+
 def test_what_moves_in_the_scene_is_not_the_camera():
     """A tenth of the picture is somebody who walked on; and plain, black and white pictures."""
     radiance, walked = textured(seed=6), textured(seed=6)

@@ -369,8 +369,15 @@ def test_types_of_the_pixels_do_not_matter_where_float64_is_at_hand():
         for dtype in (np.uint8, np.uint16, np.float32):
             most = np.iinfo(dtype).max if dtype != np.float32 else 1
             stack = (most * np.random.default_rng(5).random((2, 8, 8, 1))).astype(dtype)
-            radiance, g = synthesize(stack, jnp.asarray(TWO, jnp.float32), sampling="quantiles")
-            assert radiance.dtype == g.dtype == jnp.float32
+            log_times = jnp.asarray(TWO, jnp.float32)
+            for weighting in ("hat", lambda z, n: jnp.where((z > 5) & (z < n - 6), 1.0, 0.0)):
+                options = {"sampling": "quantiles", "weighting": weighting}
+                radiance, g = synthesize(stack, log_times, **options)
+                assert radiance.dtype == g.dtype == jnp.float32
+                slope = jax.grad(
+                    lambda g, x=stack, w=weighting: merge(x, TWO, g, weighting=w).sum()
+                )(g)
+                assert slope.dtype == jnp.float32
 
 
 @pytest.mark.parametrize("solve", [crf.debevec, crf.mitsunaga_nayar])

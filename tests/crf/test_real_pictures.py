@@ -188,7 +188,7 @@ def test_linear_pictures_of_16_bits(stops):
 
 
 def test_blank_exposures_are_said_to_be_that():
-    with pytest.warns(UserWarning, match="no sample is between black and white"):
+    with pytest.warns(UserWarning, match="no sample can be used"):
         crf.recover(np.ones((3, 32, 32, 3), np.float32), np.log([1.0, 2, 4]))
 
 

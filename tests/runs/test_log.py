@@ -89,11 +89,14 @@ def test_a_line_is_known_unless_it_was_cut_short(tmp_path):
 
 def test_nothing_is_kept_of_a_run_without_a_checkpoint(tmp_path):
     """It may have been another one, of other data, that was stopped before its first."""
-    path = tmp_path / "validation.jsonl"
-    path.write_text('{"step": 0, "psnr": 1.0}\n')
-    with RunLog(tmp_path, 0, 8, 1) as log:
-        assert not log.holds("validation.jsonl", 0)
-    assert not path.read_text()
+    for psnr in (1.0, 2.0):
+        with RunLog(tmp_path, 0, 8, 1) as log:
+            assert not log.holds("validation.jsonl", 0)
+            log.write("validation.jsonl", 0, {"psnr": psnr})
+    assert json.loads((tmp_path / "validation.jsonl").read_text()) == {"step": 0, "psnr": 2.0}
+    for path in (tmp_path / "tensorboard").iterdir():
+        _, start, *_ = events(path)
+        assert start.step == 0  # drops the points of earlier files from there on
 
 
 def test_infinite_scores_are_json(tmp_path):

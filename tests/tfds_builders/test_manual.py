@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pickle
 import shutil
+import warnings
 import zlib
 
 import cv2
@@ -289,6 +290,11 @@ def test_times_mean_the_stops_that_cameras_call_so(tmp_path, seconds, config, ke
 
 def test_folders_of_raw_files_alone_are_told(tmp_path):
     make_dummy_data.bracketed_photos(tmp_path)
+    (tmp_path / "bridge/originals").mkdir()
+    (tmp_path / "bridge/originals/a.NEF").write_bytes(b"II*")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_all("bracketed_photos", tmp_path, tmp_path / "a")) == 3
     (tmp_path / "raws").mkdir()
     (tmp_path / "raws/a.NEF").write_bytes(b"II*")
     with pytest.warns(UserWarning, match="1 folders hold raw files alone .*raws: develop them"):

@@ -80,6 +80,8 @@ def test_bad_configurations_are_refused():
         ({"ev_offsets": (0.0, 0.0)}, "ev_offsets"),
         ({"size": 16}, "size"),
         ({"size": 64, "photographs.aspect": 0.25}, "size"),
+        ({"photographs.aspect": float("nan")}, "photographs.aspect"),
+        ({"photographs.aspect": 0.0}, "photographs.aspect"),
         ({"loss.gain_l1": 0.0, "loss.gradient_l1": 0.0, "loss.hdr": 0.0}, "refine_from"),
     ],
 )

@@ -57,17 +57,11 @@ class Builder(base.ManualBuilder):
         for path in manual.files_below(place, (*PHOTO_SUFFIXES, ".csv")):
             if path.suffix.lower() in PHOTO_SUFFIXES or path.name == EXPOSURES_FILE:
                 folders[manual.name_of(path.parent, place)] = path.parent
-        raw = {path.parent for path in manual.files_below(place, RAW_SUFFIXES)}
-        if left_out := sorted(raw - {place, *folders.values()}):
-            warnings.warn(
-                f"{len(left_out)} folders hold raw files alone and are left out, such as "
-                f"{left_out[0]}: develop them to TIFF or JPEG, as exposures of 8 bits are kept",
-                stacklevel=2,
-            )
         files = {name: _files(path) for name, path in folders.items() if path != place}
         files = {name: found for name, found in files.items() if any(found)}
         if not files:
             return []
+        _warn_of_raw(place, set(folders.values()) - {place})
         listed = splits.from_manifest(place, list(files))
         return [
             manual.SceneFiles(name, split, photos=photos, tables=tables)
@@ -105,6 +99,17 @@ class Builder(base.ManualBuilder):
         radiance, _ = synthesize(made.stack, math.log(2) * made.ev_offset)
         made = dataclasses.replace(made, radiance=np.asarray(radiance))
         yield scene.name, common.recorded(made, scene.name, self.builder_config)
+
+
+def _warn_of_raw(place: pathlib.Path, developed: set[pathlib.Path]) -> None:
+    """Warns of folders of raw files alone; not of originals below what was developed of them."""
+    raw = {path.parent for path in manual.files_below(place, RAW_SUFFIXES)} - {place}
+    if left_out := sorted(f for f in raw if developed.isdisjoint({f, *f.parents})):
+        warnings.warn(
+            f"{len(left_out)} folders hold raw files alone and are left out, such as "
+            f"{left_out[0]}: develop them to TIFF or JPEG, as exposures of 8 bits are kept",
+            stacklevel=3,
+        )
 
 
 def _files(folder: pathlib.Path) -> tuple[tuple[pathlib.Path, ...], tuple[pathlib.Path, ...]]:

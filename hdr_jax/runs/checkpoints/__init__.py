@@ -8,6 +8,7 @@ not at all.
 
 from hdr_jax.runs.checkpoints._checkpoints import Checkpoints, DamagedCheckpoint
 from hdr_jax.runs.checkpoints._models import (
+    holds_weights,
     load_config,
     load_model,
     opened,
@@ -19,6 +20,7 @@ from hdr_jax.runs.checkpoints._resume import newest_whole
 __all__ = [
     "Checkpoints",
     "DamagedCheckpoint",
+    "holds_weights",
     "load_config",
     "load_model",
     "newest_whole",

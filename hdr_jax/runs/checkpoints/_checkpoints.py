@@ -44,7 +44,7 @@ class Checkpoints:
         arrays = functools.partial(ocp.StandardCheckpointHandler, save_concurrent_gb=1)
         handlers = {name: arrays() for name in ("params", "optimizer")}
         handlers |= {name: ocp.JsonCheckpointHandler() for name in ("model", "run")}
-        place = pathlib.Path(directory).resolve()
+        place = pathlib.Path(directory).expanduser().resolve()
         with told(place):
             self._manager = ocp.CheckpointManager(place, options=options, item_handlers=handlers)
         self._stragglers = stragglers_dropped()

@@ -123,7 +123,8 @@ def opened(
     given = pathlib.Path(directory).expanduser()
     # A run that was stopped before its first checkpoint does not hide weights imported beside it.
     inside = given / "checkpoints"
-    folder = inside if inside.is_dir() and (_any(inside) or not _any(given)) else given
+    hidden = inside.is_dir() and not holds_weights(inside) and holds_weights(given)
+    folder = inside if inside.is_dir() and not hidden else given
     if not folder.is_dir():
         raise InputError(f"no folder {folder}: expected the --workdir of train.py, or a checkpoint")
     with Checkpoints(folder) as checkpoints:
@@ -137,6 +138,13 @@ def opened(
         yield checkpoints, step
 
 
-def _any(folder: pathlib.Path) -> bool:
-    """Whether a folder has checkpoints, which are named by their steps."""
-    return any(path.name.isdecimal() for path in folder.iterdir())
+def holds_weights(folder: pathlib.Path) -> bool:
+    """Whether a folder itself has checkpoints, which are folders named by their steps.
+
+    Args:
+      folder: which is there.
+
+    Returns:
+      True where at least one has parameters.
+    """
+    return any((path / "params").is_dir() for path in folder.iterdir() if path.name.isdecimal())
