@@ -247,8 +247,18 @@ def test_half_precision_is_promoted():
     assert merge(stack, LOG_TIMES, g.astype(jnp.bfloat16)).dtype == jnp.float32
 
 
-@pytest.mark.parametrize("weighting", ["hat", "noise"])
-@pytest.mark.parametrize("weight_gradient", [False, True])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("weighting", "weight_gradient"),
+    [
+        ("hat", False),
+        ("noise", True),
+        pytest.param("hat", True, marks=SLOW),
+        pytest.param("noise", False, marks=SLOW),
+    ],
+)
 def test_types_that_differ_have_gradients(weighting, weight_gradient):
     """As where x64 is on: g of NumPy, pixels of float32."""
     options = {"weighting": weighting, "weight_gradient": weight_gradient}

@@ -201,7 +201,7 @@ def check(function, same, each, traced_alone):
     "act, rooms",
     [
         ("check", "curve,merge"),
-        ("trace", "recover,polynomial,synthesize"),
+        pytest.param("trace", "recover,polynomial,synthesize", marks=pytest.mark.slow),
         *(
             pytest.param("check", rooms, marks=pytest.mark.slow)
             for rooms in (

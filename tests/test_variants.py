@@ -35,19 +35,11 @@ PRIMITIVES = {
 }
 
 
-class Compiled(chex.TestCase):
+@pytest.mark.slow
+class Variants(chex.TestCase):
     """What a caller may do with a function does not change what it returns."""
 
-    @chex.variants(with_jit=True)
-    def test_primitives(self):
-        check(self)
-
-
-@pytest.mark.slow
-class Otherwise(chex.TestCase):
-    """The same."""
-
-    @chex.variants(without_jit=True, with_device=True)
+    @chex.variants(with_jit=True, without_jit=True, with_device=True)
     def test_primitives(self):
         check(self)
 

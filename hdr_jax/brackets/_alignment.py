@@ -145,11 +145,11 @@ def movement(
     Example:
       >>> from hdr_jax.brackets import InMemory
       >>> from hdr_jax.images import named_response
-      >>> scene = np.random.default_rng(0).integers(20, 120, (64, 64, 3)).astype(np.uint8)
+      >>> scene = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
       >>> scene = cv2.GaussianBlur(scene, (0, 0), 2)
-      >>> stack = np.stack([scene, np.roll(2 * scene, 3, 1)])
-      >>> movement(InMemory(stack), np.log([1, 4]), named_response("srgb"))
-      (0, 1, 3.0)
+      >>> stack = np.stack([scene, np.roll(scene, 4, 1)])
+      >>> movement(InMemory(stack), np.log([1, 2]), named_response("srgb"))
+      (0, 1, 4.0)
     """
     step = thinning(*brackets.shape[1:3], MOVEMENT_PIXELS)
     thinned = brackets.thinned(MOVEMENT_PIXELS)

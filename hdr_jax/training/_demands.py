@@ -85,7 +85,7 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     aspect = config.get("photographs", {}).get("aspect", 1.0)
     known = isinstance(aspect, int | float) and 0.01 <= aspect <= 100
     size = photograph_size(config, model.multiple) if known else (MIN_SIZE, MIN_SIZE)
-    large = f"{MIN_SIZE} pixels at least of photographs for HDR-VDP-2 (here height, width {size})"
+    large = f"at least {MIN_SIZE} pixels of photographs for HDR-VDP-2; height, width are {size}"
     alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
     return [
         ("model.depths", depths, fits, f"as many as widths {widths}, all whole and above 0"),

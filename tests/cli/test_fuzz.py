@@ -189,18 +189,25 @@ def whole(folder: pathlib.Path) -> None:
             readers.get(path.suffix, images.read_photo)(path)
 
 
+HEAVY = ("merge", "reconstruct", "score")
+
+
 @pytest.mark.parametrize(
     "command",
-    [
-        pytest.param(command, marks=[pytest.mark.slow] * (command in ("reconstruct", "score")))
-        for command in COMMANDS
-    ],
+    [pytest.param(command, marks=[pytest.mark.slow] * (command in HEAVY)) for command in COMMANDS],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_input(command, originals):
     codes = [run_damaged(command, originals, seed) for seed in range(70)]
     assert codes.count(2) >= 10, "hardly anything was damaged"
     assert codes.count(0) >= 1, "hardly anything was still read"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_few_damaged_brackets(originals):
+    """What of the heavy commands the fast tests have time for."""
+    codes = {run_damaged("merge", originals, seed) for seed in range(12)}
+    assert codes == {0, 2}
 
 
 @pytest.mark.slow

@@ -188,6 +188,7 @@ def test_quantiles_do_not_depend_on_how_a_sum_is_rounded(last):
     np.testing.assert_allclose(rounded, exact, atol=0.01)
 
 
+@pytest.mark.slow
 def test_gradient_through_the_solve():
     """The whole layer, samples, solve, lookup and weights, against finite differences."""
     with jax.enable_x64(True):
@@ -326,7 +327,7 @@ def test_the_smoothness_is_an_argument_like_others(caplog):
     np.testing.assert_array_equal(synthesize(stack, TWO, **options)[1], twenty)
 
 
-@pytest.mark.parametrize("smoothness", [0.5, 20.9])
+@pytest.mark.parametrize("smoothness", [0.5, pytest.param(20.9, marks=pytest.mark.slow)])
 def test_a_smoothness_that_is_not_whole_counts_with_samples_of_integers(smoothness):
     """Those of the paper's recipe, and of a user's own sampler."""
     stack, options = scene(shape=(9, 11, 1)), {"num_levels": 32, "num_samples": 12}
@@ -361,9 +362,10 @@ def test_weights_may_be_bools_or_integers(solve, dtype):
 
 def test_a_degree_is_whole():
     with pytest.raises(InputError, match="degree 2.5: expected a whole number"):
-        crf.recover(np.zeros((2, 8, 8, 1)), TWO, method="mitsunaga_nayar", degree=2.5)
+        crf.mitsunaga_nayar(np.ones((4, 2)), TWO, degree=2.5)
 
 
+@pytest.mark.slow
 def test_types_of_the_pixels_do_not_matter_where_float64_is_at_hand():
     with jax.enable_x64(True):
         for dtype in (np.uint8, np.uint16, np.float32):

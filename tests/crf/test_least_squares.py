@@ -1,5 +1,7 @@
 """Ridge regression: against NumPy, in batches, and how a batch is compiled."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,15 +11,16 @@ from jax.test_util import check_grads
 from hdr_jax.crf import _least_squares, debevec, mitsunaga_nayar
 
 
-def test_ridge_and_its_gradient():
+@pytest.mark.parametrize("solver", ["cholesky", pytest.param("lstsq", marks=pytest.mark.slow)])
+def test_ridge_and_its_gradient(solver):
     rng = np.random.default_rng(4)
     with jax.enable_x64(True):
         matrix, target = jnp.asarray(rng.normal(size=(9, 4))), jnp.asarray(rng.normal(size=9))
         rows, zeros = np.concatenate([matrix, np.eye(4)]), np.zeros(4)
         expected = np.linalg.lstsq(rows, np.concatenate([target, zeros]), rcond=None)[0]
-        np.testing.assert_allclose(_least_squares.ridge(matrix, target), expected, rtol=1e-10)
-        check_grads(_least_squares.ridge, (matrix, target), order=2)
-        check_grads(lambda a, b: _least_squares.ridge(a, b, "lstsq"), (matrix, target), order=2)
+        solve = functools.partial(_least_squares.ridge, solver=solver)
+        np.testing.assert_allclose(solve(matrix, target), expected, rtol=1e-10)
+        check_grads(solve, (matrix, target), order=2)
 
 
 @pytest.mark.parametrize("platform", ["cpu", "tpu"])

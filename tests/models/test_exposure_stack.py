@@ -231,7 +231,8 @@ def full_gradient(params, scene):
     return unrolled_gradient(params, scene)
 
 
-@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "routed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["full", "routed"])
 def test_gradient_of_linked_stack_is_the_full_one(params, scene, full_gradient, way):
     assert_gradients_equal(linked_gradient(way, params, scene), full_gradient)
     for direction in ("up", "down"):

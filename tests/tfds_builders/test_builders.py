@@ -395,6 +395,7 @@ def test_configs_keep_exposures_around_the_middle():
             assert info["ev_offset"].shape == (config.ev_offset and len(config.ev_offset),), name
 
 
+@pytest.mark.slow
 def test_tensorflow_need_not_be_importable(tmp_path):
     program = f"""
         import importlib.machinery
