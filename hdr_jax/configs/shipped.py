@@ -16,9 +16,10 @@ processor with matrix units for it. What else differs from this run:
   gain          was smooth (`hdr_jax.models.gain.gain_of`) from the third run on, its colour never
   loss          phase 1 had L1 at 1 and its differences at 0.3; phase 2 as below
 
-highlights-7, which is shipped, went on from there by five runs of configs/highlights.py with
-`init_from`, `refine_from=0` and 1,400 steps each, and is a mean of weights: "Going on by hdr-jax
-train" in the log has the fields of each.
+highlights-7 and highlights-8, which is shipped, went on from there by nine runs of
+configs/highlights.py with `init_from`, `refine_from=0` and 1,400 to 1,800 steps each, and are means
+of weights: "Going on by hdr-jax train" and "Changed scenes and made ones" in the log have the
+fields of each.
 
 This configuration was not run to its end. It needs the 399 views of 95 scenes of
 docs/model_card.md, which do not come with the library. Fields that are not set here are those of

@@ -21,7 +21,7 @@ with extra("photographs"):
     from hdr_jax.models import HighlightModel
 
 FOLDER = pathlib.Path(__file__).parent
-DEFAULT = "highlights-7"
+DEFAULT = "highlights-8"
 
 
 def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
@@ -108,7 +108,7 @@ def save(
     Raises:
       InputError: for parameters that are not finite as float16.
 
-    Example: `save("highlights-7", *load_model("runs/shipped")[:2], "configs/shipped.py")`
+    Example: `save("highlights-8", *load_model("runs/shipped")[:2], "configs/shipped.py")`
     """
     leaves = flatten_dict(params).items()
     with np.errstate(over="ignore"):  # said below
