@@ -140,6 +140,7 @@ def test_values_and_gradients_are_finite(full, name):
     assert jnp.all(jnp.isfinite(g)) and jnp.all(jnp.isfinite(gradient))
 
 
+@pytest.mark.slow
 def test_integers_are_read_by_their_type():
     real = np.asarray(expose(random_scene(6, (40, 50, 3)), LOG_TIMES, gamma(), num_levels=256))
     radiance, _ = synthesize(real, LOG_TIMES)
@@ -305,8 +306,8 @@ def test_a_weight_function_sees_pictures():
             np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [bool, jnp.int32])
-@pytest.mark.parametrize("weight_gradient", [False, True])
+@pytest.mark.parametrize("dtype", [bool, pytest.param(jnp.int32, marks=SLOW)])
+@pytest.mark.parametrize("weight_gradient", [False, pytest.param(True, marks=SLOW)])
 def test_weights_may_be_bools_or_integers(dtype, weight_gradient):
     """Of bools a sum would be one of them, and divide by nothing."""
     stack, g = expose(random_scene(7), LOG_TIMES[2:5], gamma()), gamma_table()

@@ -56,6 +56,7 @@ def test_no_pictures_are_refused():
         brackets.Brackets(iter([]))
 
 
+@pytest.mark.slow
 def test_response_of_thinned_brackets_is_increasing(monkeypatch):
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
     monkeypatch.setattr(_merging, "RESPONSE_PIXELS", 1200)

@@ -87,7 +87,9 @@ def test_gradients_are_finite_for_flat_pictures(loss, value):
     assert np.isfinite(slope).all()
 
 
-@pytest.mark.parametrize("loss", [losses.hdrvdp2_loss, losses.pu21_l2])
+@pytest.mark.parametrize(
+    "loss", [pytest.param(losses.hdrvdp2_loss, marks=pytest.mark.slow), losses.pu21_l2]
+)
 def test_gradients_of_a_batch_are_those_of_its_pictures(loss):
     truth = jnp.asarray(RNG.uniform(0.1, 5, (32, 32, 3)), jnp.float32)
     guess = truth * jnp.asarray(RNG.uniform(0.8, 1.2, truth.shape), jnp.float32)

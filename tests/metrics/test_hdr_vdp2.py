@@ -537,7 +537,10 @@ def test_float32_stays_float32_beside_float64():
         assert {leaf.dtype for leaf in jax.tree.leaves(result)} == {jnp.dtype("float32")}
 
 
-@pytest.mark.parametrize("shape", [(17, 17), (17, 50), (35, 18)])
+SLOW = [pytest.param(shape, marks=pytest.mark.slow) for shape in ((17, 17), (17, 50))]
+
+
+@pytest.mark.parametrize("shape", [(35, 18), *SLOW])
 def test_small_and_odd_sizes(shape):
     image = picture(64)[: shape[0], : shape[1]]
     results = []
@@ -550,6 +553,7 @@ def test_small_and_odd_sizes(shape):
     assert 0 < float(results[0].Q) < 100
 
 
+@pytest.mark.slow
 def test_encodings_agree_with_their_definition():
     code = (picture() / 400).astype(np.float32)
     noisy = np.clip(code * 1.1, 0, 1)

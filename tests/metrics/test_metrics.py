@@ -118,7 +118,7 @@ def test_ssim_against_loop():
         assert float(value) == pytest.approx((luminance * contrast).mean(), abs=1e-13)
 
 
-@pytest.mark.parametrize("size", [(176, 161), (161, 170)])
+@pytest.mark.parametrize("size", [(176, 161), pytest.param((161, 170), marks=pytest.mark.slow)])
 def test_ms_ssim_against_loop(size):
     test, reference = pair(*size, 1, noise=0.2)
     expected = ms_ssim_loop(test[..., 0], reference[..., 0], 1.0)

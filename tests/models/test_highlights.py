@@ -85,6 +85,7 @@ def test_a_known_curve_is_used(params):
     )
 
 
+@pytest.mark.slow
 def test_the_layer_gives_the_map_back(params):
     """Its exposures, their response recovered and merged: the same map up to a scale."""
     x = jnp.log(jnp.asarray(np.random.default_rng(0).uniform(0.02, 6, (32, 32, 3)), jnp.float32))

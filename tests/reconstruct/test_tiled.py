@@ -71,6 +71,7 @@ def test_equals_the_model_on_the_padded_photograph(model, size, reference):
     np.testing.assert_allclose(radiance, merged, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_refinement_that_has_not_learned_is_left_out(model):
     net, params = model
     other = jax.tree_util.tree_map_with_path(

@@ -114,6 +114,7 @@ def test_the_hdr_term_goes_through_the_layer():
     assert max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient)) > 0
 
 
+@pytest.mark.slow
 def test_steps_learn():
     """The same batch over and over: the gain error falls."""
     config = small_config(learning_rate=3e-3)
