@@ -255,7 +255,7 @@ SLOW = pytest.mark.slow
     ("weighting", "weight_gradient"),
     [
         ("hat", False),
-        ("noise", True),
+        pytest.param("noise", True, marks=SLOW),
         pytest.param("hat", True, marks=SLOW),
         pytest.param("noise", False, marks=SLOW),
     ],

@@ -63,6 +63,7 @@ def test_lines():
     np.testing.assert_array_equal(lines(picture).reshape(picture.shape), picture)
 
 
+@pytest.mark.slow
 def test_what_is_written_stays_what_it_is():
     x = drawn(4, 3, 5)
     np.testing.assert_array_equal(in_memory(x), x)

@@ -167,6 +167,7 @@ def test_recovery_does_not_depend_on_the_order_or_registration_of_the_exposures(
     np.testing.assert_allclose(crf.recover(rolled, LOG_TIMES), g, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_samples_are_unbiased_quantiles():
     ramp = jnp.linspace(0, 1, 4096).reshape(1, 64, 64, 1)
     stack = jnp.concatenate([ramp, ramp / 2])
