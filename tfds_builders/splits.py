@@ -44,8 +44,8 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
         if path.is_file():
             listed = _read(path)
             if found := dict(_matched(path, listed, names)):
-                lasts = {name.rpartition("/")[2] for name in names}
-                lost = [view for view in listed if view not in names and view not in lasts]
+                known = {*names, *(name.rpartition("/")[2] for name in names)}
+                lost = [view for view in listed if view not in known]
                 if lost and path.parent == folder:
                     warnings.warn(
                         f"{path} names {len(lost)} views that are not there, such as {lost[0]}",

@@ -82,7 +82,7 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
         raise InputError(f"{name} has no config {config!r}; expected one of {', '.join(known)}.")
     try:
         # Not by `tfds.builder`, which reads a name with a version by a builder of its own.
-        _, arguments = naming.parse_builder_name_kwargs(dataset, data_dir=expanded(data_dir))
+        _, arguments = naming.parse_builder_name_kwargs(dataset, data_dir=data_dir)
         return BUILDERS[name](file_format="array_record", **arguments)
     except (ValueError, TypeError, AssertionError) as error:
         raise InputError(f"data set {dataset!r}: {error}") from error
@@ -112,7 +112,9 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
-    builder, manual_dir = builder_of(dataset, data_dir), expanded(manual_dir)
+    builder = builder_of(dataset, data_dir)
+    if manual_dir is not None:  # shells leave the ~ of `--option=~/folder`
+        manual_dir = os.path.expanduser(manual_dir)
     builder.download_and_prepare(
         file_format="array_record",
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
@@ -120,11 +122,6 @@ def prepare(
     if manual_dir is not None and hasattr(builder, "check_same_files"):
         builder.check_same_files(pathlib.Path(manual_dir))
     return builder
-
-
-def expanded(folder: str | pathlib.Path | None) -> str | None:
-    """A folder whose `~` is the user's home: shells leave it where it is in `--option=~/folder`."""
-    return None if folder is None else os.path.expanduser(folder)
 
 
 def load_source(
