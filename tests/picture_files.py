@@ -404,6 +404,12 @@ PROPHOTO_D50 = np.array(
 )
 
 
+# Primaries of sRGB as XYZ under D50, columns R, G, B.
+SRGB_D50 = np.array(
+    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+)
+
+
 def adobe_profile():
     """The profile of Adobe RGB (1998)."""
     return matrix_profile(ADOBE_D50, ADOBE_GAMMA)

@@ -16,6 +16,8 @@ from hdr_jax.errors import InputError, MissingExtra
 
 # How lists and fractions begin that argparse takes for an option: -2,0,2 and -4/3.
 MINUS_LIST = re.compile(r"-[\d.]+,|-[\d.]+/[\d.]+(,|$)")
+# The home folder behind an equals sign, which most shells leave as it is.
+IN_HOME = re.compile(r"(?!--config)(-[-\w]+=)(~.*)", re.DOTALL)
 # Each module has `run(args) -> exit code`.
 MODULES = {"import": "import_"}  # where the name of a command is no name of a module
 
@@ -113,7 +115,8 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser = parsers.parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next, and gets only that
         importlib.import_module("argcomplete").autocomplete(parser)
-    args, args.fields = parser.parse_known_args(_separated(words))
+    words = [IN_HOME.sub(_at_home, word) for word in _separated(words)]
+    args, args.fields = parser.parse_known_args(words)
     if args.fields and args.command not in parsers.PROGRAMS:
         parser.error(f"unrecognized arguments: {' '.join(args.fields)}")
     return args
@@ -127,6 +130,11 @@ def _separated(words: list[str]) -> list[str]:
         for word in words
         for part in ([f" {x}" for x in word.split(",")] if MINUS_LIST.match(word) else [word])
     ]
+
+
+def _at_home(option: re.Match) -> str:
+    """An option's word with the home folder spelled out."""
+    return option[1] + os.path.expanduser(option[2])
 
 
 def _show_warning(message, *_, **__) -> None:

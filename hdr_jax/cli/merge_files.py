@@ -88,7 +88,7 @@ def unasked(outputs: dict[str, pathlib.Path], args: argparse.Namespace) -> list[
     return [
         path
         for path in outputs.values()
-        if path not in typed or (path.resolve().parent == source and len(args.pictures) == 1)
+        if path not in typed or (path.parent.resolve() == source and len(args.pictures) == 1)
     ]
 
 

@@ -63,11 +63,20 @@ def check(
     for name, path in outputs.items():
         if path.suffix.lower() not in SUFFIXES[name]:
             raise InputError(f"got {path} for the {name}; expected {EXPECTED[name]}")
-        if not path.parent.is_dir():
+        folder = resolved(path).parent  # of the file, where the path is a link
+        if not folder.is_dir():
             raise InputError(f"the folder of {path} does not exist; create it first")
-        if not os.access(path.parent, os.W_OK):
+        if not os.access(folder, os.W_OK):
             raise InputError(f"nothing can be written into the folder of {path}; give another one")
     check_places(outputs.values(), inputs, unasked)
+
+
+def resolved(path: pathlib.Path) -> pathlib.Path:
+    """The place that a path leads to, behind all links; InputError for links in a ring."""
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError) as error:  # RuntimeError until Python 3.12
+        raise InputError(f"{path} leads nowhere ({error}); give another name") from error
 
 
 def check_places(
@@ -79,14 +88,15 @@ def check_places(
     replace results of this program alone.
     """
     unasked = set(unasked)
-    taken = {pathlib.Path(path).resolve() for path in inputs}
+    taken = {resolved(pathlib.Path(path)) for path in inputs}
     for path in outputs:
         if path.suffix.lower() in (".exr", ".html") and not _is_text(path):
             shown = str(path).encode(errors="replace").decode()
             raise InputError(
                 f"the name {shown} is not UTF-8; give another one, or rename the input"
             )
-        if path.resolve() in taken:
+        place = resolved(path)
+        if place in taken:
             raise InputError(f"{path} would be written twice or over an input; give another name")
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "no ordinary file"
@@ -94,7 +104,7 @@ def check_places(
         # The superuser may write whatever its mode says.
         if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
             raise InputError(f"{path} is write-protected; give another name")
-        taken.add(path.resolve())
+        taken.add(place)
         kept = images.PHOTO_SUFFIXES + (RESULTS if path in unasked else ())
         if path.suffix.lower() in kept and path.exists() and not images.is_result(path):
             raise InputError(

@@ -12,9 +12,11 @@ from hdr_jax.color import linear_to_srgb
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet, warn
 from hdr_jax.images._primaries import in_rec709, linear, of_photographs
-from hdr_jax.images._samples import Samples, in_8_bits, unit_range
+from hdr_jax.images._samples import Samples, in_16_bits, unit_range
 
-OTHER_TRANSFERS = {8: "linear", 16: "PQ", 18: "HLG"}  # by ITU-T H.273
+# Curves of coded pictures by ITU-T H.273: those that are read, and names of others.
+TRANSFERS, OTHER_TRANSFERS = (1, 2, 4, 5, 6, 13, 14, 15), {8: "linear", 16: "PQ", 18: "HLG"}
+CHANNELS = {"GRAY": (1,), "RGB": (1, 3), "CMYK": (4,)}  # that a profile of that kind can tell of
 STRIP_ROWS = 256  # that are converted at a time
 CMYK = "holds CMYK separations; expected gray or RGB. Convert it to RGB first"
 
@@ -26,8 +28,8 @@ def decode(
 
     Args:
       path: of the file.
-      to_srgb: convert to sRGB with 8 bits where the file's ICC profile, or EXIF, tells of another
-        space or curve; encode a raw file by sRGB's curve.
+      to_srgb: convert to sRGB where the file's ICC profile, or EXIF, tells of another space or
+        curve, to 8 bits those of 8, to 16 all others; encode a raw file by sRGB's curve.
       balance: white balance of a raw file, by default its own.
 
     Returns:
@@ -47,14 +49,17 @@ def decode(
         colours, valid = _of_png(path)
     else:
         colours, valid = _of_others(path, told.profile)
-    if told.profile and colours.shape[2] < 4 and not _is_profile(told.profile):
-        warn(path, "has an ICC profile that cannot be read: its colours are taken for sRGB")
+    kind = told.profile and profile_kind(told.profile)
+    if told.profile and colours.shape[2] not in CHANNELS.get(str(kind), ()):
+        if colours.shape[2] == 4:
+            raise Unsupported(CMYK)
+        what = f"of {kind} colours" if kind else "that cannot be read"
+        warn(path, f"has an ICC profile {what}: its own colours are taken for sRGB")
         told = told._replace(profile=None)
-    as_srgb = told.space == "sRGB" and colours.shape[2] < 4
-    if told.profile and not (as_srgb and _has_srgb_curve(told.profile)):
+    if told.profile and not (told.space == "sRGB" and has_srgb_curve(told.profile)):
         colours = _by_profile(colours, told.profile)
-    elif told.space not in (None, "sRGB"):
-        colours = _by_name(colours, told.space)
+    elif told.exponent or told.space not in (None, "sRGB"):
+        colours = _by_name(colours, told.space or "sRGB", told.exponent)
     if colours.shape[2] == 1:
         colours = np.repeat(colours, 3, axis=2)
     return Samples(np.ascontiguousarray(colours), valid)
@@ -64,11 +69,17 @@ def _of_png(path: pathlib.Path) -> Samples:
     """A PNG of any depth; Pillow, which has no 16-bit RGB, reads only its header."""
     import imagecodecs
 
-    transfer = _metadata.coded(path)[1]
-    if transfer in OTHER_TRANSFERS:
+    coding = _metadata.coded(path)
+    if coding.transfer not in TRANSFERS:
+        name = OTHER_TRANSFERS.get(coding.transfer, f"H.273's transfer {coding.transfer} as its")
         raise Unsupported(
-            f"holds {OTHER_TRANSFERS[transfer]} levels, which no photograph has; expected an "
-            "ordinary PNG. Convert it to a radiance map first"
+            f"holds {name} levels, which no photograph has; expected an ordinary PNG. Convert it "
+            "to a radiance map first"
+        )
+    if not coding.full_range:
+        raise Unsupported(
+            "holds levels of a narrow range, by its chunk cICP; expected those from black to "
+            "white. Convert it to the full range first"
         )
     with _metadata.opened(path), quiet("imagecodecs"):
         return _split(imagecodecs.png_decode(path.read_bytes()))
@@ -95,15 +106,16 @@ def _split(pixels: np.ndarray) -> Samples:
     return unit_range(pixels[..., :colours], alpha)
 
 
-def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
-    """Colours of a space of `SPACES` in sRGB, uint8 [h, w, 3] or, of gray, [h, w, 1]."""
-    levels = in_8_bits(colours)
-    # The curve as a table: what 16 bits of light round is a twentieth of a level at most.
+def _by_name(colours: np.ndarray, space: str, exponent: float | None) -> np.ndarray:
+    """Colours of a space of `SPACES` in sRGB, [h, w, 3] or, of gray, [h, w, 1]: uint8 of uint8,
+    uint16 of others. Its curve is a power where an exponent tells so."""
+    levels = colours if colours.dtype == np.uint8 else in_16_bits(colours)
+    # The curve as a table: what 16 bits of light round is a twentieth of a level of 8 bits at most.
     curve = np.asarray(linear_to_srgb(jnp.arange(65536, dtype=jnp.float32) / 65535))
-    encoded = np.rint(255 * curve).astype(np.uint8)
+    encoded = np.rint(np.iinfo(levels.dtype).max * curve).astype(levels.dtype)
     found = np.empty_like(levels)
     for start in range(0, len(levels), STRIP_ROWS):
-        light = linear(levels[start : start + STRIP_ROWS], space)
+        light = linear(levels[start : start + STRIP_ROWS], space, exponent)
         if light.shape[2] == 3:
             light = in_rec709(light, of_photographs(space)[1])
         steps = np.rint(np.clip(light, 0, 1) * np.float32(65535)).astype(np.uint16)
@@ -111,30 +123,53 @@ def _by_name(colours: np.ndarray, space: str) -> np.ndarray:
     return found
 
 
-def _is_profile(profile: bytes) -> bool:
-    """Whether an ICC profile is whole."""
+def profile_kind(profile: bytes) -> str | None:
+    """What an ICC profile tells the colours of.
+
+    Args:
+      profile: its bytes.
+
+    Returns:
+      "RGB", "GRAY", "CMYK" or another name of ICC.1; None for what is no profile.
+    """
     try:
-        return bool(ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile)
+        core: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
     except (OSError, ImageCms.PyCMSError):
-        return False
+        return None
+    return core.xcolor_space.strip()
 
 
-def _has_srgb_curve(profile: bytes) -> bool:
-    """Whether levels of gray stay what they are, but for rounding, when converted to sRGB."""
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+def has_srgb_curve(profile: bytes) -> bool:
+    """Whether levels of gray stay what they are, but for rounding, when converted to sRGB.
+
+    Args:
+      profile: an ICC profile of kind "RGB" or "GRAY".
+
+    Returns:
+      True or False.
+    """
+    ramp = np.arange(256, dtype=np.uint8)[:, None, None]
     return bool(np.abs(_by_profile(ramp, profile).astype(int) - ramp).max() <= 1)
 
 
 def _by_profile(colours: np.ndarray, profile: bytes) -> np.ndarray:
-    """Colours of an ICC profile in sRGB, uint8 [h, w, 3]."""
-    levels = in_8_bits(colours)
-    source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    space = source.profile.xcolor_space.strip()
-    if space == "GRAY" or levels.shape[2] == 1:
-        levels = levels[..., 0]
-        if space != "GRAY":
-            levels = np.repeat(levels[..., None], 3, axis=2)
-    mode = {"GRAY": "L", "CMYK": "CMYK"}.get(space, "RGB")
-    srgb = ImageCms.createProfile("sRGB")
-    picture = Image.fromarray(np.ascontiguousarray(levels), mode if mode == "CMYK" else None)
+    """Colours of an ICC profile in sRGB, [h, w, 3]: uint8 of uint8, uint16 of others."""
+    import imagecodecs
+
+    kind = profile_kind(profile)
+    levels = colours[..., 0] if kind == "GRAY" else colours
+    if kind == "RGB" and levels.shape[2] == 1:
+        levels = np.repeat(levels, 3, axis=2)
+    srgb: Any = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    if levels.dtype != np.uint8:  # which Pillow does not convert
+        return imagecodecs.cms_transform(
+            in_16_bits(levels),
+            profile,
+            srgb.tobytes(),
+            colorspace=str(kind).lower(),
+            outcolorspace="rgb",
+            flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,  # in coarse tables the shadows would be lost
+        )
+    picture = Image.fromarray(np.ascontiguousarray(levels), "CMYK" if kind == "CMYK" else None)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     return np.array(ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB"))

@@ -30,9 +30,9 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
 
     Args:
       path: a JPEG, PNG, TIFF, BMP or WebP file, or a raw file (needs the extra `raw`).
-      to_srgb: convert to sRGB with 8 bits where the file's ICC profile, or EXIF, tells of another
-        space or curve. Exposures that are to be merged stay as they are: the camera's response is
-        recovered from them.
+      to_srgb: convert to sRGB where the file's ICC profile, or EXIF, tells of another space or
+        curve: 8 bits to 8, all others to 16. Exposures that are to be merged stay as they are: the
+        camera's response is recovered from them.
 
     Returns:
       uint8, uint16 or float32 in [0, 1], [h, w, 3], RGB, display-encoded; a raw file uint16 and

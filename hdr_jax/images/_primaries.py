@@ -110,12 +110,13 @@ def converted(
     return radiance @ matrix.T.astype(np.float32)
 
 
-def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
+def linear(levels: np.ndarray, space: str | None, exponent: float | None = None) -> np.ndarray:
     """Linear light of levels by the curve of their space.
 
     Args:
-      levels: uint8, any shape.
+      levels: uint8 or uint16, any shape.
       space: a name of SPACES; None is sRGB.
+      exponent: of a curve that is a power, in place of the space's own.
 
     Returns:
       float32, the same shape, in [0, 1].
@@ -124,9 +125,11 @@ def linear(levels: np.ndarray, space: str | None) -> np.ndarray:
       >>> linear(np.array([0, 188, 255], np.uint8), "sRGB").round(2).tolist()
       [0.0, 0.5, 1.0]
     """
-    encoded = np.arange(256) / 255
-    if space in EXPONENTS:
-        table = encoded ** EXPONENTS[space]
+    top = np.iinfo(levels.dtype).max
+    encoded = np.arange(top + 1) / top
+    exponent = exponent or EXPONENTS.get(str(space))
+    if exponent:
+        table = encoded**exponent
     else:
         table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     return table.astype(np.float32)[levels]
@@ -150,6 +153,23 @@ def named(chromaticities) -> str:
             if np.allclose(chromaticities, known, atol=SAME):
                 return text
     return f"x and y of red, green, blue and white {_listed(chromaticities)}"
+
+
+def space_of(chromaticities: tuple[float, ...]) -> str | None:
+    """The name in SPACES of primaries; None for others.
+
+    Args:
+      chromaticities: eight numbers.
+
+    Returns:
+      A key of SPACES, or None.
+
+    Example:
+      >>> space_of(REC709)
+      'sRGB'
+    """
+    known = SPACES.items()
+    return next((name for name, x in known if np.allclose(chromaticities, x, atol=SAME)), None)
 
 
 def space_of_profile(profile: bytes) -> str | None:

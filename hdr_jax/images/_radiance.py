@@ -7,6 +7,7 @@ itself (a scan line that begins with 2, 2 and its length).
 Source: Ward, "Real pixels", Graphics Gems II, 1991; the format's page in the Radiance manual.
 """
 
+import contextlib
 import pathlib
 import re
 
@@ -44,7 +45,7 @@ def read(path: pathlib.Path) -> np.ndarray:
     name = variables.get("FORMAT", [RGBE])[-1]
     if name not in FORMATS:
         raise Unsupported(f"has FORMAT={name}; expected {' or '.join(FORMATS)}")
-    found = RESOLUTION.fullmatch(data[start : data.index(b"\n", start) + 1])
+    found = RESOLUTION.fullmatch(data[start : data.find(b"\n", start) + 1])
     if not found or found[2] == found[5]:
         raise ValueError("its header ends without the numbers of rows and columns")
     start += len(found[0])
@@ -72,9 +73,8 @@ def chromaticities(head: bytes) -> tuple[float, ...] | None:
 def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
     """The variables of the header, each with all its values, and where the header ends."""
     variables: dict[str, list[str]] = {}
-    start = data.index(b"\n") + 1
-    while start < LONGEST_HEADER:
-        end = data.index(b"\n", start)
+    start = data.find(b"\n") + 1
+    while 0 < start < LONGEST_HEADER and (end := data.find(b"\n", start)) >= 0:
         # A line that begins with a blank belongs to a picture that this one was made from.
         line = data[start:end].decode("latin-1").removesuffix("\r")
         start = end + 1
@@ -88,10 +88,12 @@ def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
 
 def _numbers(variables: dict[str, list[str]], name: str, count: int) -> np.ndarray:
     """All values of a variable, [lines, count], finite."""
-    values = [[float(word) for word in line.split()] for line in variables.get(name, [])]
-    if any(len(line) != count for line in values) or not np.isfinite(values).all():
-        raise ValueError(f"its header has {name}={' / '.join(variables[name])}")
-    return np.array(values).reshape(-1, count)
+    lines = variables.get(name, [])
+    with contextlib.suppress(ValueError):  # of what is no number, or not as many in each line
+        values = np.array([line.split() for line in lines], np.float64).reshape(len(lines), count)
+        if np.isfinite(values).all():
+            return values
+    raise ValueError(f"its header has {name}={' / '.join(lines)}")
 
 
 def _divisor(path: pathlib.Path, variables: dict[str, list[str]]) -> np.ndarray:

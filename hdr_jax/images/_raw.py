@@ -13,7 +13,7 @@ NO_RAWPY = (
     "16-bit TIFF without a tone curve, and merge with --response linear"
 )
 # LibRaw's turn of the sensor -> EXIF orientation.
-ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
+ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
 
 
 @contextlib.contextmanager

@@ -86,6 +86,24 @@ def in_8_bits(levels: np.ndarray) -> np.ndarray:
     return levels if top == 255 else np.rint(levels * np.float32(255 / top)).astype(np.uint8)
 
 
+def in_16_bits(levels: np.ndarray) -> np.ndarray:
+    """Levels of any depth as uint16.
+
+    Args:
+      levels: uint8, uint16 or float32 in [0, 1], any shape.
+
+    Returns:
+      uint16, the same shape.
+
+    Example:
+      >>> in_16_bits(np.array([0, 0.5, 1], np.float32)).tolist()
+      [0, 32768, 65535]
+    """
+    top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
+    scaled = levels * np.float32(65535 / top)
+    return levels if top == 65535 else np.rint(scaled).astype(np.uint16)
+
+
 def solid(alpha: np.ndarray) -> np.ndarray | None:
     """Where opacity [h, w] is enough for a pixel to count; None is everywhere.
 

@@ -14,6 +14,7 @@ from PIL import Image
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 from hdr_jax.images import _formats, _gain_map, _gain_map_xmp, _jpeg, _metadata, _writing
+from hdr_jax.images._decoding import has_srgb_curve
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import JPEG_SUFFIXES, PathLike, existing, named_errors
 from hdr_jax.images._photographs import read_photo
@@ -123,14 +124,20 @@ def write_brightened(
 
 
 def _own_jpeg(path: pathlib.Path) -> bytes | None:
-    """The JPEG of a photograph that may be stored as it is: RGB in sRGB or Display P3."""
+    """The JPEG of a photograph that may be stored as it is: RGB in sRGB or Display P3, by sRGB's
+    curve."""
     if _formats.sniffed(path) != "JPEG":
         return None
     metadata = _metadata.read(path)
     with _metadata.opened(path) as picture:
         colours = picture.mode == "RGB"
-    known = metadata.space in BASE_SPACES and (metadata.space or not metadata.profile)
-    if not (colours and known):
+        exif = Image.Exif()
+        exif.load(picture.info.get("exif", b""))
+    profile = metadata.profile
+    known = metadata.space in BASE_SPACES and (metadata.space or not profile)
+    # In XMP alone, which may be replaced, an orientation would be lost.
+    turned = exif.get(_metadata.ORIENTATION, 1) == metadata.orientation
+    if not (colours and known and turned) or (profile and not has_srgb_curve(profile)):
         return None
     try:
         base = next(_jpeg.pictures(path.read_bytes()))

@@ -25,6 +25,8 @@ def opened(path: pathlib.Path) -> Iterator:
     import tifffile
 
     with quiet("tifffile"), tifffile.TiffFile(path) as file:
+        if not len(file.pages):
+            raise ValueError("it holds no picture")
         yield file
 
 
@@ -70,9 +72,11 @@ def read(path: pathlib.Path) -> Samples:
         masked = solid(_stored(masks[0])[..., 0]) if masks else None
     kind = page.tags.valueof(262, RGB if stored.shape[2] > 2 else BLACK_IS_ZERO)
     if kind == PALETTE:
-        # Entries of 16 bits are levels of 8 bits times 257, or, as some write them, times 256.
+        # Entries of 16 bits are levels of 8 bits times 257, or, as some write them, times 256 or 1.
         entries = np.asarray(palette)
-        if (entries % 257 == 0).all() or (entries % 256 == 0).all():
+        if entries.max() < 256:
+            entries = entries.astype(np.uint8)
+        elif (entries % 257 == 0).all() or (entries % 256 == 0).all():
             entries = (entries // 256).astype(np.uint8)
         return Samples(entries.T[stored[..., 0]], masked)
     stored = _scaled(page, stored)

@@ -13,9 +13,17 @@ import numpy as np
 from PIL import Image
 
 from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _metadata
+from hdr_jax.images._decoding import has_srgb_curve
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import Unsupported, check_size, warn
-from hdr_jax.images._primaries import converted, in_rec709, linear, of_photographs, space_of_profile
+from hdr_jax.images._primaries import (
+    EXPONENTS,
+    converted,
+    in_rec709,
+    linear,
+    of_photographs,
+    space_of_profile,
+)
 from hdr_jax.images._resizing import resized
 from hdr_jax.images._samples import upright
 
@@ -79,9 +87,12 @@ def read(path: pathlib.Path) -> np.ndarray:
         raise Unsupported("is a JPEG without a gain map: a photograph, and no radiance map")
     metadata = _metadata.read(path)  # refuses sizes beyond all bounds
     base, values = decoded(found.base.data), decoded(found.gains.data)
+    base = np.broadcast_to(base, (*base.shape[:2], 3))  # gray or RGB
     own = metadata.space
     if metadata.profile and own is None:
         warn(path, "has primaries that are not known; they are taken for those of sRGB")
+    elif metadata.profile and own not in EXPONENTS and not has_srgb_curve(metadata.profile):
+        warn(path, "has an ICC profile of another curve than sRGB's, by which it is read")
     space = own or "sRGB"
     applied = space if found.gain_map.in_base_primaries else _space(found.gains) or space
     light = linear(base, space)

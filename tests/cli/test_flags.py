@@ -134,6 +134,16 @@ def test_words_that_are_no_fields_are_refused(capsys):
     assert "unrecognized arguments: --config.b=2" in capsys.readouterr().err
 
 
+def test_the_home_folder_behind_an_equals_sign_is_found(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")  # of Windows
+    for word in ("-o=~/map.exr", "--output=~/map.exr"):
+        assert cli.parsed(["merge", "a", "b", word]).output == "/home/somebody/map.exr"
+    assert cli.parsed(["merge", "a", "b", "--output=a~/map.exr"]).output == "a~/map.exr"
+    kept = "--config.manual_dir=~/scenes"  # as a run's description tells it
+    assert cli.parsed(["train", "--workdir", "a", kept]).fields == [kept]
+
+
 def test_shells_complete_commands_and_options(tmp_path):
     pytest.importorskip("argcomplete")
 

@@ -283,6 +283,15 @@ def test_links_stay_links_and_what_is_no_file_is_refused(here, light):
     assert [path.name for path in pathlib.Path("storage").iterdir()] == ["map.exr"]
 
 
+def test_links_that_lead_nowhere_are_refused_before_the_work(here, capsys):
+    pathlib.Path("ring.exr").symlink_to("ring.exr")
+    pathlib.Path("lost.exr").symlink_to("nowhere/map.exr")
+    for name in ("ring.exr", "lost.exr"):
+        assert cli.main(["merge", "0.jpg", "1.jpg", "-o", name, "--no-preview", "--no-curve"]) == 2
+        assert name in capsys.readouterr().err
+        assert pathlib.Path(name).is_symlink()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_no_output(here, capsys):
     os.mkfifo("pipe.html")

@@ -106,7 +106,8 @@ def test_radiance_headers_that_are_not_applied_warn(tmp_path, pixels, lines, mes
     [
         (("FORMAT=64-bit",), "has FORMAT=64-bit; expected"),
         (("EXPOSURE=0",), r"makes the exposure"),
-        (("EXPOSURE=bright",), "cannot be read"),
+        (("EXPOSURE=bright",), "header has EXPOSURE=bright"),
+        (("EXPOSURE=1,5",), "header has EXPOSURE=1,5"),
         (("PRIMARIES=1 2 3",), "PRIMARIES"),
         (("PRIMARIES=0 0 0 0 0 0 0 0",), "span no colours"),
     ],

@@ -113,12 +113,14 @@ def test_tiff_of_32_bits_becomes_floats(tmp_path):
 def test_tiff_palettes(tmp_path):
     rng = np.random.default_rng(0)
     index = rng.integers(0, 256, (*SIZE, 1)).astype(np.uint8)
-    for step, dtype in ((257, np.uint8), (256, np.uint8), (1, np.uint16)):
+    for step, dtype in ((257, np.uint8), (256, np.uint8), (3, np.uint16), (1, np.uint8)):
         palette = (rng.integers(0, 256, (3, 256)) * step).astype(np.uint16)
         tifffile.imwrite(tmp_path / "a.tif", index[..., 0], photometric="palette", colormap=palette)
         colours = images.read_photo(tmp_path / "a.tif")
         assert colours.dtype == dtype
-        np.testing.assert_array_equal(colours, palette.T[index[..., 0]] // step)
+        np.testing.assert_array_equal(
+            colours, palette.T[index[..., 0]] // (1 if step == 3 else step)
+        )
 
 
 @pytest.mark.parametrize(
@@ -515,6 +517,22 @@ def test_raw_files_are_developed_linearly(tmp_path, name):
     np.testing.assert_allclose(line / line.mean(), 1, rtol=0.02)
     shown = images.read_photo(tmp_path / name, to_srgb=True)
     assert shown[48].mean() > one[48].mean()  # encoded for a display
+
+
+def test_raw_files_of_all_orientations_are_turned(tmp_path):
+    pytest.importorskip("rawpy", reason="raw photographs need rawpy")
+    data = picture_files.dng(*mosaic())
+    upright = struct.pack("<HHII", 274, 3, 1, 1)
+    assert data.count(upright) == 1
+    path = tmp_path / "a.dng"
+    path.write_bytes(data)
+    stored = images.read_photo(path)
+    for orientation in range(1, 9):
+        path.write_bytes(data.replace(upright, struct.pack("<HHII", 274, 3, 1, orientation)))
+        assert images.metadata(path).orientation == orientation
+        found = images.read_photo(path)
+        back = picture_files.stored(found, None, 2, False, orientation)
+        np.testing.assert_array_equal(back, stored)
 
 
 @pytest.mark.parametrize("name", ["a.dng", "a.tif"])

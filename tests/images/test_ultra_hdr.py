@@ -12,12 +12,13 @@ import sys
 
 import imagecodecs
 import numpy as np
+import picture_files
 import pytest
 from PIL import Image
 
 from hdr_jax import images
 from hdr_jax.errors import InputError
-from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _ultra_hdr
+from hdr_jax.images import _gain_map, _gain_map_xmp, _jpeg, _screens, _ultra_hdr
 from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._primaries import SPACES, converted, linear
 
@@ -151,6 +152,46 @@ def test_the_photograph_stays_itself(tmp_path, orientation, kind):
     expected = converted(linear(upright, "sRGB") * 2**stops, space, SPACES["sRGB"])
     error = stops_apart(images.read_hdr(path), expected)
     assert np.median(error) < 1e-4 and np.quantile(error, 0.95) < 0.05
+
+
+def test_a_photograph_of_another_curve_is_converted(tmp_path):
+    """Screens and readers of gain maps take the curve of sRGB for granted."""
+    profile = picture_files.matrix_profile(picture_files.SRGB_D50, 1.8)
+    photograph(tmp_path / "photo.jpg", icc_profile=profile)
+    stops = np.zeros((*SIDES, 3), np.float32)
+    assert images.write_brightened(tmp_path / "a.jpg", tmp_path / "photo.jpg", stops) is False
+    expected = (images.read_photo(tmp_path / "photo.jpg") / 255) ** 1.8
+    error = np.abs(images.read_hdr(tmp_path / "a.jpg") - expected)
+    assert np.quantile(error, 0.95) < 0.02  # compressed once more
+    # What an editor made of such a picture itself is read with a warning.
+    with_profile = (tmp_path / "a.jpg").read_bytes()
+    segment = b"ICC_PROFILE\0\1\1" + profile
+    segment = b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment
+    (tmp_path / "b.jpg").write_bytes(with_profile[:2] + segment + with_profile[2:])
+    with pytest.warns(UserWarning, match="another curve than sRGB's"):
+        images.read_hdr(tmp_path / "b.jpg")
+
+
+def test_an_orientation_in_xmp_alone_is_not_lost(tmp_path):
+    levels = shown(light())
+    told = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    packet = _gain_map_xmp._packet(told)
+    Image.fromarray(levels).save(tmp_path / "photo.jpg", quality=95, xmp=packet)
+    upright = images.read_photo(tmp_path / "photo.jpg")
+    assert upright.shape == (SIDES[1], SIDES[0], 3)
+    stops = np.zeros(upright.shape, np.float32)
+    assert images.write_brightened(tmp_path / "a.jpg", tmp_path / "photo.jpg", stops) is False
+    assert images.read_photo(tmp_path / "a.jpg").shape == upright.shape
+
+
+def test_a_gray_ordinary_picture_is_read(tmp_path, written):
+    found = _ultra_hdr.find(written.read_bytes())
+    gray = io.BytesIO()
+    Image.fromarray(shown(light())[..., 1]).save(gray, "JPEG", quality=95)
+    picture = next(_jpeg.pictures(gray.getvalue()))
+    path = tmp_path / "gray.jpg"
+    path.write_bytes(_screens._container(picture, found.gains.data, found.gain_map, "gray"))
+    assert images.read_hdr(path).shape == (*SIDES, 3)
 
 
 def test_no_gain_leaves_the_light_as_it_is(tmp_path):
