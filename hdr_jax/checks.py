@@ -90,12 +90,28 @@ def check_positive(name: str, argument: str, value: ArrayLike) -> None:
         raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
 
 
+def as_array(values: Any) -> Any:
+    """Lists and numbers of Python as arrays of NumPy; arrays, traced ones too, as they are.
+
+    Args:
+      values: an array, or what `np.asarray` makes one of.
+
+    Returns:
+      The array.
+
+    Example:
+      >>> as_array([1.0, 2.0]).dtype
+      dtype('float64')
+    """
+    return values if hasattr(values, "dtype") else np.asarray(values)
+
+
 def check_count(argument: str, value: Any, least: int) -> None:
     """Raises InputError unless a number is whole and large enough.
 
     Args:
       argument: its name, for the message.
-      value: the number, never traced.
+      value: the number; one that is traced is none.
       least: the smallest that will do.
 
     Example:

@@ -5,12 +5,15 @@ Notation: `encoded` are display-encoded values in [0, 1], `linear` relative ligh
 element on arrays of any shape and follows the input's float type.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
+from hdr_jax.levels import widened
 
 # ITU-R BT.709 / sRGB primaries with white D65.
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
@@ -47,12 +50,13 @@ def srgb_to_linear(encoded: Array) -> Array:
       >>> round(float(srgb_to_linear(0.5)), 4)
       0.214
     """
-    encoded = _floats("srgb_to_linear", encoded)
+    encoded, dtype = _floats("srgb_to_linear", encoded)
     linear_part = encoded <= 0.04045
     # Double where: the power must not see values of the linear part, or NaN gradients of
     # negative bases leak through the unselected branch.
     safe = jnp.where(linear_part, 1.0, encoded)
-    return jnp.where(linear_part, encoded / 12.92, ((safe + 0.055) / 1.055) ** 2.4)
+    linear = jnp.where(linear_part, encoded / 12.92, ((safe + 0.055) / 1.055) ** 2.4)
+    return linear.astype(dtype)
 
 
 def linear_to_srgb(linear: Array) -> Array:
@@ -73,22 +77,24 @@ def linear_to_srgb(linear: Array) -> Array:
       >>> round(float(linear_to_srgb(0.214)), 3)
       0.5
     """
-    linear = _floats("linear_to_srgb", linear)
+    linear, dtype = _floats("linear_to_srgb", linear)
     linear_part = linear <= 0.0031308
     # Double where, as above.
     safe = jnp.where(linear_part, 1.0, linear)
-    return jnp.where(linear_part, 12.92 * linear, 1.055 * safe ** (1 / 2.4) - 0.055)
+    encoded = jnp.where(linear_part, 12.92 * linear, 1.055 * safe ** (1 / 2.4) - 0.055)
+    return encoded.astype(dtype)
 
 
-def _floats(name: str, values: ArrayLike) -> Array:
-    """Values as they are if they are floats; whether integers are of [0, 1] cannot be known."""
+def _floats(name: str, values: ArrayLike) -> tuple[Array, Any]:
+    """Floats of at least 32 bits, as half precision has no 256 levels near white, and the type they
+    came in; whether integers are of [0, 1] cannot be known."""
     values = jnp.asarray(values)
     if not jnp.issubdtype(values.dtype, jnp.floating):
         raise InputError(
             f"{name} got {values.dtype}; expected floats in [0, 1]: divide by 255 or 65535, as "
             "hdr_jax.levels.as_unit_float does"
         )
-    return values
+    return widened(values), values.dtype
 
 
 def luminance(rgb: ArrayLike) -> Array:
@@ -130,8 +136,8 @@ def median_scale(radiance: Array, reference: Array) -> Array:
       reference: the same shape, in any other unit.
 
     Returns:
-      Scalar > 0; values that are not positive and finite in both have no say in it. With none left
-      the factor is 1.
+      Scalar > 0, of at least 32 bits; values that are not positive and finite in both have no say
+      in it. With none left the factor is 1.
 
     Constant under differentiation.
     Example:
@@ -139,7 +145,7 @@ def median_scale(radiance: Array, reference: Array) -> Array:
       >>> round(float(scale), 4)
       0.1
     """
-    pair = jax.lax.stop_gradient((jnp.asarray(radiance), jnp.asarray(reference)))
+    pair = jax.lax.stop_gradient((widened(radiance), widened(reference)))
     usable = jnp.all(jnp.stack([(x > 0) & jnp.isfinite(x) for x in pair]), axis=0)
     log_radiance, log_reference = (jnp.log(jnp.where(usable, x, 1)) for x in pair)
     median = jnp.nanmedian(jnp.where(usable, log_reference - log_radiance, jnp.nan))
@@ -167,8 +173,10 @@ def pu21_encode(luminance: Array) -> Array:
       256.4
     """
     p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
+    given, luminance = jnp.result_type(luminance), widened(luminance)
+    dtype = given if jnp.issubdtype(given, jnp.floating) else luminance.dtype
     # The clip keeps the base of the power away from 0, where its slope is infinite.
     power = jnp.clip(luminance, PU21_MIN_LUMINANCE, PU21_MAX_LUMINANCE) ** p4
     encoded = jnp.maximum(p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6), 0)
     # XLA's minimum and maximum on a CPU may make numbers of NaN.
-    return jnp.where(jnp.isnan(luminance), jnp.nan, encoded)
+    return jnp.where(jnp.isnan(luminance), jnp.nan, encoded).astype(dtype)

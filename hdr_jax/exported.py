@@ -20,6 +20,7 @@ from jax import export
 from jax.core import Tracer
 from jax.stages import Compiled, Lowered
 
+from hdr_jax.errors import InputError
 from hdr_jax.files import code_digest, replacing
 
 # Loops by XLA's older generator, which compiles in half the time what then runs a tenth slower.
@@ -106,6 +107,12 @@ def jit(function: Callable[..., Any], *, options: dict[str, Any] | None = None) 
 
     @functools.wraps(function)
     def call(*arrays, **constants):
+        for name, value in constants.items():
+            if isinstance(value, Tracer):
+                raise InputError(
+                    f"{function.__name__.strip('_')} got a traced {name}: expected a constant, "
+                    "which decides on the program; use static_argnames of jax.jit, or a closure"
+                )
         if _folder is None or not _can_be_kept(arrays, constants):
             return jitted(**constants)(*arrays)
         shapes = jax.tree.map(_shape, arrays)

@@ -86,7 +86,7 @@ def default_num_levels(image: ArrayLike) -> int:
       >>> default_num_levels(np.zeros(3, np.uint16)), default_num_levels(np.zeros(3, np.uint8))
       (4096, 256)
     """
-    return 4096 if jnp.result_type(image) == jnp.uint16 else 256
+    return 4096 if getattr(image, "dtype", None) == jnp.uint16 else 256
 
 
 def clamp(values: Array, low: Array | float, high: Array | float) -> Array:

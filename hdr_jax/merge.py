@@ -17,7 +17,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import crf, exported, log_mean
-from hdr_jax.checks import check_table, check_within
+from hdr_jax.checks import as_array, check_table, check_within
 from hdr_jax.errors import InputError
 from hdr_jax.levels import default_num_levels
 from hdr_jax.rows import by_rows
@@ -67,7 +67,8 @@ def merge(
       rounding: read g at integer levels, as the released program does.
       weight_gradient: let gradients flow through the weights too.
       confidence: [n, h, w] in [0, 1], how far each pixel of each exposure is believed, as
-        `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data.
+        `hdr_jax.brackets.confidence` gives it; 0 where an exposure holds no data. A pixel of which
+        no exposure holds any is read from one of them all the same: leave it out afterwards.
       extremes_once: where a channel is nearly white in several exposures only the shortest of them
         counts, where it is nearly black only the longest. Noise makes levels of white like 254,
         of which the longest exposure would make a dark speck in a highlight. Where all channels
@@ -89,7 +90,8 @@ def merge(
       >>> merge(jnp.array([0.2, 0.4]).reshape(2, 1, 1, 1), jnp.log(jnp.array([1.0, 2.0])), g).shape
       (1, 1, 1)
     """
-    shape = jnp.shape(stack)
+    pixels: Any = as_array(stack)
+    shape = pixels.shape
     if confidence is not None:
         confidence = confidence if isinstance(confidence, Array) else np.asarray(confidence)
         if confidence.shape != shape[:3]:
@@ -108,14 +110,15 @@ def merge(
     def merged(stack: ArrayLike, confidence: Any = None) -> Array:
         return _merge(*crf.check_stack(stack, log_times, integers=True), g, confidence, **options)
 
-    if not isinstance(stack, np.ndarray) or stack.ndim != 4 or 0 in shape:
-        return merged(stack, confidence).reshape(shape[1:])
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 4 or 0 in shape:
+        return merged(pixels, confidence).reshape(shape[1:])
     if isinstance(confidence, Tracer):
-        return merged(stack, confidence).reshape(shape[1:])
+        return merged(pixels, confidence).reshape(shape[1:])
+    crf.check_exposures(pixels, log_times)  # here, as rows of pixels have other shapes
     if confidence is None:
-        return by_rows(merged, stack)
+        return by_rows(merged, pixels)
     trust = np.asarray(confidence)[..., None]  # rows of pixels have channels
-    return by_rows(lambda stack, trust: merged(stack, trust[..., 0]), stack, trust)
+    return by_rows(lambda rows, trust: merged(rows, trust[..., 0]), pixels, trust)
 
 
 def synthesize(
@@ -224,6 +227,7 @@ def _merge(stack, log_times, g, confidence, *, weighting, rounding, weight_gradi
 def _curve_per_channel(g: ArrayLike, shape: tuple[int, ...]) -> Array:
     """g [c, num_levels], float of at least 32 bits, for a stack [n, h, w, c]."""
     check_table(g)
+    g = as_array(g)
     g = jnp.asarray(g, jnp.promote_types(jnp.result_type(g), jnp.float32))
     if g.ndim not in (1, 2) or (g.ndim == 2 and g.shape[0] not in (1, shape[-1])):
         raise InputError(

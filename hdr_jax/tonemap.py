@@ -150,9 +150,10 @@ def _reinhard(radiance, key, burn_fraction):
 
 def _checked(name, radiance):
     """Radiance [h, w, 3] or [h, w, 1] as floats of at least 32 bits."""
-    if jnp.ndim(radiance) != 3 or jnp.shape(radiance)[2] not in (1, 3):
+    shape = jnp.shape(radiance)
+    if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
         raise InputError(
-            f"{name} got radiance {jnp.shape(radiance)}; expected [h, w, 3] or [h, w, 1]: leave "
+            f"{name} got radiance {shape}; expected [h, w, 3] or [h, w, 1]: leave "
             "alpha out, give one channel an axis, use jax.vmap for batches"
         )
     return widened(radiance)

@@ -106,6 +106,8 @@ def noise(g: Array, *, shot_noise: float = 0.005, read_noise: float = 5e-4) -> A
     slope: Any = jnp.gradient(g, axis=-1)
     # Times X^2, which of a steep curve may vanish, where 1 / X^2 would be infinite.
     variance = shot_noise**2 * exposure + read_noise**2 + (exposure * slope) ** 2 / 12
+    # Without any noise a flat part of g knows its exposure exactly, as far as numbers go.
+    variance = jnp.maximum(variance, jnp.finfo(g.dtype).tiny)
     z = (jnp.arange(num_levels, dtype=g.dtype) / (num_levels - 1)).reshape(
         (1,) * (g.ndim - 1) + (-1,)
     )

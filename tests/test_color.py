@@ -78,3 +78,26 @@ def test_pu21_slopes_are_finite_and_right():
         y = np.geomspace(0.01, 9e3, 50)
         numeric = (pu21_numpy(y * 1.00001) - pu21_numpy(y / 1.00001)) / (y * 2e-5)
         np.testing.assert_allclose(slope(jnp.asarray(y)), numeric, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize(
+    ("curve", "top"),
+    [(color.srgb_to_linear, 1), (color.linear_to_srgb, 1), (color.pu21_encode, 1e4)],
+)
+def test_half_precision_loses_its_own_digits_alone(curve, top, dtype):
+    """Not those of the powers, which cost a level of 255 or four of PU21."""
+    x = jnp.linspace(0, top, 999).astype(dtype)
+    found = curve(x)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, curve(x.astype(jnp.float32)).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_the_scale_of_maps_in_half_precision(dtype):
+    radiance = jnp.asarray(np.random.default_rng(0).uniform(0.1, 9, 999), dtype)
+    factor = color.median_scale(radiance, (30 * radiance).astype(dtype))
+    assert factor.dtype == jnp.float32
+    assert float(factor) == pytest.approx(30, rel=float(jnp.finfo(dtype).eps))
+    dark, bright = jnp.full(2, 1e-4, dtype), jnp.full(2, 6e4, dtype)
+    assert float(color.median_scale(dark, bright)) == pytest.approx(6e8, rel=0.02)

@@ -45,6 +45,8 @@ def test_one_light_in_the_dark_is_seen():
 def test_other_shapes_than_pictures_are_refused(operator, shape):
     with pytest.raises(InputError, match=r"expected \[h, w, 3\] or \[h, w, 1\]"):
         operator(jnp.ones(shape))
+    with pytest.raises(InputError, match=r"reinhard got radiance \(0, 4, 3\)"):
+        tonemap.reinhard(jnp.ones((0, 4, 3)))
     with pytest.raises(InputError, match="with_adaptation got"):
         tonemap.with_adaptation(jnp.ones(shape), 1.0, 1.0)
 

@@ -9,9 +9,10 @@ unsigned integers. Everything works on one stack; `jax.vmap` gives batches.
 from hdr_jax.crf._curve import lookup, monotone, respond
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
-from hdr_jax.crf._recover import check_stack, recover
+from hdr_jax.crf._recover import check_exposures, check_stack, recover
 
 __all__ = [
+    "check_exposures",
     "check_stack",
     "debevec",
     "lookup",

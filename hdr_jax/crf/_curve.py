@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import exported
 from hdr_jax.checks import check_increasing, check_table
+from hdr_jax.errors import InputError
 from hdr_jax.levels import evaluate, invert, paired, widened
 from hdr_jax.shards import alike
 
@@ -85,6 +86,9 @@ def monotone(g: ArrayLike) -> Array:
     Returns:
       Non-decreasing curves, same shape; a g that does not decrease is returned unchanged.
 
+    Raises:
+      InputError: for a number, or no levels.
+
     Differentiable almost everywhere.
     Source: Robertson, Wright and Dykstra 1988, section 1.2 (the algorithm), Theorem 1.4.4.
     Example:
@@ -92,6 +96,8 @@ def monotone(g: ArrayLike) -> Array:
       [0.0, 1.5, 1.5, 3.0]
     """
     g = jnp.asarray(g)
+    if g.ndim == 0 or g.size == 0:
+        raise InputError(f"monotone got {g.shape}; expected curves [..., num_levels]")
     fitted = _all_monotone(widened(g))  # half precision does not count beyond 256
     return fitted.astype(g.dtype) if jnp.issubdtype(g.dtype, jnp.floating) else fitted
 

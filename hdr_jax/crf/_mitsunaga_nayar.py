@@ -22,7 +22,7 @@ def mitsunaga_nayar(
     degree: int = 5,
     weighting: str | Weighting = "hat",
     num_levels: int = 256,
-    confidence: Array | None = None,
+    confidence: ArrayLike | None = None,
 ) -> Array:
     """Log inverse response g of one channel as the logarithm of a polynomial f^-1.
 
@@ -60,7 +60,7 @@ def mitsunaga_nayar(
       >>> round(float(g[200] - g[100]), 2)
       0.69
     """
-    levels, log_times = check_samples(levels, log_times, num_levels)
+    levels, log_times = check_samples(levels, log_times, num_levels, confidence)
     check_count("degree", degree, 1)
     weight = jnp.asarray(weight_function(weighting)(levels, num_levels))
     weight = weight.astype(levels.dtype)  # a user's own may be bools

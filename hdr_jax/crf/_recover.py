@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
-from hdr_jax.checks import check_count, check_positive, check_times
+from hdr_jax.checks import as_array, check_count, check_positive, check_times
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
@@ -144,6 +144,30 @@ def _given(method: str, **options) -> dict[str, Any]:
     return given
 
 
+def check_exposures(stack: ArrayLike, log_times: ArrayLike) -> None:
+    """Raises InputError for a stack and times that do not fit each other.
+
+    Args:
+      stack: [n, h, w, c], n >= 2, of which only the shape is looked at.
+      log_times: [n] natural logs of exposure times, finite and not all equal.
+
+    Example:
+      >>> check_exposures(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))
+    """
+    shape, times = jnp.shape(stack), jnp.shape(log_times)
+    if len(shape) != 4 or len(times) != 1 or 0 in shape[1:]:
+        raise InputError(
+            "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "
+            f"{shape} and {times}; use jax.vmap for batches"
+        )
+    if shape[0] != times[0] or shape[0] < 2:
+        raise InputError(
+            f"got {shape[0]} exposures and {times[0]} times: expected one time for each exposure, "
+            "and at least two exposures"
+        )
+    check_times(log_times, different=True)
+
+
 def check_stack(
     stack: ArrayLike, log_times: ArrayLike, *, integers: bool = False
 ) -> tuple[Array, Array]:
@@ -167,19 +191,9 @@ def check_stack(
     """
     # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
     times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
-    if jnp.ndim(stack) != 4 or times.ndim != 1 or 0 in jnp.shape(stack)[1:]:
-        raise InputError(
-            "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "
-            f"{jnp.shape(stack)} and {times.shape}; use jax.vmap for batches"
-        )
-    if jnp.shape(stack)[0] != len(times) or jnp.shape(stack)[0] < 2:
-        raise InputError(
-            f"got {jnp.shape(stack)[0]} exposures and {len(times)} times: expected "
-            "one time for each exposure, and at least two exposures"
-        )
-    check_times(times, different=True)
-    _check_range(stack)
-    pixels: Any = stack if isinstance(stack, Array) else np.asarray(stack)
+    check_exposures(stack, times)
+    pixels: Any = as_array(stack)
+    _check_range(pixels)
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     dtype = jnp.promote_types(pixels.dtype, jnp.float32)
     if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):

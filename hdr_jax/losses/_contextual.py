@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from hdr_jax.errors import InputError
 
@@ -50,7 +51,7 @@ def contextual_bilateral(
       Scalar in [0, 2 + 2 spatial_weight]; 0 for identical inputs (to 1e-6).
 
     Raises:
-      InputError: when shapes or keys do not fit.
+      InputError: when shapes or keys do not fit, or `spatial_weight` is negative.
 
     Differentiable in both, except where two matches are equally good: there the first one counts.
     Source: Kim, Lee, Kang 2020, Eq. 7; Zhang, Chen, Ng, Koltun, "Zoom to Learn", 2019.
@@ -59,6 +60,8 @@ def contextual_bilateral(
       >>> bool(contextual_bilateral(x, x) < 1e-6), bool(contextual_bilateral(x, x[::-1]) > 0.05)
       (True, True)
     """
+    if not (isinstance(spatial_weight, Tracer) or spatial_weight >= 0):
+        raise InputError(f"got spatial_weight {spatial_weight}: expected a number >= 0")
     if isinstance(x_features, Mapping) or isinstance(y_features, Mapping):
         _check_keys(x_features, y_features)
         terms = [

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
-from hdr_jax.checks import check_same_shape
+from hdr_jax.checks import check_count, check_same_shape
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 from hdr_jax.tonemap import mu_law
@@ -40,7 +40,7 @@ def l1(prediction: Array, target: Array) -> Array:
       0.25
     """
     _check_pair(prediction, target)
-    return jnp.mean(_abs(prediction - target))
+    return jnp.mean(_abs(widened(prediction) - widened(target)))
 
 
 def soft_histogram(image: Array, num_levels: int = 256) -> Array:
@@ -68,11 +68,9 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
       >>> counts.tolist()
       [[0.0, 1.0, 2.0]]
     """
-    if image.ndim < 3 or num_levels < 2:
-        raise InputError(
-            f"expected an image [..., h, w, c] and num_levels >= 2, got {image.shape} and "
-            f"{num_levels}"
-        )
+    check_count("num_levels", num_levels, 2)
+    if image.ndim < 3:
+        raise InputError(f"expected an image [..., h, w, c], got {image.shape}")
     _check_float(image)
     *leading, _, _, channels = image.shape
     image = widened(image)  # bfloat16 counts to 256
@@ -178,7 +176,8 @@ def align_scale(prediction: Array, target: Array) -> Array:
       [1.0, 2.0, 3.0]
     """
     _check_pair(prediction, target)
-    return color.median_scale(target, prediction) * target
+    scaled = color.median_scale(target, prediction) * widened(target)
+    return scaled.astype(jnp.result_type(target))
 
 
 def _abs(x: Array) -> Array:

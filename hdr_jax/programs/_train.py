@@ -52,6 +52,8 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     hosts.check_equal(hosts.description_of(config))
     check_devices(config.batch_size, config.micro_batches)
     workdir = pathlib.Path(workdir).expanduser()
+    if workdir.exists() and not workdir.is_dir():
+        raise InputError(f"got --workdir {workdir}, which is a file; expected a folder")
     vgg_params = load_vgg19(config.vgg_path) if config.vgg_path else None
     compared = "VGG-19 features" if config.vgg_path else "RGB patches (config.vgg_path is not set)"
     devices = f"{jax.device_count()} device(s) on {jax.process_count()} host(s)"

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color, exposure
+from hdr_jax.checks import check_count, check_positive, check_within
 from hdr_jax.color import LUMINANCE_WEIGHTS
 from hdr_jax.errors import InputError
 
@@ -45,8 +46,9 @@ def meter(radiance: np.ndarray, offset: float = 0.0) -> np.ndarray:
       0.18
     """
     radiance = np.asarray(radiance, np.float32)
+    _check_map("meter", radiance)
     lowest, highest = radiance.min(initial=0), radiance.max(initial=0)
-    if not (np.isfinite(lowest) and np.isfinite(highest) and lowest >= 0 and highest > 0):
+    if not 0 <= lowest <= highest or highest == 0:
         raise InputError(
             f"meter got radiance from {lowest} to {highest}; expected finite values >= 0, some of "
             "them > 0. Repair or leave out this radiance map."
@@ -66,6 +68,9 @@ class Camera:
       n, s: of the sigmoid.
       exponent: of the gamma curve.
       read_noise, shot_noise: in units of the clipping exposure, see `hdr_jax.exposure.expose`.
+
+    Raises:
+      InputError: for another kind, a curve's parameter that is not positive, noise not in [0, 1].
     """
 
     kind: str = "sigmoid"
@@ -78,6 +83,10 @@ class Camera:
     def __post_init__(self):
         if self.kind not in KINDS:
             raise InputError(f"got a camera of kind {self.kind!r}; expected one of {KINDS}")
+        for name in ("n", "s", "exponent"):
+            check_positive("Camera", name, getattr(self, name))
+        for name in ("read_noise", "shot_noise"):
+            check_within(name, getattr(self, name), 0, 1)
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Camera":
@@ -120,6 +129,7 @@ class Camera:
         """
         if self.kind == "sigmoid":
             return np.asarray(exposure.log_inverse_sigmoid(self.n, self.s, num_levels), np.float32)
+        check_count("num_levels", num_levels, 2)
         z = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
         if self.kind == "gamma":
             return (self.exponent * np.log(z)).astype(np.float32)
@@ -138,6 +148,9 @@ class Camera:
         Returns:
           uint8 [n, h, w, 3].
 
+        Raises:
+          InputError: for another shape, or radiance that is not finite.
+
         Not differentiable; `hdr_jax.exposure.expose` is.
         Example:
           >>> rng = np.random.default_rng(0)
@@ -145,7 +158,9 @@ class Camera:
           [65, 107, 163]
         """
         key = jax.random.key(int(rng.integers(2**31)))
-        pixels = np.asarray(metered, np.float32).reshape(-1, 3)
+        metered, ev_offset = np.asarray(metered, np.float32), np.atleast_1d(ev_offset)
+        _check_map("photograph", metered)
+        pixels = metered.reshape(-1, 3)
         # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
         # memory is needed whatever the picture's size.
         length = min(CHUNK, 1 << (len(pixels) - 1).bit_length())
@@ -182,6 +197,17 @@ def photograph(metered: np.ndarray, ev_offset: np.ndarray, rng: np.random.Genera
       (3, 4, 4, 3)
     """
     return Camera.draw(rng).photograph(metered, ev_offset, rng)
+
+
+def _check_map(name: str, radiance: np.ndarray) -> None:
+    """Raises InputError for another shape than [h, w, 3], or values that are not finite."""
+    if radiance.ndim != 3 or radiance.shape[2] != 3 or radiance.size == 0:
+        raise InputError(f"{name} got radiance {radiance.shape}; expected [h, w, 3]")
+    if not np.isfinite(radiance).all():
+        raise InputError(
+            f"{name} got radiance with NaN or infinity; expected finite values. Repair or leave "
+            "out this radiance map."
+        )
 
 
 @functools.partial(jax.jit, static_argnames="kind")

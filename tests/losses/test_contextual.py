@@ -167,3 +167,8 @@ def test_unequal_names_are_refused(names):
     array = jnp.zeros((2, 2, 3))
     with pytest.raises(ValueError, match="same feature maps"):
         contextual_bilateral(*(array if name is None else {name: array} for name in names))
+
+
+def test_a_negative_spatial_weight_is_refused():
+    with pytest.raises(ValueError, match="spatial_weight -1.0: expected a number >= 0"):
+        contextual_bilateral(jnp.ones((2, 2, 3)), jnp.zeros((2, 2, 3)), spatial_weight=-1.0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import color, exposure
+from hdr_jax.errors import InputError
 from hdr_jax.synthetic import _camera as camera
 
 EV = np.array([-1.0, 0.0, 1.0], np.float32)
@@ -79,3 +80,25 @@ def test_scene_names_seed():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="got a camera of kind 'Gamma'; expected one of"):
         camera.Camera("Gamma")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: camera.Camera(n=-1.0), "n = -1.0; expected a number > 0"),
+        (lambda: camera.Camera("gamma", exponent=0.0), "exponent = 0.0"),
+        (lambda: camera.Camera(read_noise=-0.1), "read_noise from -0.1"),
+        (lambda: camera.Camera("srgb").log_inverse_response(1), "at least 2"),
+        (lambda: photographed(np.full((2, 2, 3), np.nan)), "NaN or infinity"),
+        (lambda: photographed(np.ones((2, 2, 1))), r"\(2, 2, 1\); expected \[h, w, 3\]"),
+        (lambda: camera.meter(np.ones((2, 2))), r"\(2, 2\); expected \[h, w, 3\]"),
+        (lambda: camera.meter(np.full((2, 2, 3), np.inf)), "NaN or infinity"),
+    ],
+)
+def test_what_no_camera_has_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def photographed(metered):
+    return camera.Camera().photograph(metered, [0], np.random.default_rng(0))
