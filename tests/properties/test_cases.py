@@ -77,7 +77,7 @@ CASES = {
     "crf.monotone": Case(crf.monotone, ((3, 64),), widens=False),
     "tonemap.mu_law": Case(tonemap.mu_law, (PHOTO,), widens=False),
     "tonemap.reinhard": Case(tonemap.reinhard, (PHOTO,)),
-    "losses.l1": by_pair(losses.l1, widens=False),
+    "losses.l1": by_pair(losses.l1),
     "losses.soft_histogram": Case(losses.soft_histogram, (PHOTO,)),
     "losses.histogram_l1": by_pair(losses.histogram_l1),
     "losses.hdr_l1": by_pair(losses.hdr_l1, scale=30),
