@@ -18,7 +18,7 @@ from hdr_jax.brackets import _warps
 from hdr_jax.brackets._alignment import registered
 from hdr_jax.brackets._brackets import Brackets, Exposures, counted
 from hdr_jax.brackets._deghosting import confidence
-from hdr_jax.brackets._validity import MARGIN, contradicted
+from hdr_jax.brackets._validity import REACH, contradicted
 from hdr_jax.errors import InputError
 from hdr_jax.merge import merge
 from hdr_jax.progress import Progress, silent
@@ -200,7 +200,7 @@ def merge_strips(
         raise InputError(f"got times of shape {log_times.shape} for {n} exposures; expected ({n},)")
     g = np.broadcast_to(np.asarray(g, np.float32), (channels, g.shape[-1]))
     radius = max(2, round(max(height, width) / 1000))
-    margin = MARGIN + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
+    margin = REACH + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
     strips, unknown = list(_strips(height, rows, margin)), 0
@@ -209,7 +209,7 @@ def merge_strips(
             stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
             inside = np.s_[start - first : stop - first]
             empty = np.asarray(~valid.any(0))[inside]
-            valid &= ~contradicted(stack, log_times, valid)
+            valid &= ~contradicted(stack, log_times, valid, reference)
             trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:
                 trust = np.asarray(

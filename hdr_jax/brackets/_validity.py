@@ -1,6 +1,7 @@
 """Where an exposure holds no data although no opacity tells: wedges beside a turned picture.
 
-More exposure never darkens a pixel, and no camera takes it from mid-grey to black within two stops.
+More exposure never darkens a pixel but by noise, and no camera takes it from mid-grey to black
+within two stops. A wedge is an area: what is less than WEDGE pixels wide is noise.
 Notation: stack [n, h, w, c] uint8, uint16 or float in [0, 1], log_times ln t [n], valid [n, h, w].
 """
 
@@ -15,10 +16,15 @@ import numpy as np
 BLACK, CLEARLY, BRIGHT, STOPS = 0.03, 0.03, 0.5, 2.5
 # Turning and JPEG mix the colours beside a wedge, so many pixels far.
 MARGIN = 2
+WEDGE = 3
+REACH = MARGIN + WEDGE - 1  # how far what is found at a pixel depends on others
 
 
 def contradicted(
-    stack: np.ndarray, log_times: np.ndarray, valid: np.ndarray | None = None
+    stack: np.ndarray,
+    log_times: np.ndarray,
+    valid: np.ndarray | None = None,
+    reference: int | None = None,
 ) -> np.ndarray:
     """Black pixels that an exposure which shows more in spite of less light contradicts.
 
@@ -26,6 +32,8 @@ def contradicted(
       stack: n exposures.
       log_times: [n] natural logs of exposure times.
       valid: bool [n, h, w], where an exposure is known to hold data; None is everywhere.
+      reference: the exposure that tells what moved; its black, which may be a coat that no other
+        exposure shows, is a wedge only where it reaches the left or the right side.
 
     Returns:
       bool [n, h, w], with a margin of MARGIN pixels.
@@ -54,6 +62,18 @@ def contradicted(
         if valid is not None:
             wrong &= valid[j]
         if wrong.any():
-            size = 2 * MARGIN + 1
-            found[j] = cv2.dilate(wrong.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+            wedge = cv2.morphologyEx(wrong.astype(np.uint8), cv2.MORPH_OPEN, _square(WEDGE))
+            wedge = _reaching_a_side(wedge) if j == reference else wedge
+            found[j] = cv2.dilate(wedge, _square(2 * MARGIN + 1)) > 0
     return found
+
+
+def _square(side: int) -> np.ndarray:
+    """The neighbourhood of a pixel."""
+    return np.ones((side, side), np.uint8)
+
+
+def _reaching_a_side(mask: np.ndarray) -> np.ndarray:
+    """The areas of a mask uint8 [h, w] that touch its left or its right side."""
+    areas = cv2.connectedComponents(mask)[1]
+    return mask * np.isin(areas, areas[:, [0, -1]])

@@ -187,6 +187,37 @@ def test_black_that_a_shorter_exposure_contradicts_is_no_data():
     np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 0]])
 
 
+def test_noise_of_the_dark_is_no_wedge():
+    """Of three channels in two exposures the largest is often twice what one pixel says."""
+    rng = np.random.default_rng(0)
+    light = 5e-5 * np.exp2(EV)[:, None, None, None]
+    levels = 255 * named_levels(light + rng.normal(0, 0.002, (3, 80, 90, 3)))
+    stack = np.rint(levels).astype(np.uint8)
+    assert ((stack[:2].max((0, -1)) > 2.0 * stack[2].max(-1) + 7.65).mean()) > 0.02  # such pixels
+    assert not _validity.contradicted(stack, LOG_TIMES).any()
+    stack[2, :40, :12] = 0  # a wedge in it is found all the same
+    stack[:2, :40, :12] = 200
+    assert _validity.contradicted(stack, LOG_TIMES)[2, :40, :12].all()
+
+
+def named_levels(light):
+    """Levels in [0, 1] of light by sRGB's curve."""
+    return np.interp(light, np.exp(G[0] - G[0, -1]), np.linspace(0, 1, G.shape[1]))
+
+
+def test_a_black_coat_in_the_reference_is_kept():
+    scene = np.full((60, 90, 3), 0.3, np.float32)
+    stack = np.asarray(expose(jnp.asarray(scene), LOG_TIMES, srgb(), num_levels=256))
+    stack = np.rint(255 * stack).astype(np.uint8)
+    stack[1, 10:50, 30:60] = 2  # somebody in black
+    stack[1, :8, :40] = 0  # and a wedge
+    g = np.broadcast_to(G, (3, 256))
+    radiance = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, g, reference=1)
+    wall = np.median(radiance)
+    assert np.median(radiance[14:46, 34:56]) < wall / 50
+    np.testing.assert_allclose(radiance[:8, :36], wall, rtol=0.05)
+
+
 @pytest.mark.parametrize("levels", [(20, 80, 200), (0, 0, 0), (60, 120, 180)])
 def test_surfaces_of_one_colour_are_no_white(levels):
     stack = np.full((3, 40, 40, 3), np.array(levels, np.uint8)[:, None, None, None])
