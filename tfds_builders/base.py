@@ -174,6 +174,8 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
                 if version.exists():  # another program has made it
                     self.info.read_from_directory(version)
                     self._check_options()
+                for left in version.parent.glob(f"incomplete.*_{version.name}"):
+                    shutil.rmtree(left, ignore_errors=True)  # by TFDS, when it was killed
             super().download_and_prepare(**arguments)
             shutil.rmtree(self._unfinished, ignore_errors=True)
         if self.skipped:
@@ -234,8 +236,11 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
         folder = manual.directory(dl_manager, self.name, self.EXPECTED)
         place, scenes = self.find_scenes(folder)
         self.info.metadata["fingerprint"] = manual.fingerprint(place, scenes)
+        # Of those of all builders what may have changed the data alone.
         self.info.metadata["options"] = {
-            name: value for name, value in self.options.items() if name not in ManualBuilder.OPTIONS
+            name: value
+            for name, value in self.options.items()
+            if name not in ManualBuilder.OPTIONS or (name == "skip_bad" and value)
         }
         scenes_of = {
             split: [scene for scene in scenes if scene.split == split]

@@ -34,21 +34,36 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
 
     Returns:
       Name -> split, for the names that the table has; None without a table. One that lies beside
-      the folder and names nothing in it is taken for another folder's.
+      the folder and is of another kind, or names nothing in it, is taken for another folder's.
 
     Raises:
       InputError: if it lacks columns, names an unknown split or none of `names`, names a view twice
         or several by one name, or puts one scene into two splits.
+
+    Warns:
+      UserWarning: of files that the table leaves out, and of views that are not there.
     """
     for path in (folder / MANIFEST, folder.parent / MANIFEST):
         if path.is_file():
-            listed = _read(path)
+            try:
+                rows = _rows(path)
+            except InputError:
+                if path.parent == folder:
+                    raise
+                continue
+            listed = _listed(path, rows)
             if found := dict(_matched(path, listed, names)):
                 known = {*names, *(name.rpartition("/")[2] for name in names)}
                 lost = [view for view in listed if view not in known]
                 if lost and path.parent == folder:
                     warnings.warn(
                         f"{path} names {len(lost)} views that are not there, such as {lost[0]}",
+                        stacklevel=2,
+                    )
+                if out := [name for name in names if name not in found]:
+                    warnings.warn(
+                        f"{path} leaves out {len(out)} of the {len(names)} files in {folder}, such "
+                        f"as {out[0]}",
                         stacklevel=2,
                     )
                 return found
@@ -78,8 +93,8 @@ def _matched(
     yield from ((name, listed[name]) for name in names if name in listed)
 
 
-def _read(path: pathlib.Path) -> dict[str, str]:
-    """View -> split."""
+def _rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of a table with the columns that are needed."""
     with (
         images.named_errors(path, "a table view,scene,split"),
         path.open(newline="", encoding="utf-8-sig") as file,
@@ -88,6 +103,11 @@ def _read(path: pathlib.Path) -> dict[str, str]:
     if not rows or not {"view", "scene", "split"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
         raise InputError(f"{path} has {found}; expected the columns view, scene, split.")
+    return rows
+
+
+def _listed(path: pathlib.Path, rows: list[dict[str, str]]) -> dict[str, str]:
+    """View -> split."""
     listed, split_of_scene = {}, {}
     for row in rows:
         split, known = row["split"], ", ".join(SHARES)

@@ -54,7 +54,10 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             self.info.set_file_format(ARRAY_RECORD, override=True)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return common.dataset_info(self)
+        info = common.dataset_info(self)
+        # These sets are in no bucket of TFDS, which would leave an empty folder behind each time.
+        vars(info)["initialize_from_bucket"] = lambda: None
+        return info
 
     def as_data_source(self, split=None, **arguments: Any):
         """As TFDS does it; reading from a damaged file is an InputError that names the file."""

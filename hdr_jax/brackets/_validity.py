@@ -1,7 +1,7 @@
 """Where an exposure holds no data although no opacity tells: wedges beside a turned picture.
 
 More exposure never darkens a pixel but by noise, and no camera takes it from mid-grey to black
-within two stops. A wedge is an area: what is less than WEDGE pixels wide is noise.
+within two stops. A wedge is an area: what is nowhere WEDGE pixels wide is noise.
 Notation: stack [n, h, w, c] uint8, uint16 or float in [0, 1], log_times ln t [n], valid [n, h, w].
 """
 
@@ -62,8 +62,7 @@ def contradicted(
         if valid is not None:
             wrong &= valid[j]
         if wrong.any():
-            wedge = cv2.morphologyEx(wrong.astype(np.uint8), cv2.MORPH_OPEN, _square(WEDGE))
-            wedge = _reaching_a_side(wedge) if j == reference else wedge
+            wedge = _areas(wrong.astype(np.uint8), only_at_sides=j == reference)
             found[j] = cv2.dilate(wedge, _square(2 * MARGIN + 1)) > 0
     return found
 
@@ -73,7 +72,12 @@ def _square(side: int) -> np.ndarray:
     return np.ones((side, side), np.uint8)
 
 
-def _reaching_a_side(mask: np.ndarray) -> np.ndarray:
-    """The areas of a mask uint8 [h, w] that touch its left or its right side."""
+def _areas(mask: np.ndarray, only_at_sides: bool) -> np.ndarray:
+    """The areas of a mask uint8 [h, w] that are somewhere WEDGE pixels wide, with their narrow
+    ends; of these perhaps only those that touch its left or its right side."""
+    wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _square(WEDGE)) > 0
     areas = cv2.connectedComponents(mask)[1]
-    return mask * np.isin(areas, areas[:, [0, -1]])
+    kept = np.unique(areas[wide])
+    if only_at_sides:
+        kept = np.intersect1d(kept, areas[:, [0, -1]])
+    return mask * np.isin(areas, kept)

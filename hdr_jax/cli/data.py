@@ -33,7 +33,8 @@ def check(args: argparse.Namespace) -> int:
     with progress.bar("reading", len(scenes)) as advance:
         for scene in scenes:
             try:
-                kinds[scene.split][str(builder.read(scene))] += 1
+                kind = str(builder.read(scene))
+                kinds[scene.split][kind] += 1
             except InputError as error:
                 bad.append(str(error))
             advance()

@@ -16,6 +16,7 @@ from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
 
+MOST_STOPS = 40  # more than any bracket, with or without filters
 MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
 UNITS = (
     "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
@@ -68,10 +69,19 @@ def _check_options(args: argparse.Namespace) -> None:
         "--smoothness does nothing with --response": args.smoothness is not None and args.response,
         "--no-curve would leave nothing with --crf-only": args.no_curve and args.crf_only,
         "--preview is of a map, of which --crf-only writes none": args.preview and args.crf_only,
+        "--peak is of a map, of which --crf-only writes none": args.peak and args.crf_only,
+        "--format is of a map, of which --crf-only writes none": args.format and args.crf_only,
+        "--deghost is of a map, of which --crf-only writes none": args.deghost and args.crf_only,
+        "-o and --curve both name the response of --crf-only": args.crf_only
+        and args.curve
+        and args.output
+        and not args.split,
     }
     for problem, found in idle.items():
         if found:
             raise InputError(f"{problem}; leave one of them out")
+    if args.smoothness is not None and not args.smoothness > 0:
+        raise InputError(f"--smoothness got {args.smoothness:g}; expected a number above 0")
 
 
 def merge(
@@ -164,6 +174,12 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: 
         raise InputError(
             f"all exposure times are {equal}: nothing tells how the camera responds. Give the "
             "true ones by --times or --ev."
+        )
+    if stops > MOST_STOPS:
+        raise InputError(
+            f"the exposures are {stops:.0f} stops apart, from {np.exp(log_times.min()):.3g} to "
+            f"{np.exp(log_times.max()):.3g}; expected at most {MOST_STOPS}. Give the true ones by "
+            "--times or --ev."
         )
     return log_times
 

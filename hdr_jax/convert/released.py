@@ -75,12 +75,14 @@ def load_released(
 def _load_network(path: Path, name: str) -> tuple[UNet, dict]:
     """One file: the network its shapes describe, and its parameters."""
     tensors = load_state_dict(path)
+    if all(key.startswith("module.") for key in tensors):  # of PyTorch's DataParallel
+        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
     if getattr(tensors.get("init_layers.0.conv.weight"), "ndim", 0) != 4:
         raise InputError(f"{path}: no released {name} network, without init_layers.0.conv.weight")
     width = tensors["init_layers.0.conv.weight"].shape[0]
     levels = sum(bool(re.fullmatch(r"down_layers\.\d+\.conv1\.conv\.weight", k)) for k in tensors)
     norms = "up_layers.1.conv2.norm.inns."
-    entries = sum(key.startswith(norms) and key.endswith("weight") for key in tensors)
+    entries = len({key.split(".")[5] for key in tensors if key.startswith(norms)})
     network = CLASSES[name](width, levels, entries or UNet.entries)
     flat: dict[Any, Any] = flatten_dict(network.parameter_shapes())
     keys = released_keys(name, {place: leaf.shape for place, leaf in flat.items()})
@@ -106,13 +108,18 @@ def _released_shape(shape: tuple, place: tuple, entry: int | None) -> tuple:
 
 
 def _compare(path: Path, tensors: dict[str, np.ndarray], shapes: dict[str, tuple]) -> None:
-    """List missing, surplus and misshaped tensors."""
+    """List missing, surplus and misshaped tensors, and those that are no finite floats."""
     faults = [f"missing {key} {shapes[key]}" for key in shapes if key not in tensors]
     faults += [f"surplus {key} {tensors[key].shape}" for key in tensors if key not in shapes]
     faults += [
         f"{key} is {tensors[key].shape}, expected {shape}"
         for key, shape in shapes.items()
         if key in tensors and tensors[key].shape != shape
+    ]
+    faults += [
+        f"{key} holds {tensor.dtype if tensor.dtype.kind != 'f' else 'NaN or infinity'}"
+        for key, tensor in tensors.items()
+        if tensor.dtype.kind != "f" or not np.isfinite(tensor).all()
     ]
     if faults:
         raise InputError(f"{path}: {'; '.join(faults)}")
@@ -173,6 +180,9 @@ def export_released(
     Returns:
         The files written.
 
+    Raises:
+        InputError: if networks are missing, before anything is written.
+
     Example:
         >>> import tempfile
         >>> model = ExposureStackModel(4, 4, 1, 4, 1, 4, 1)
@@ -183,15 +193,17 @@ def export_released(
         ...     load_released(folder)[0].num_exposures, len(files)
         (4, 6)
     """
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    written = []
+    if missing := [f"{d}/{name}" for d, name in SUFFIXES if name not in params.get(d, {})]:
+        raise InputError(f"got parameters without {', '.join(missing)}; expected six networks")
+    content = {}
     for (direction, name), suffix in SUFFIXES.items():
-        tensors = {}
+        tensors = content[Path(directory, f"{step}-{suffix}.ckpt")] = {}
         flat: dict[Any, Any] = flatten_dict(params[direction][name])
         shapes = {path: leaf.shape for path, leaf in flat.items()}
         for key, (path, entry) in released_keys(name, shapes).items():
             value = np.asarray(flat[path] if entry is None else flat[path][entry])
             tensors[key] = value.transpose(3, 2, 0, 1) if path[-1] == "kernel" else value
-        written.append(Path(directory, f"{step}-{suffix}.ckpt"))
-        save_state_dict(written[-1], tensors)
-    return written
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    for path, tensors in content.items():
+        save_state_dict(path, tensors)
+    return list(content)

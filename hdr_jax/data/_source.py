@@ -84,8 +84,15 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
         # Not by `tfds.builder`, which reads a name with a version by a builder of its own.
         _, arguments = naming.parse_builder_name_kwargs(dataset, data_dir=data_dir)
         return BUILDERS[name](file_format="array_record", **arguments)
-    except (ValueError, TypeError, AssertionError) as error:
+    except (ValueError, TypeError, AssertionError, AttributeError) as error:
         raise InputError(f"data set {dataset!r}: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "ParseError":  # of protobuf, which TFDS brings
+            raise
+        raise InputError(
+            f"data set {dataset!r}: its dataset_info.json is damaged ({error}). Delete the folder "
+            "that it lies in"
+        ) from error
 
 
 def prepare(
@@ -119,6 +126,11 @@ def prepare(
         file_format="array_record",
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False),
     )
+    if not builder.info.splits:
+        raise InputError(
+            f"{builder.info.full_name} in {builder.data_dir} is not whole: it has no splits. "
+            "Delete that folder"
+        )
     if manual_dir is not None and hasattr(builder, "check_same_files"):
         builder.check_same_files(pathlib.Path(manual_dir))
     return builder

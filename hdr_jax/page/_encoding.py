@@ -22,8 +22,8 @@ def packed_radiance(radiance: np.ndarray, bits: int | None = None) -> dict:
     """A radiance map as half floats with so many bits of mantissa.
 
     Args:
-      radiance: [h, w, 3] float, linear, relative, finite. Values a thousand million times darker
-        than the brightest lose precision, and become 0 at a hundred thousand times less than that.
+      radiance: [h, w, 3] float, linear, relative, finite. Values 28 stops darker than the
+        brightest lose precision, and become 0 at 35 stops (5 bits) to 40 (10 bits).
       bits: of mantissa, 5 to 10; a value is right to 2^-(bits + 1), 0.4 % for 7. By default as many
         as 2.85 bytes of text a pixel have room for, and at least 5.
 

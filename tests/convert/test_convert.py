@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -367,6 +368,31 @@ def test_wrong_tensors_are_listed(tiny_files, tmp_path):
         "up_layers.1.conv2.conv.weight is (5, 2, 3, 3), expected (2, 2, 3, 3)",
     ):  # fmt: skip
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [np.float32("nan"), np.int64(1)])
+def test_weights_that_are_no_finite_floats_are_refused(tiny_files, tmp_path, wrong):
+    folder = shutil.copytree(tiny_files, tmp_path / "files")
+    tensors = convert.load_state_dict(folder / "80000-gd.ckpt")
+    tensors["out_conv.conv.bias"] = np.full_like(tensors["out_conv.conv.bias"], wrong, wrong.dtype)
+    convert.save_state_dict(folder / "80000-gd.ckpt", tensors)
+    with pytest.raises(ValueError, match="out_conv.conv.bias holds (NaN or infinity|int64)"):
+        convert.load_released(folder)
+
+
+def test_weights_of_data_parallel_are_read(tiny_files, tmp_path):
+    folder = shutil.copytree(tiny_files, tmp_path / "files")
+    for path in folder.glob("*.ckpt"):
+        tensors = convert.load_state_dict(path)
+        convert.save_state_dict(path, {f"module.{key}": x for key, x in tensors.items()})
+    found, expected = (convert.load_released(place)[1] for place in (folder, tiny_files))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_parameters_that_lack_a_network_are_not_exported(tmp_path):
+    with pytest.raises(ValueError, match="without up/global"):
+        convert.export_released(tmp_path / "new", {"a": 1})
+    assert not (tmp_path / "new").exists()
 
 
 def test_files_that_do_not_belong_together_are_refused(tiny_files, tmp_path):

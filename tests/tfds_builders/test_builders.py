@@ -184,12 +184,21 @@ def test_manifest_decides_the_split(tmp_path):
     rows = "view,scene,split\na.hdr,one,val\nb.hdr,one,val\n"
     for place in (folder, tmp_path):
         (place / "manifest.csv").write_text(rows)
-        split_of = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+        with pytest.warns(UserWarning, match=r"leaves out 1 of the 3 files .* such as c\.hdr"):
+            split_of = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
         assert {path.name: split for path, split in split_of.items()} == {
             "a.hdr": "val",
             "b.hdr": "val",
         }
         (place / "manifest.csv").unlink()
+
+
+def test_a_table_of_another_kind_beside_the_folder_is_not_meant(tmp_path):
+    folder = copy_views(tmp_path / "views", "a.hdr", "b.hdr")
+    expected = radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr")))
+    for content in (b"file,x\n1,2\n", b"\xff\xfe\0\1"):
+        (tmp_path / "manifest.csv").write_bytes(content)
+        assert radiance_maps.assign_splits(folder, sorted(folder.glob("*.hdr"))) == expected
 
 
 @pytest.mark.parametrize(
@@ -233,6 +242,8 @@ def test_views_of_a_scene_share_a_split(tmp_path):
     for name in ("20260101_123456", "2023-05-02 12.30.11", "2023_05_02_001"):
         assert radiance_maps.scene_of(name) == name
     assert radiance_maps.scene_of("12_0") == "12"
+    assert radiance_maps.scene_of("harbour_4K") == "harbour"
+    assert radiance_maps.scene_of("harbour/4K") == radiance_maps.scene_of("harbour/1k") == "harbour"
     assert radiance_maps.scene_of("hall") == "hall"
     assert radiance_maps.scene_of("scene01") == "scene01"
     assert radiance_maps.scene_of("scene01_4k") == "scene01"

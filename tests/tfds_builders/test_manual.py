@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pathlib
 import pickle
 import shutil
 import warnings
@@ -184,8 +185,19 @@ def test_hdr_eye_picture_of_ev_0_stands_in(tmp_path):
 
 def test_hdr_eye_other_exposure_missing(tmp_path):
     make_dummy_data.hdr_eye(tmp_path)
-    (tmp_path / "images/Bracketed_images/C02/DSC_0008.JPG").unlink()  # +2.7 EV
-    with pytest.raises(ValueError, match="scene C02: an exposure other than EV 0 is missing"):
+    for number in range(1, 9):
+        path = tmp_path / f"images/Bracketed_images/C02/DSC_000{number}.JPG"
+        kept = path.read_bytes()
+        path.unlink()
+        with pytest.raises(ValueError, match="scene C02: an exposure other than EV 0 is missing"):
+            read_all("hdr_eye", tmp_path, tmp_path / "a")
+        path.write_bytes(kept)
+
+
+def test_hdr_eye_two_radiance_maps(tmp_path):
+    make_dummy_data.hdr_eye(tmp_path)
+    images.write(tmp_path / "images/HDR/C01_HDR.exr", np.ones((4, 4, 3), np.float32))
+    with pytest.raises(ValueError, match="scene C01: it has two radiance maps"):
         read_all("hdr_eye", tmp_path, tmp_path / "a")
 
 
@@ -351,6 +363,10 @@ def test_options_are_remembered_and_checked(tmp_path):
         ValueError, match="raise_hdr has no option ev; expected skip_bad, processes, linear"
     ):
         data.builder_of("raise_hdr/native_ev1/ev=1", tmp_path / "data")
+    data.prepare("raise_hdr/native_ev1/skip_bad=True", tmp_path / "b", tmp_path / "files")
+    data.builder_of("raise_hdr/native_ev1", tmp_path / "b")
+    with pytest.raises(ValueError, match="was prepared with skip_bad=True, not False"):
+        data.builder_of("raise_hdr/native_ev1/skip_bad=False", tmp_path / "b")
     other = data.builder_of("bracketed_photos/ev=2,skip_bad=True", tmp_path / "data")
     again = pickle.loads(pickle.dumps(other))
     given = {"ev": 2, "align": False, "skip_bad": True, "processes": 1}
@@ -514,3 +530,33 @@ def test_dummy_data_is_what_the_script_makes(tmp_path):
             if path.suffix in (".csv", ".npy"):  # of pictures, machines differ in the last bit
                 made = (tmp_path / name / path).read_bytes()
                 assert zlib.crc32(made) == zlib.crc32((committed / path).read_bytes())
+
+
+def test_prepared_folders_that_are_not_whole_are_told(tmp_path):
+    make_dummy_data.raise_hdr(tmp_path / "files")
+    prepared = data.prepare("raise_hdr/native_ev1", tmp_path / "data", tmp_path / "files")
+    path = pathlib.Path(prepared.data_dir) / "dataset_info.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="dataset_info.json is damaged"):
+        data.builder_of("raise_hdr/native_ev1", tmp_path / "data")
+    path.unlink()
+    with pytest.raises(ValueError, match="is not whole: it has no splits"):
+        data.prepare("raise_hdr/native_ev1", tmp_path / "data")
+
+
+def test_builders_leave_nothing_behind(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    data.builder_of("raise_hdr", tmp_path / "data")
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_folders_of_vds_tell_the_split_by_their_whole_names(tmp_path):
+    place = tmp_path / "test data/VDS"
+    for scene in ("t1", "t3"):
+        (place / scene).mkdir(parents=True)
+        for ev in range(-3, 4):
+            images.write(place / scene / f"{scene}_{ev}EV_true.jpg.png", np.zeros((4, 4, 3)))
+        images.write(place / scene / "target_hdr.hdr", np.ones((4, 4, 3), np.float32))
+    found = builder("vds", tmp_path / "a").find_scenes(tmp_path)[1]
+    assert {scene.name: scene.split for scene in found} == {"t1": "train", "t3": "test"}

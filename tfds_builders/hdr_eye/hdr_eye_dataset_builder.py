@@ -13,6 +13,7 @@ from tfds_builders import base, common, exposures, manual
 EV_OFFSETS = (-2.7, -2.0, -1.3, -0.7, 0.0, 0.7, 1.3, 2.0, 2.7)
 MIDDLE = EV_OFFSETS.index(0.0)
 BRACKETS = "Bracketed_images"
+BETWEEN = 0.15  # share of the way from EV -0.7 to EV +0.7 by which EV 0 is apart from either
 TOLERANCE = 0.4
 """Stops by which the cameras' exposure times may differ from `EV_OFFSETS`."""
 
@@ -53,6 +54,7 @@ also with HDREye/ above images/, or in its place
                 "test",
                 photos=(*brackets.get(name, ()), *middle.get(name, ())),
                 source=maps.get(name, (None,))[0],
+                tables=tuple(maps.get(name, ())[1:]),
             )
             for name in sorted({*maps, *brackets})
         ]
@@ -61,6 +63,9 @@ also with HDREye/ above images/, or in its place
         """The config's exposures and the radiance map."""
         if scene.source is None:
             raise InputError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
+        if scene.tables:
+            names = f"{scene.source.name} and {scene.tables[0].name}"
+            raise InputError(f"it has two radiance maps: {names}. Remove one.")
         kept = self.builder_config.kept(EV_OFFSETS)
         radiance = images.read_hdr(scene.source)
         stack = [exposures.fitted(one, radiance.shape) for one in _nine_exposures(scene)[kept]]
@@ -81,21 +86,27 @@ def _nine_exposures(scene: manual.SceneFiles) -> np.ndarray:
             f"it has {len(brackets)} exposures in {BRACKETS}/{scene.name}; expected "
             f"{len(EV_OFFSETS)}, or one less and LDR/{scene.name}_LDR.tif."
         )
-    stack, times = exposures.read(paths), exposures.times_if_known(paths)
-    order = exposures.order(stack, times)
-    if len(paths) > len(brackets) and order[MIDDLE] != len(brackets):
-        raise InputError(
-            f"an exposure other than EV 0 is missing in {BRACKETS}/{scene.name}: "
-            f"{paths[-1].name} is not the middle one."
-        )
+    stack, times = exposures.read(paths), exposures.times_if_known(brackets)
+    order, expected = exposures.order(stack[: len(brackets)], times), list(EV_OFFSETS)
+    if len(paths) > len(brackets):
+        expected.pop(MIDDLE)
+        means = stack.mean((1, 2, 3))
+        darker, brighter = means[order[MIDDLE - 1]], means[order[MIDDLE]]
+        place = (means[-1] - darker) / (brighter - darker)
+        if not BETWEEN < place < 1 - BETWEEN:
+            raise InputError(
+                f"an exposure other than EV 0 is missing in {BRACKETS}/{scene.name}: "
+                f"{paths[-1].name} is not the middle one."
+            )
     if times is not None:
-        stops = np.log2(times[order] / times[order[MIDDLE]])
-        if np.abs(stops - EV_OFFSETS).max() > TOLERANCE:
+        stops = np.log2(times[order])
+        stops += np.median(expected - stops)
+        if np.abs(stops - expected).max() > TOLERANCE:
             raise InputError(
                 f"its exposure times are {', '.join(f'{ev:+.1f}' for ev in stops)} EV apart from "
-                f"the middle one; expected {', '.join(f'{ev:+.1f}' for ev in EV_OFFSETS)}."
+                f"the middle one; expected {', '.join(f'{ev:+.1f}' for ev in expected)}."
             )
-    return stack[order]
+    return stack[order if len(paths) == len(brackets) else np.insert(order, MIDDLE, len(brackets))]
 
 
 def _by_scene(

@@ -19,7 +19,8 @@ CAMERAS = re.compile(
 FEW = 8  # views of one place
 # What ends the names of views of one place: "_02_4k", " v3", ".view3", " (3)". Digits that follow a
 # letter may as well count scenes ("scene01"), and do so in a camera's names.
-NUMBERS = re.compile(r"(([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+$")
+NUMBERS = re.compile(r"(([ _.-]+(v|view)?\d+k?)|([ _.-]*\(\d+\)))+$", re.IGNORECASE)
+RESOLUTION = re.compile(r"\d+k", re.IGNORECASE)  # where it is the whole name, the folder tells
 
 
 class Builder(base.ManualBuilder):
@@ -119,7 +120,11 @@ def scene_of(name: str) -> str:
     Example:
       >>> scene_of("coast/harbour_02_4k")
       'coast/harbour'
+      >>> scene_of("coast/harbour/4K")
+      'coast/harbour'
     """
-    stem = name.rpartition("/")[2]
+    folder, _, stem = name.rpartition("/")
+    if folder and RESOLUTION.fullmatch(stem):
+        return folder
     scene = NUMBERS.sub("", stem)
     return name if not scene or CAMERAS.fullmatch(scene) else name.removesuffix(stem) + scene

@@ -19,7 +19,7 @@ TEST_SCENES = frozenset(
 )
 NUM_SCENES = 96
 EXPOSURE = re.compile(r"_([+-]?\d+(?:\.\d+)?)EV", re.IGNORECASE)  # t1_-3EV_true.jpg.png
-SPLIT = re.compile(r"(train|test)(?![a-z])", re.IGNORECASE)  # of a folder's name
+SPLIT = re.compile(r"(train|test)([ _-]?hdr)?([ _-]?set)?", re.IGNORECASE)  # a folder's name
 
 
 class Builder(base.ManualBuilder):
@@ -103,7 +103,7 @@ def _scene_key(path: pathlib.Path, place: pathlib.Path) -> tuple[str, str]:
     """Split and name of the scene whose folder a file lies in."""
     *above, name = path.parent.relative_to(place).parts or ("",)
     for part in above:
-        if match := SPLIT.match(part):
+        if match := SPLIT.fullmatch(part):
             return match[1].lower(), name
     return "test" if _number(name) in TEST_SCENES else "train", name
 

@@ -60,8 +60,9 @@ class Page {
     this.modes = fillTones(maps.length, (tone) => this.update({ tone, exposure: null }));
     if (!this.modes.includes(this.state.tone)) this.state.tone = CAMERA;
     const black = Math.log2(maps[0].median / maps[0].logMean) + Math.log2(KEY);
-    // As far as the darkest thing becomes white, and the brightest grey.
-    const least = -Math.ceil(maps[0].high + black) - 2, most = Math.ceil(-maps[0].low - black) + 1;
+    // As far as the darkest thing becomes white, and the brightest grey, and as the strip goes.
+    const least = Math.min(EXPOSURES[0], -Math.ceil(maps[0].high + black) - 2);
+    const most = Math.max(EXPOSURES.at(-1), Math.ceil(-maps[0].low - black) + 1);
     Object.assign(byId("stops"), { min: least, max: most });
     this.state.stops = clamp(this.state.stops, least, most);
     this.fillExposures();
