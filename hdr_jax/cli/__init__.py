@@ -18,6 +18,7 @@ from hdr_jax.errors import InputError, MissingExtra
 MINUS_LIST = re.compile(r"-[\d.]+,|-[\d.]+/[\d.]+(,|$)")
 # The home folder behind an equals sign, which most shells leave as it is.
 IN_HOME = re.compile(r"(?!--config)(-[-\w]+=)(~.*)", re.DOTALL)
+INSIST_AFTER = 1.0  # seconds, in which temporary files are removed
 # Each module has `run(args) -> exit code`.
 MODULES = {"import": "import_"}  # where the name of a command is no name of a module
 
@@ -48,12 +49,21 @@ def program(arguments: list[str] | None = None) -> int:
     try:
         return main(arguments, alone=True)
     finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # left already
         gc.freeze()
 
 
 def _leave(number: int, frame) -> None:
-    """Ends the program as Ctrl-C does, so that no temporary file stays."""
+    """Ends the program as Ctrl-C does, so that no temporary file stays.
+
+    Where Python ignores exceptions, as in what it calls when it removes an object, this one is
+    lost: a second later it is raised once more.
+    """
     del frame
+    if hasattr(signal, "setitimer"):  # Windows has none
+        signal.signal(signal.SIGALRM, lambda *_: _leave(number, None))
+        signal.setitimer(signal.ITIMER_REAL, INSIST_AFTER)
     raise SystemExit(128 + number)
 
 

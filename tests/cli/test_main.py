@@ -139,3 +139,25 @@ def test_nobodys_home_and_a_cache_that_cannot_be_written(jax_config, tmp_path, m
         monkeypatch.setattr(compiled.tempfile, "TemporaryFile", fails)
     compiled.keep_compiled()
     assert jax_config.jax_compilation_cache_dir is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers of signals")
+def test_a_signal_that_python_ignores_is_not_lost():
+    """As within what it calls when it removes an object: the exception goes no further there."""
+    code = (
+        "import signal, sys, time, weakref\n"
+        "from hdr_jax import cli\n"
+        "class Thing: pass\n"
+        "def main(arguments=None, *, alone=False):\n"
+        "    thing = Thing()\n"
+        "    kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))\n"
+        "    del thing\n"
+        "    time.sleep(30)\n"
+        "cli.main = main\n"
+        "sys.exit(cli.program([]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=25
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "Exception ignored" in done.stderr  # the first one
