@@ -12,7 +12,7 @@ from hdr_jax.color import linear_to_srgb
 from hdr_jax.images import _formats, _metadata, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet, warn
 from hdr_jax.images._primaries import in_rec709, linear, of_photographs
-from hdr_jax.images._samples import Samples, in_16_bits, unit_range
+from hdr_jax.images._samples import Samples, in_levels_of, unit_range
 
 # Curves of coded pictures by ITU-T H.273: those that are read, and names of others.
 TRANSFERS, OTHER_TRANSFERS = (1, 2, 4, 5, 6, 13, 14, 15), {8: "linear", 16: "PQ", 18: "HLG"}
@@ -109,7 +109,7 @@ def _split(pixels: np.ndarray) -> Samples:
 def _by_name(colours: np.ndarray, space: str, exponent: float | None) -> np.ndarray:
     """Colours of a space of `SPACES` in sRGB, [h, w, 3] or, of gray, [h, w, 1]: uint8 of uint8,
     uint16 of others. Its curve is a power where an exponent tells so."""
-    levels = colours if colours.dtype == np.uint8 else in_16_bits(colours)
+    levels = colours if colours.dtype == np.uint8 else in_levels_of(np.uint16, colours)
     # The curve as a table: what 16 bits of light round is a twentieth of a level of 8 bits at most.
     curve = np.asarray(linear_to_srgb(jnp.arange(65536, dtype=jnp.float32) / 65535))
     encoded = np.rint(np.iinfo(levels.dtype).max * curve).astype(levels.dtype)
@@ -163,7 +163,7 @@ def _by_profile(colours: np.ndarray, profile: bytes) -> np.ndarray:
     srgb: Any = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     if levels.dtype != np.uint8:  # which Pillow does not convert
         return imagecodecs.cms_transform(
-            in_16_bits(levels),
+            in_levels_of(np.uint16, levels),
             profile,
             srgb.tobytes(),
             colorspace=str(kind).lower(),

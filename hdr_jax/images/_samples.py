@@ -69,39 +69,24 @@ def unit_range(colours: np.ndarray, alpha: np.ndarray | None, associated: bool =
     return Samples(colours, known if valid is not None or not finite.all() else None)
 
 
-def in_8_bits(levels: np.ndarray) -> np.ndarray:
-    """Levels of any depth as uint8.
+def in_levels_of(dtype: type, levels: np.ndarray) -> np.ndarray:
+    """Levels of any depth as those of another.
 
     Args:
+      dtype: np.uint8 or np.uint16.
       levels: uint8, uint16 or float32 in [0, 1], any shape.
 
     Returns:
-      uint8, the same shape.
+      The same shape, of that type; the same array where it is of it.
 
     Example:
-      >>> in_8_bits(np.array([0, 257, 65535], np.uint16)).tolist()
+      >>> in_levels_of(np.uint8, np.array([0, 257, 65535], np.uint16)).tolist()
       [0, 1, 255]
     """
+    if levels.dtype == dtype:
+        return levels
     top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
-    return levels if top == 255 else np.rint(levels * np.float32(255 / top)).astype(np.uint8)
-
-
-def in_16_bits(levels: np.ndarray) -> np.ndarray:
-    """Levels of any depth as uint16.
-
-    Args:
-      levels: uint8, uint16 or float32 in [0, 1], any shape.
-
-    Returns:
-      uint16, the same shape.
-
-    Example:
-      >>> in_16_bits(np.array([0, 0.5, 1], np.float32)).tolist()
-      [0, 32768, 65535]
-    """
-    top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
-    scaled = levels * np.float32(65535 / top)
-    return levels if top == 65535 else np.rint(scaled).astype(np.uint16)
+    return np.rint(levels * np.float32(np.iinfo(dtype).max / top)).astype(dtype)
 
 
 def solid(alpha: np.ndarray) -> np.ndarray | None:

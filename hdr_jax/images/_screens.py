@@ -19,7 +19,7 @@ from hdr_jax.images._gain_map import GainMap
 from hdr_jax.images._paths import JPEG_SUFFIXES, PathLike, existing, named_errors
 from hdr_jax.images._photographs import read_photo
 from hdr_jax.images._primaries import linear
-from hdr_jax.images._samples import in_8_bits, upright
+from hdr_jax.images._samples import in_levels_of, upright
 from hdr_jax.images._ultra_hdr import decoded
 from hdr_jax.images._writing import PEAK
 
@@ -110,7 +110,7 @@ def write_brightened(
     kept = jpeg is not None
     if jpeg is None:
         levels = read_photo(photo, to_srgb=True)
-        jpeg = _encoded(in_8_bits(levels))
+        jpeg = _encoded(in_levels_of(np.uint8, levels))
     levels = decoded(jpeg)
     expected = upright(levels, turn).shape
     if stops.shape != expected:
