@@ -44,7 +44,7 @@ def debevec(
     full rank even where all exposures of a sample weigh nothing. In float32 both solvers are within
     2e-6 of float64 down to a `smoothness` of 1, and within 4e-5 down to 0.01, where slopes are
     within 0.1 %; for 256 samples of 7 exposures "cholesky" takes 6 ms, below a smoothness of about
-    10 (by QR) 11 ms, and "lstsq" 45 ms on a CPU core. Of the system for the values of g a QR solve
+    10 (by QR) 24 ms, and "lstsq" 45 ms on a CPU core. Of the system for the values of g a QR solve
     is 2e-5 off and takes eight times as long as "cholesky", its SVD is 5e-4 off, and so are its
     normal equations.
 

@@ -43,14 +43,14 @@ def ridge(matrix: Array, target: Array, solver: str = "cholesky") -> Array:
 def _solved(matrix, target, solver):
     """`ridge`, and the factor and scale of its matrix M that `_apply_inverse` takes."""
     ones = jnp.eye(matrix.shape[1], dtype=matrix.dtype)
-    rows = jnp.concatenate([matrix, ones])
-    scale = jax.lax.rsqrt(jnp.sum(rows**2, axis=0))
-    rows *= scale[None]
-    factor = _triangle(rows)
+    gram = matrix.T @ matrix + ones
+    scale = jax.lax.rsqrt(jnp.diag(gram))
+    factor = _triangle(gram * scale[:, None] * scale[None], matrix, scale)
     if solver == "cholesky":
         x = _apply_inverse(factor, scale, matrix.T @ target)
         x += _apply_inverse(factor, scale, matrix.T @ (target - matrix @ x) - x)
     else:
+        rows = jnp.concatenate([matrix, ones]) * scale[None]
         x = scale * _lstsq(rows, jnp.pad(target, (0, len(ones))))
     return x, factor, scale
 
@@ -107,15 +107,18 @@ def _one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 @_one_by_one_on_cpu
-def _triangle(rows: Array) -> Array:
-    """Lower triangle L with L L^T = rows^T rows, for columns of unit length.
+def _triangle(gram: Array, matrix: Array, scale: Array) -> Array:
+    """Lower triangle L with L L^T = gram = rows^T rows, of rows [matrix; 1] diag(scale) whose
+    columns have unit length.
 
     By QR its diagonal is as large as rounding at least: the columns may depend on each other but
     for the last digits, as of a polynomial through fewer levels than it has coefficients.
     """
-    factor = jnp.linalg.cholesky(rows.T @ rows)
+    factor = jnp.linalg.cholesky(gram)
 
     def of_rows():
+        ones = jnp.eye(len(gram), dtype=gram.dtype)
+        rows = jnp.concatenate([matrix, ones]) * scale[None]
         upper = jnp.linalg.qr(rows, mode="r")
         pivots = jnp.diag(upper)
         least = len(upper) * jnp.finfo(rows.dtype).eps
