@@ -50,6 +50,12 @@ class SceneFiles:
         """All that the scene is made from."""
         return [*self.photos, *([self.source] if self.source else []), *self.tables]
 
+    def check_one_map(self) -> None:
+        """Raises InputError where `tables` holds further radiance maps."""
+        if self.source and self.tables:
+            names = f"{self.source.name} and {self.tables[0].name}"
+            raise InputError(f"it has two radiance maps: {names}. Remove one.")
+
 
 @dataclasses.dataclass(frozen=True)
 class Recording:

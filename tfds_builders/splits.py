@@ -44,35 +44,45 @@ def from_manifest(folder: pathlib.Path, names: Sequence[str]) -> dict[str, str] 
       UserWarning: of files that the table leaves out, and of views that are not there.
     """
     for path in (folder / MANIFEST, folder.parent / MANIFEST):
-        if path.is_file():
-            try:
-                rows = _rows(path)
-            except InputError:
-                if path.parent == folder:
-                    raise
-                continue
-            listed = _listed(path, rows)
-            if found := dict(_matched(path, listed, names)):
-                known = {*names, *(name.rpartition("/")[2] for name in names)}
-                lost = [view for view in listed if view not in known]
-                if lost and path.parent == folder:
-                    warnings.warn(
-                        f"{path} names {len(lost)} views that are not there, such as {lost[0]}",
-                        stacklevel=2,
-                    )
-                if out := [name for name in names if name not in found]:
-                    warnings.warn(
-                        f"{path} leaves out {len(out)} of the {len(names)} files in {folder}, such "
-                        f"as {out[0]}",
-                        stacklevel=2,
-                    )
-                return found
-            if path.parent == folder:
-                raise InputError(
-                    f"{path} names none of the {len(names)} views in {folder}, such as "
-                    f"{names[0]}; expected their names in the column view."
-                )
+        own = path.parent == folder
+        if not path.is_file():
+            continue
+        try:
+            rows = _rows(path)
+        except InputError:
+            if own:
+                raise
+            continue
+        listed = _listed(path, rows)
+        if found := dict(_matched(path, listed, names)):
+            _warn_of_others(path, folder, listed if own else {}, names, found)
+            return found
+        if own:
+            raise InputError(
+                f"{path} names none of the {len(names)} views in {folder}, such as {names[0]}; "
+                "expected their names in the column view."
+            )
     return None
+
+
+def _warn_of_others(
+    path: pathlib.Path,
+    folder: pathlib.Path,
+    listed: dict[str, str],
+    names: Sequence[str],
+    found: dict[str, str],
+) -> None:
+    """Warns of views of a table that are not there, and of files that it leaves out."""
+    known = {*names, *(name.rpartition("/")[2] for name in names)}
+    if lost := [view for view in listed if view not in known]:
+        warnings.warn(
+            f"{path} names {len(lost)} views that are not there, such as {lost[0]}", stacklevel=3
+        )
+    if out := [name for name in names if name not in found]:
+        warnings.warn(
+            f"{path} leaves out {len(out)} of the {len(names)} files in {folder}, such as {out[0]}",
+            stacklevel=3,
+        )
 
 
 def _matched(

@@ -68,6 +68,7 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
     Example: `configs = builder_of("vds").builder_configs`
     """
     # Imported here: whoever brings a source of their own needs no TFDS.
+    from google.protobuf import json_format
     from tensorflow_datasets.core import naming
 
     name = dataset.split("/")[0].split(":")[0]
@@ -86,9 +87,7 @@ def builder_of(dataset: str, data_dir: str | pathlib.Path | None = None) -> Any:
         return BUILDERS[name](file_format="array_record", **arguments)
     except (ValueError, TypeError, AssertionError, AttributeError) as error:
         raise InputError(f"data set {dataset!r}: {error}") from error
-    except Exception as error:
-        if type(error).__name__ != "ParseError":  # of protobuf, which TFDS brings
-            raise
+    except json_format.ParseError as error:  # TFDS brings protobuf
         raise InputError(
             f"data set {dataset!r}: its dataset_info.json is damaged ({error}). Delete the folder "
             "that it lies in"

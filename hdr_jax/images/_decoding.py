@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from hdr_jax.color import linear_to_srgb
-from hdr_jax.images import _formats, _metadata, _raw, _tiff
+from hdr_jax.images import _formats, _metadata, _png, _raw, _tiff
 from hdr_jax.images._paths import Unsupported, quiet, warn
 from hdr_jax.images._primaries import in_rec709, linear, of_photographs
 from hdr_jax.images._samples import Samples, in_levels_of, unit_range
@@ -69,7 +69,7 @@ def _of_png(path: pathlib.Path) -> Samples:
     """A PNG of any depth; Pillow, which has no 16-bit RGB, reads only its header."""
     import imagecodecs
 
-    coding = _metadata.coded(path)
+    coding = _png.coded(path)
     if coding.transfer not in TRANSFERS:
         name = OTHER_TRANSFERS.get(coding.transfer, f"H.273's transfer {coding.transfer} as its")
         raise Unsupported(

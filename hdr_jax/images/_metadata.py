@@ -2,9 +2,7 @@
 
 import contextlib
 import datetime
-import os
 import pathlib
-import struct
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from hdr_jax.images import _formats, _primaries, _raw, _tiff
+from hdr_jax.images import _formats, _png, _primaries, _raw, _tiff
 from hdr_jax.images._paths import PathLike, Unsupported, check_size, existing, named_errors
 
 ORIENTATION, SOFTWARE, EXIF, PROFILE, INTEROPERABILITY = 0x0112, 0x0131, 0x8769, 0x8773, 0xA005
@@ -23,26 +21,13 @@ HIGH_SENSITIVITIES, HIGHEST = (0x8833, 0x8832, 0x8831), 65535
 COLOR_SPACE, SRGB = 0xA001, 1
 TAKEN, FRACTION, CHANGED = 0x9003, 0x9291, 0x0132  # date and time; fraction of a second of TAKEN
 TEXTS = (SOFTWARE, TAKEN, FRACTION, CHANGED)
-CODED_EXPONENTS = {4: 2.2, 5: 2.8}  # of the transfers that are powers, by ITU-T H.273
 USUAL_EXPONENT, NEAR = 2.2, 0.05  # by which PNGs tell of sRGB's curve, which is near to that power
 CODED_SPACES = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}  # by ITU-T H.273
-COLOUR_CHUNKS = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}  # and their bytes
 OWN_SOFTWARE = "hdr_jax"  # begins the tag SOFTWARE of pictures that are results
 RATIONALS = (EXPOSURE_TIME, F_NUMBER, SHUTTER_SPEED, APERTURE)
 # Profiles with tables have more than the megabyte that Pillow expects of a PNG.
 PngImagePlugin.MAX_TEXT_CHUNK = 2**26
 NUMBERS = (ORIENTATION, SENSITIVITY, COLOR_SPACE, *RATIONALS, *HIGH_SENSITIVITIES)
-
-
-class Coding(NamedTuple):
-    """What the chunks of a PNG say of its levels: code points of ITU-T H.273 (2 is unspecified),
-    and what gAMA and cHRM hold where no other chunk outranks them."""
-
-    primaries: int = 2
-    transfer: int = 2
-    full_range: bool = True
-    exponent: float | None = None
-    chromaticities: tuple[float, ...] | None = None
 
 
 class Metadata(NamedTuple):
@@ -111,10 +96,10 @@ def read(path: pathlib.Path) -> Metadata:
             tags[SOFTWARE] = OWN_SOFTWARE  # of a result with the EXIF data of a photograph
         index = exif.get_ifd(INTEROPERABILITY).get(1)
         found = _of_tags(tags, picture.info.get("icc_profile"), index)._replace(size=picture.size)
-    return _as_coded(found, coded(path)) if kind == "PNG" else found
+    return _as_coded(found, _png.coded(path)) if kind == "PNG" else found
 
 
-def _as_coded(found: Metadata, coding: Coding) -> Metadata:
+def _as_coded(found: Metadata, coding: _png.Coding) -> Metadata:
     """The metadata of a PNG with what its chunks say of its space and curve."""
     space = CODED_SPACES.get(coding.primaries)
     if space:
@@ -143,42 +128,6 @@ def opened(path: pathlib.Path) -> Iterator[Image.Image]:
     with picture:
         check_size(*picture.size)
         yield picture
-
-
-def coded(path: pathlib.Path) -> Coding:
-    """What a PNG says of its levels beside a profile, which its chunk cICP outranks.
-
-    Args:
-      path: of the PNG.
-
-    Returns:
-      What its chunks say.
-
-    Source: Portable Network Graphics, third edition, 4.3.
-    """
-    chunks: dict[bytes, bytes] = {}
-    with path.open("rb") as file:
-        file.seek(len(b"\x89PNG\r\n\x1a\n"))
-        while len(head := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", head)
-            if kind == b"IDAT":
-                break
-            if kind in COLOUR_CHUNKS and size == COLOUR_CHUNKS[kind]:
-                chunks[kind] = file.read(size)
-                size = 0
-            elif kind == b"iCCP":
-                chunks[kind] = b""
-            file.seek(size + 4, os.SEEK_CUR)
-    if b"cICP" in chunks:
-        primaries, transfer, _, full_range = chunks[b"cICP"]
-        return Coding(primaries, transfer, bool(full_range), CODED_EXPONENTS.get(transfer))
-    if b"iCCP" in chunks or b"sRGB" in chunks:
-        return Coding()
-    (gamma,) = struct.unpack(">I", chunks.get(b"gAMA", bytes(4)))
-    corners = struct.unpack(">8I", chunks[b"cHRM"]) if b"cHRM" in chunks else ()
-    # Stored are white, red, green and blue, and the exponent from light to levels.
-    chromaticities = tuple(x / 1e5 for x in (*corners[2:], *corners[:2])) or None
-    return Coding(exponent=1e5 / gamma if gamma else None, chromaticities=chromaticities)
 
 
 def _of_raw(path: pathlib.Path) -> Metadata:

@@ -63,9 +63,7 @@ also with HDREye/ above images/, or in its place
         """The config's exposures and the radiance map."""
         if scene.source is None:
             raise InputError(f"it has no radiance map; expected HDR/{scene.name}_HDR.hdr.")
-        if scene.tables:
-            names = f"{scene.source.name} and {scene.tables[0].name}"
-            raise InputError(f"it has two radiance maps: {names}. Remove one.")
+        scene.check_one_map()
         kept = self.builder_config.kept(EV_OFFSETS)
         radiance = images.read_hdr(scene.source)
         stack = [exposures.fitted(one, radiance.shape) for one in _nine_exposures(scene)[kept]]

@@ -74,9 +74,7 @@ also as train/set/t1/, train/hdr_set/t1/; or flat, split by the release's table:
             raise InputError(
                 f"it has no radiance map; expected a folder {scene.name}/ with target_hdr.hdr."
             )
-        if scene.tables:
-            names = f"{scene.source.name} and {scene.tables[0].name}"
-            raise InputError(f"it has two radiance maps: {names}. Remove one.")
+        scene.check_one_map()
         wanted = self.builder_config.ev_offset
         found = {}
         for ev, path in zip(scene.ev_offset, scene.photos, strict=True):
