@@ -3,12 +3,17 @@
 import numbers
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
+
+# Floats a little outside [0, 1] are noise, or a network's, and are clipped; beyond, it is no unit.
+DARKEST, BRIGHTEST = -0.5, 2.0
 
 
 def check_table(table: ArrayLike) -> None:
@@ -99,11 +104,21 @@ def as_array(values: Any) -> Any:
     Returns:
       The array.
 
+    Raises:
+      InputError: for lists of unequal lengths.
+
     Example:
       >>> as_array([1.0, 2.0]).dtype
       dtype('float64')
     """
-    return values if hasattr(values, "dtype") else np.asarray(values)
+    if hasattr(values, "dtype"):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            "got a list of arrays of several sizes: expected all of one, to be stacked"
+        ) from error
 
 
 def check_count(argument: str, value: Any, least: int) -> None:
@@ -164,3 +179,67 @@ def check_times(log_times: ArrayLike, *, different: bool = False) -> None:
         raise InputError(f"log exposure times must be finite, got {values}; are all times > 0?")
     if different and np.ptp(values) == 0:
         raise InputError(f"all exposure times are equal ({values}): nothing to compare")
+
+
+def check_stops(ev_offsets: ArrayLike) -> None:
+    """Raises InputError unless exposures are finite numbers of stops, at least one.
+
+    Args:
+      ev_offsets: [n]; traced ones are none.
+
+    Example:
+      >>> check_stops([-2, 0, 2])
+    """
+    values = np.asarray(ev_offsets)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise InputError(f"got EV offsets {values}: expected finite stops [n], at least one")
+
+
+def check_valid(valid: Any, stack_shape: tuple[int, ...]) -> None:
+    """Raises InputError unless a mask is of bools, one for each pixel of each exposure.
+
+    Args:
+      valid: array, where an exposure holds data.
+      stack_shape: (n, h, w, c).
+
+    Example:
+      >>> check_valid(np.ones((2, 4, 4), bool), (2, 4, 4, 3))
+    """
+    if valid.shape != tuple(stack_shape[:3]):
+        raise InputError(f"got valid {valid.shape} for a stack {stack_shape}: expected [n, h, w]")
+    if valid.dtype != jnp.bool_:
+        raise InputError(
+            f"got valid of type {valid.dtype}: expected bool; of a confidence pass "
+            "confidence >= 0.5"
+        )
+
+
+def check_unit(pixels: Any) -> None:
+    """Raises InputError for floats that are plainly not in [0, 1], and for NaN.
+
+    Args:
+      pixels: array of any shape and type; the values of one that is traced go unseen.
+
+    Example:
+      >>> check_unit(jnp.full((2, 4, 4, 3), 128.0))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: got float pixels from 128 up to 128: expected [0, 1]; divide by ...
+    """
+    if isinstance(pixels, Tracer) or not jnp.issubdtype(pixels.dtype, jnp.floating):
+        return
+    with jax.ensure_compile_time_eval():
+        good = _in_range(pixels) if isinstance(pixels, Array) else _all_in_range(pixels)
+    if not good:
+        found = np.asarray(pixels, np.float32)
+        raise InputError(
+            f"got float pixels from {found.min():.6g} up to {found.max():.6g}: expected [0, 1]; "
+            "divide by 255 or 65535 (or (x + 1) / 2 of [-1, 1]), or pass uint8 or uint16"
+        )
+
+
+def _all_in_range(pixels: Any) -> Any:
+    """Whether all are nearly in [0, 1]; XLA's maximum on a CPU may pass over NaN, this does not."""
+    return ((pixels >= DARKEST) & (pixels <= BRIGHTEST)).all()
+
+
+_in_range = jax.jit(_all_in_range)

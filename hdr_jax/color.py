@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from hdr_jax.checks import check_same_shape
 from hdr_jax.errors import InputError
 from hdr_jax.levels import widened
 
@@ -139,12 +140,16 @@ def median_scale(radiance: Array, reference: Array) -> Array:
       Scalar > 0, of at least 32 bits; values that are not positive and finite in both have no say
       in it. With none left the factor is 1.
 
+    Raises:
+      InputError: for two shapes.
+
     Constant under differentiation.
     Example:
       >>> scale = median_scale(jnp.array([10.0, 20.0, 30.0]), jnp.array([1.0, 2.0, 0.0]))
       >>> round(float(scale), 4)
       0.1
     """
+    check_same_shape("radiance and reference", radiance, reference)
     pair = jax.lax.stop_gradient((widened(radiance), widened(reference)))
     usable = jnp.all(jnp.stack([(x > 0) & jnp.isfinite(x) for x in pair]), axis=0)
     log_radiance, log_reference = (jnp.log(jnp.where(usable, x, 1)) for x in pair)
@@ -173,7 +178,7 @@ def pu21_encode(luminance: Array) -> Array:
       256.4
     """
     p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
-    given, luminance = jnp.result_type(luminance), widened(luminance)
+    given, luminance = jnp.asarray(luminance).dtype, widened(luminance)
     dtype = given if jnp.issubdtype(given, jnp.floating) else luminance.dtype
     # The clip keeps the base of the power away from 0, where its slope is infinite.
     power = jnp.clip(luminance, PU21_MIN_LUMINANCE, PU21_MAX_LUMINANCE) ** p4

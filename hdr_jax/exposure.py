@@ -15,7 +15,13 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.checks import check_count, check_increasing, check_positive, check_times
+from hdr_jax.checks import (
+    check_count,
+    check_increasing,
+    check_positive,
+    check_times,
+    check_within,
+)
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, invert, paired, widened
 
@@ -82,9 +88,9 @@ def gamma(exponent: float = 2.2) -> Response:
     def response(exposure):
         if isinstance(exponent, int | float) and exponent == 1:  # the slope of a line is finite
             return clamp(exposure, 0, jnp.inf)
-        # Double where: the slope of a root is infinite at 0.
-        safe = jnp.where(exposure > 0, exposure, 1)
-        return jnp.where(exposure > 0, safe ** (1 / exponent), 0)
+        # Double where: the slope of a root is infinite at 0. A NaN stays one.
+        dark = exposure <= 0
+        return jnp.where(dark, 0, jnp.where(dark, 1, exposure) ** (1 / exponent))
 
     return response
 
@@ -164,9 +170,9 @@ def log_inverse_sigmoid(n: float = 0.9, s: float = 0.6, num_levels: int = 256) -
 
 
 def expose(
-    radiance: Array,
+    radiance: ArrayLike,
     log_times: ArrayLike,
-    response: Response | Array,
+    response: Response | ArrayLike,
     *,
     key: Array | None = None,
     read_noise: float = 0.0,
@@ -192,11 +198,12 @@ def expose(
       num_levels: round to that many levels; None leaves real values.
 
     Returns:
-      Stack [n, h, w, c] float in [0, 1].
+      Stack [n, h, w, c] float in [0, 1], of at least 32 bits.
 
     Raises:
       InputError: when shapes do not fit, times or a table are not finite, a table falls (see
-        `hdr_jax.crf.monotone`), `num_levels` is below 2, or noise is asked for without a key.
+        `hdr_jax.crf.monotone`), `num_levels` is below 2, noise is negative or asked for without a
+        key, or the response is no function of exposures.
 
     Differentiable in `radiance` and `log_times` if `num_levels` is None; the slope is 0 beyond the
     clipping exposure and below black, not at them.
@@ -207,7 +214,7 @@ def expose(
       >>> [round(float(value), 3) for value in stack.ravel()]
       [0.5, 0.707]
     """
-    log_times = jnp.asarray(log_times)
+    radiance, log_times = widened(radiance), widened(log_times)  # half precision has too few levels
     if radiance.ndim != 3 or log_times.ndim != 1:
         raise InputError(
             f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "
@@ -218,6 +225,11 @@ def expose(
         check_count("num_levels", num_levels, 2)
     if key is None and (read_noise or shot_noise):
         raise InputError("noise needs a random key: pass key=jax.random.key(...)")
+    for name, deviation in (("read_noise", read_noise), ("shot_noise", shot_noise)):
+        check_within(name, deviation, 0, float("inf"))
+    if response in (srgb, gamma, sigmoid) or isinstance(response, str):
+        name = getattr(response, "__name__", response)
+        raise InputError(f"got the response {name}: expected what {name}() gives, or a table")
     exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]
     if key is not None:
         variance = read_noise**2 + shot_noise**2 * clamp(exposure, 0, 1)

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from hdr_jax.checks import as_array
 from hdr_jax.errors import InputError
 from hdr_jax.shards import alike
 
@@ -40,6 +41,7 @@ def widened(x: ArrayLike) -> Array:
       >>> widened(jnp.ones(2, jnp.bfloat16)).dtype
       dtype('float32')
     """
+    x = as_array(x)
     return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
 
 

@@ -169,6 +169,7 @@ def synthesize(
       >>> radiance.shape, g.shape
       ((16, 16, 3), (3, 256))
     """
+    stack = as_array(stack)
     num_levels = default_num_levels(stack) if num_levels is None else num_levels
     stack, log_times = crf.check_stack(stack, log_times, integers=True)
     constant = (lambda x: x) if response_gradient else jax.lax.stop_gradient

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hdr_jax.checks import as_array, check_count, check_unit, check_valid, check_within
 from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import as_unit_float, clamp, left_segment, widened
 
@@ -54,6 +55,10 @@ def quantiles(
     Returns:
       Levels [c, p, n] float in [0, num_levels - 1], increasing along p.
 
+    Raises:
+      InputError: for another shape of `stack` or `valid`, floats plainly not in [0, 1], no sample,
+        fewer than two levels, or a `level_spread` outside [0, 1].
+
     Differentiable in `stack` almost everywhere (a pixel between two integers is counted linearly in
     both).
     Source: after Grossberg and Nayar 2003, "Determining the camera response from images".
@@ -63,6 +68,8 @@ def quantiles(
       >>> quantiles(stack, num_samples=2, level_spread=0.0)[0].round().tolist()
       [[64.0, 32.0], [192.0, 96.0]]
     """
+    _check_counts(num_samples, num_levels)
+    check_within("level_spread", level_spread, 0, 1)
     pixels, weights = _pixels_first(stack, valid)
     cdf = _cumulative(pixels * (num_levels - 1), weights, num_levels)
     return jax.vmap(lambda c: _spread_quantiles(c, num_samples, level_spread))(cdf)
@@ -82,12 +89,16 @@ def grossberg_nayar(
     Returns:
       Levels [c, p, n] int32 in [0, num_levels - 1].
 
+    Raises:
+      InputError: as `quantiles`.
+
     Source: Grossberg and Nayar 2003; Kim, Lee, Kang 2020.
     Example:
       >>> ramp = jnp.linspace(0, 1, 256).reshape(1, 16, 16, 1)
       >>> grossberg_nayar(jnp.concatenate([ramp, ramp / 2]), num_samples=3)[0].tolist()
       [[0, 0], [127, 63], [255, 128]]
     """
+    _check_counts(num_samples, num_levels)
     pixels, weights = _pixels_first(stack, valid)
     cdf = _cumulative(jnp.round(pixels * (num_levels - 1)), weights, num_levels)
     u = jnp.linspace(0, 1, num_samples, dtype=cdf.dtype)
@@ -143,6 +154,12 @@ def thinning(height: int, width: int, places: int) -> int:
     return step
 
 
+def _check_counts(num_samples: int, num_levels: int) -> None:
+    """A sample at least, and two levels."""
+    check_count("num_samples", num_samples, 1)
+    check_count("num_levels", num_levels, 2)
+
+
 def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | None]:
     """[n, h, w, c] -> [c, n, pixels] in [0, 1], thinned evenly where there are too many.
 
@@ -151,12 +168,15 @@ def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | Non
     stack = jnp.asarray(stack)
     if stack.ndim != 4 or not stack.size:
         raise InputError(f"got a stack {stack.shape}: expected [n, h, w, c] with pixels")
+    check_unit(stack)
     n, h, w, c = stack.shape
     step = thinning(h, w, MAX_HISTOGRAM_PIXELS)
     thinned = widened(as_unit_float(stack[:, ::step, ::step]))  # half precision cannot count
     pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
     if valid is None:
         return pixels, None
+    valid = as_array(valid)
+    check_valid(valid, stack.shape)
     return pixels, jnp.all(valid[:, ::step, ::step], axis=0).ravel().astype(pixels.dtype)
 
 

@@ -43,11 +43,12 @@ def hat(levels: Array, num_levels: int = 256) -> Array:
       >>> hat(jnp.array([0.0, 127.5, 255.0])).tolist()
       [0.0, 1.0, 0.0]
     """
-    levels = _as_float(levels)
-    z_max = num_levels - 1
+    given = _as_float(levels)
+    levels, z_max = widened(given), num_levels - 1  # half precision does not reach 65535
     # Not jnp.maximum(..., 0), which halves the slope at the ends of the scale.
     inside = (levels >= 0) & (levels <= z_max)
-    return jnp.where(inside, jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
+    weights = jnp.where(inside, jnp.minimum(levels, z_max - levels), 0) / (z_max / 2)
+    return weights.astype(given.dtype)
 
 
 def uniform(levels: Array, num_levels: int = 256) -> Array:

@@ -9,15 +9,22 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from hdr_jax.checks import as_array, check_count, check_positive, check_same_shape, check_times
+from hdr_jax.checks import (
+    as_array,
+    check_count,
+    check_positive,
+    check_same_shape,
+    check_times,
+    check_within,
+)
 from hdr_jax.crf._least_squares import SOLVERS, ridge
 from hdr_jax.errors import InputError, one_of
 from hdr_jax.levels import left_segment
 from hdr_jax.weighting import Weighting
 from hdr_jax.weighting import get as weight_function
 
-# Weight of the term that draws the slope of g at its anchor towards that of a straight line. One
-# pair of usable samples outweighs it thousands of times.
+# Weight of the term that draws the slope of g at its anchor towards that of a straight line. Of
+# exposures a few stops apart one pair of usable samples outweighs it thousands of times.
 SLOPE_PRIOR_WEIGHT = 0.1
 # A curve of more levels than MAX_UNKNOWNS is solved for at fewer: at each of the first, then at
 # steps of a KNOT_RATIO-th of the level, up to steps of the scale's MAX_UNKNOWNS-th part.
@@ -37,8 +44,12 @@ def debevec(
     """Log inverse response g of one channel by Debevec and Malik's least squares.
 
     Minimises  sum_ij w(Z_ij)^2 (g(Z_ij) - ln E_i - ln t_j)^2
-             + smoothness^2 sum_{z=1}^{num_levels-2} w(z)^2 (g(z-1) - 2 g(z) + g(z+1))^2
-    with g(num_levels // 2) = 0. The ln E_i are eliminated exactly: each is the weighted mean of its
+             + smoothness^2 sum_{z=1}^{m-2} w(z)^2 (g(z-1) - 2 g(z) + g(z+1))^2
+             + 0.1^2 (g(a+1) - g(a-1) - 2 ln(m) / (m-1))^2
+    with m = num_levels, a = m // 2 and g(a) = 0; in the second sum w(z) is at least 1 / m. The
+    third term is not Debevec's: it tells the slope of g where the samples do not. With several
+    exposures and the usual smoothness it moves g by 1e-5, with two that are eight stops apart and a
+    smoothness of 1 by 0.02. The ln E_i are eliminated exactly: each is the weighted mean of its
     own row of the samples. The unknowns are then not the values of g but its curvature, in the unit
     in which the second sum is their squared length: g = line + P y, a ridge regression, of
     full rank even where all exposures of a sample weigh nothing. In float32 both solvers are within
@@ -59,7 +70,7 @@ def debevec(
       weighting: name or function of `hdr_jax.weighting`; "uniform" is Eq. (1) as printed.
       num_levels: length of g.
       solver: "cholesky", or "lstsq" for `jnp.linalg.lstsq` on the same system.
-      confidence: [p, n], a factor on w(Z_ij): how far each observation is believed.
+      confidence: [p, n], >= 0, a factor on w(Z_ij): how far each observation is believed.
 
     Returns:
       g [num_levels]. Samples without a usable pair of exposures (a blank stack) leave the slope of
@@ -67,7 +78,7 @@ def debevec(
 
     Raises:
       InputError: when shapes do not fit, levels are plainly of another scale, times not finite or
-        all equal, `smoothness` is not positive or the solver unknown.
+        all equal, `smoothness` is not positive, a confidence negative or the solver unknown.
 
     Differentiable in `levels` (if real), `log_times` and `smoothness`, implicitly through the least
     squares, in both modes and any order.
@@ -84,7 +95,7 @@ def debevec(
     one_of("solver", solver, SOLVERS)
     weight = weight_function(weighting)
     w = jnp.asarray(weight(levels, num_levels)).astype(levels.dtype)  # [p, n]; may be bools
-    w = w if confidence is None else w * confidence
+    w = w if confidence is None else w * jnp.asarray(confidence, w.dtype)
     inner = weight(jnp.asarray(_knots(num_levels)[1:-1], levels.dtype), num_levels)
     inner = jnp.asarray(inner).astype(levels.dtype)
     return _debevec(levels, log_times, w, inner, smoothness, int(num_levels), solver)
@@ -129,6 +140,7 @@ def check_samples(
         )
     if confidence is not None:
         check_same_shape("levels and confidence", levels, confidence)
+        check_within("confidence", confidence, 0, float("inf"))
     check_times(log_times, different=True)
     _check_scale(levels, num_levels)
     dtype = jnp.promote_types(jnp.result_type(levels), jnp.float32)

@@ -42,7 +42,7 @@ def mitsunaga_nayar(
       degree: of the polynomial, >= 1; 3 to 6 suit photographs.
       weighting: name or function of `hdr_jax.weighting`.
       num_levels: length of g.
-      confidence: [p, n], a factor on the weights: how far each observation is believed.
+      confidence: [p, n], >= 0, a factor on the weights: how far each observation is believed.
 
     Returns:
       g [num_levels], 0 at num_levels // 2. The polynomial is made increasing (`monotone`) and kept
@@ -64,7 +64,7 @@ def mitsunaga_nayar(
     check_count("degree", degree, 1)
     weight = jnp.asarray(weight_function(weighting)(levels, num_levels))
     weight = weight.astype(levels.dtype)  # a user's own may be bools
-    weight = weight if confidence is None else weight * confidence
+    weight = weight if confidence is None else weight * jnp.asarray(confidence, weight.dtype)
     return _mitsunaga_nayar(levels, log_times, weight, int(degree), int(num_levels))
 
 

@@ -9,11 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from hdr_jax import exported
-from hdr_jax.checks import as_array, check_count, check_positive, check_times
+from hdr_jax.checks import (
+    as_array,
+    check_count,
+    check_positive,
+    check_times,
+    check_unit,
+    check_valid,
+)
 from hdr_jax.crf._debevec import debevec
 from hdr_jax.crf._mitsunaga_nayar import mitsunaga_nayar
 from hdr_jax.crf._samples import take, tied_share, warn_of_gaps
@@ -22,9 +28,6 @@ from hdr_jax.levels import as_unit_float, default_num_levels
 from hdr_jax.weighting import Weighting
 
 METHODS: dict[str, Callable[..., Array]] = {"debevec": debevec, "mitsunaga_nayar": mitsunaga_nayar}
-
-# Floats a little outside [0, 1] are noise, or a network's, and are clipped; beyond, it is no unit.
-DARKEST, BRIGHTEST = -0.5, 2.0
 
 
 def recover(
@@ -88,20 +91,15 @@ def recover(
       >>> g.shape, bool(jnp.all(jnp.diff(g[0]) > 0))
       ((1, 256), True)
     """
+    stack = as_array(stack)
     num_levels = default_num_levels(stack) if num_levels is None else num_levels
     check_count("num_levels", num_levels, 2)
     check_count("num_samples", num_samples, 1)
     stack, log_times = check_stack(stack, log_times, integers=True)
     one_of("method", method, METHODS)
-    if valid is not None and jnp.shape(valid) != stack.shape[:3]:
-        raise InputError(
-            f"got valid {jnp.shape(valid)} for a stack {stack.shape}: expected [n, h, w]"
-        )
-    if valid is not None and jnp.result_type(valid) != jnp.bool_:
-        raise InputError(
-            f"got valid of type {jnp.result_type(valid)}: expected bool; of a confidence pass "
-            "confidence >= 0.5"
-        )
+    if valid is not None:
+        valid = as_array(valid)
+        check_valid(valid, stack.shape)
     levels, confidence = take(stack, log_times, sampling, num_samples, num_levels, valid)
     constants = _given(method, solver=solver, degree=degree)
     scalars = _given(method, smoothness=smoothness)
@@ -193,31 +191,9 @@ def check_stack(
     times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
     check_exposures(stack, times)
     pixels: Any = as_array(stack)
-    _check_range(pixels)
+    check_unit(pixels)
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     dtype = jnp.promote_types(pixels.dtype, jnp.float32)
     if not (integers and pixels.dtype in (jnp.uint8, jnp.uint16)):
         pixels = as_unit_float(pixels).astype(dtype, copy=False)
     return jax.device_put((pixels, times.astype(dtype, copy=False)))
-
-
-def _all_in_range(pixels: Any) -> Any:
-    """Whether all are nearly in [0, 1]; XLA's maximum on a CPU may pass over NaN, this does not."""
-    return ((pixels >= DARKEST) & (pixels <= BRIGHTEST)).all()
-
-
-_in_range = jax.jit(_all_in_range)
-
-
-def _check_range(stack: ArrayLike) -> None:
-    """Raises InputError for floats plainly not in [0, 1], or NaN; traced values go unseen."""
-    if isinstance(stack, Tracer) or not jnp.issubdtype(jnp.result_type(stack), jnp.floating):
-        return
-    with jax.ensure_compile_time_eval():
-        good = _in_range(stack) if isinstance(stack, Array) else _all_in_range(np.asarray(stack))
-    if not good:
-        pixels = np.asarray(stack, np.float32)
-        raise InputError(
-            f"got float pixels from {pixels.min():.6g} up to {pixels.max():.6g}: expected [0, 1]; "
-            "divide by 255 or 65535 (or (x + 1) / 2 of [-1, 1]), or pass uint8 or uint16"
-        )

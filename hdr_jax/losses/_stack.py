@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
-from hdr_jax.checks import check_count, check_same_shape
+from hdr_jax.checks import as_array, check_count, check_same_shape
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 from hdr_jax.tonemap import mu_law
@@ -177,7 +177,7 @@ def align_scale(prediction: Array, target: Array) -> Array:
     """
     _check_pair(prediction, target)
     scaled = color.median_scale(target, prediction) * widened(target)
-    return scaled.astype(jnp.result_type(target))
+    return scaled.astype(jnp.asarray(target).dtype)
 
 
 def _abs(x: Array) -> Array:
@@ -194,7 +194,6 @@ def _check_pair(prediction: Array, target: Array) -> None:
 
 def _check_float(image: Array) -> None:
     """No integers, whose differences wrap round."""
-    if not jnp.issubdtype(jnp.result_type(image), jnp.floating):
-        raise InputError(
-            f"got {jnp.result_type(image)} pixels; expected floats. Divide by 255 or 65535 first"
-        )
+    dtype = as_array(image).dtype
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise InputError(f"got {dtype} pixels; expected floats. Divide by 255 or 65535 first")

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import tonemap
 from hdr_jax.checks import check_positive
+from hdr_jax.levels import clamp
 from hdr_jax.metrics import validation
 
 
@@ -69,5 +70,5 @@ def psnr_mu(test: Array, reference: Array, *, mu: ArrayLike = 5000.0) -> Array:
     """
     test, reference = validation.image_pair("psnr_mu", test, reference)
     check_positive("psnr_mu", "mu", mu)
-    curves = [tonemap.mu_law(jnp.maximum(image, 0), mu) for image in (test, reference)]
+    curves = [tonemap.mu_law(clamp(image, 0, jnp.inf), mu) for image in (test, reference)]
     return _psnr(*curves, 1.0)

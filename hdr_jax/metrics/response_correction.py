@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from hdr_jax import color
-from hdr_jax.errors import InputError
+from hdr_jax.checks import check_count
 from hdr_jax.metrics import validation
 
 DEGREE = 3
@@ -49,9 +49,8 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     shape = jnp.shape(test)
     channels = 3 if len(shape) == 3 and shape[2] != 1 else 1
     test, reference = validation.image_pair("correct_response", test, reference, channels=channels)
-    if degree < 1:
-        raise InputError(f"correct_response got degree {degree}; expected at least 1")
-    return _correct(test, reference, degree).reshape(shape)
+    check_count("degree", degree, 1)
+    return _correct(test, reference, int(degree)).reshape(shape)
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -4,6 +4,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from hdr_jax.checks import check_stops
 from hdr_jax.errors import InputError, extra
 from hdr_jax.levels import as_unit_float
 
@@ -54,7 +55,7 @@ def reconstruct(
 
     Raises:
       InputError: for a model without parameters, another shape or dtype, non-finite pixels, a
-        response without an inverse, an index or sizes out of range.
+        response without an inverse, stops that are not finite, an index or sizes out of range.
 
     Not differentiable: the models and `hdr_jax.merge.synthesize` are.
     Source: Kim, Lee, Kang 2020, section 3; the exposure formulation is this library's own.
@@ -74,6 +75,7 @@ def reconstruct(
     if paints(model):
         return next(reconstruct_batch([image], model, params, **options))
     ev_offsets = options.pop("ev_offsets", EV_OFFSETS)
+    check_stops(ev_offsets)
     g = options.get("g")
     log_radiance = highlights(image, model, params, **options)
     photograph = as_unit_float(np.asarray(image)).astype(np.float32)

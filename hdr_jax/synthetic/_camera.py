@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color, exposure
-from hdr_jax.checks import check_count, check_positive, check_within
+from hdr_jax.checks import check_count, check_positive, check_stops, check_within
 from hdr_jax.color import LUMINANCE_WEIGHTS
 from hdr_jax.errors import InputError
 
@@ -149,7 +149,7 @@ class Camera:
           uint8 [n, h, w, 3].
 
         Raises:
-          InputError: for another shape, or radiance that is not finite.
+          InputError: for another shape, or radiance or stops that are not finite.
 
         Not differentiable; `hdr_jax.exposure.expose` is.
         Example:
@@ -160,6 +160,7 @@ class Camera:
         key = jax.random.key(int(rng.integers(2**31)))
         metered, ev_offset = np.asarray(metered, np.float32), np.atleast_1d(ev_offset)
         _check_map("photograph", metered)
+        check_stops(ev_offset)
         pixels = metered.reshape(-1, 3)
         # Every pixel is on its own: in pieces of few sizes, few programs are compiled and little
         # memory is needed whatever the picture's size.

@@ -78,7 +78,7 @@ def pixels_per_degree(diagonal: float, resolution: tuple[int, int], distance: fl
       32.453
     """
     width, height = resolution
-    if min(diagonal, width, height, distance) <= 0:
+    if not all(value > 0 for value in (diagonal, width, height, distance)):  # NaN is not
         raise InputError(
             f"pixels_per_degree got diagonal {diagonal}, resolution {resolution}, distance "
             f"{distance}; expected positive numbers (inches, pixels, metres)"
