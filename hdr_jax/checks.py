@@ -27,9 +27,9 @@ def check_table(table: ArrayLike) -> None:
       Traceback (most recent call last):
       hdr_jax.errors.InputError: got a response with ln 0 or NaN; expected finite numbers: read ...
     """
-    if jnp.ndim(table) < 1 or jnp.shape(table)[-1] < 2:
+    if np.ndim(table) < 1 or np.shape(table)[-1] < 2:
         raise InputError(
-            f"got a response {jnp.shape(table)}; expected [..., num_levels], at least 2"
+            f"got a response {np.shape(table)}; expected [..., num_levels], at least 2"
         )
     if not isinstance(table, Tracer) and not np.isfinite(np.asarray(table)).all():
         raise InputError(
@@ -73,9 +73,9 @@ def check_same_shape(names: str, one: ArrayLike, other: ArrayLike) -> None:
       Traceback (most recent call last):
       hdr_jax.errors.InputError: expected error and mask of one shape, got (4, 4, 3) and (4, 4, 1...
     """
-    if jnp.shape(one) != jnp.shape(other):
+    if np.shape(one) != np.shape(other):
         raise InputError(
-            f"expected {names} of one shape, got {jnp.shape(one)} and {jnp.shape(other)}; use "
+            f"expected {names} of one shape, got {np.shape(one)} and {np.shape(other)}; use "
             "jax.vmap for batches"
         )
 
@@ -91,7 +91,7 @@ def check_positive(name: str, argument: str, value: ArrayLike) -> None:
     Example:
       >>> check_positive("ssim", "data_range", 255)
     """
-    if jnp.ndim(value) or not (isinstance(value, Tracer) or np.asarray(value) > 0):
+    if np.ndim(value) or not (isinstance(value, Tracer) or np.asarray(value) > 0):
         raise InputError(f"{name} got {argument} = {value}; expected a number > 0")
 
 

@@ -71,7 +71,7 @@ def test_numbers_are_checked():
             wrong()
 
 
-@pytest.mark.parametrize("response", [srgb(), log_inverse_sigmoid()])
+@pytest.mark.parametrize("response", [srgb(), gamma(), sigmoid(), log_inverse_sigmoid()])
 def test_what_is_unknown_stays_so(response):
     radiance = jnp.full((1, 2, 3), jnp.nan).at[0, 1].set(0.5)
     unknown = jnp.isnan(expose(radiance, [0.0], response))
@@ -122,3 +122,26 @@ def test_black_has_a_slope_of_zero_through_a_table():
     slopes = total(radiance).ravel()
     np.testing.assert_array_equal(slopes[:2], 0)
     assert np.isfinite(slopes[2]) and slopes[2] > 0
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_has_all_levels(dtype):
+    radiance = jnp.full((1, 1, 1), 0.5, dtype)
+    for num_levels in (256, 4096, 65536):
+        level = (num_levels - 1) * expose(radiance, [0.0], srgb(), num_levels=num_levels)
+        expected = (num_levels - 1) * float(srgb()(0.5))
+        np.testing.assert_allclose(level.item(), round(expected), rtol=1e-6)
+    assert float(hat(jnp.float16(60000), 65536)) == pytest.approx(0.169, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("response", "options", "message"),
+    [
+        (srgb, {}, r"expected what srgb\(\) gives"),
+        ("srgb", {}, r"expected what srgb\(\) gives"),
+        (srgb(), {"read_noise": -0.1, "key": jax.random.key(0)}, "read_noise from -0.1"),
+    ],
+)
+def test_what_is_no_response_or_noise_is_refused(response, options, message):
+    with pytest.raises(InputError, match=message):
+        expose(np.ones((1, 1, 1)), [0.0], response, **options)

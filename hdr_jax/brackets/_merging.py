@@ -18,7 +18,7 @@ from hdr_jax.brackets import _warps
 from hdr_jax.brackets._alignment import registered
 from hdr_jax.brackets._brackets import Brackets, Exposures, counted
 from hdr_jax.brackets._deghosting import confidence
-from hdr_jax.brackets._validity import REACH, contradicted
+from hdr_jax.brackets._validity import REACH, contradicted, too_black, wedges_at_sides
 from hdr_jax.errors import InputError
 from hdr_jax.merge import merge
 from hdr_jax.progress import Progress, silent
@@ -203,13 +203,18 @@ def merge_strips(
     margin = REACH + (0 if reference is None else GHOST_LINKS * (2 * radius + 1))
     rows = max(1, STRIP_VALUES // (n * width * channels))
     radiance = np.empty((height, width, channels), np.float32)
-    strips, unknown = list(_strips(height, rows, margin)), 0
+    strips, unknown, wedges = list(_strips(height, rows, margin)), 0, None
+    if reference is not None:
+        wedges = _wedges_at_sides(brackets, log_times, reference, rows)
     with progress("merging", len(strips)) as advance:
         for start, stop, first, last in strips:
             stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
             inside = np.s_[start - first : stop - first]
             empty = np.asarray(~valid.any(0))[inside]
-            valid &= ~contradicted(stack, log_times, valid, reference)
+            wrong = contradicted(stack, log_times, valid)
+            if wedges is not None:
+                wrong[reference] = wedges[first:last]
+            valid &= ~wrong
             trust = None if valid.all() else valid.astype(np.float32)
             if reference is not None:
                 trust = np.asarray(
@@ -228,6 +233,20 @@ def merge_strips(
             stacklevel=2,
         )
     return radiance
+
+
+def _wedges_at_sides(
+    brackets: Exposures, log_times: np.ndarray, reference: int, rows: int
+) -> np.ndarray:
+    """`wedges_at_sides` of the reference, bool [h, w]: beforehand, as no strip tells what an area
+    touches in another one."""
+    height = brackets.shape[1]
+    pieces = [(start, min(start + rows, height)) for start in range(0, height, rows)]
+    found = [
+        too_black(brackets.rows(*piece), log_times, brackets.valid_rows(*piece), reference)
+        for piece in pieces
+    ]
+    return wedges_at_sides(np.concatenate(found))
 
 
 def _strips(height: int, rows: int, margin: int) -> Iterator[tuple[int, int, int, int]]:

@@ -21,10 +21,7 @@ REACH = MARGIN + WEDGE - 1  # how far what is found at a pixel depends on others
 
 
 def contradicted(
-    stack: np.ndarray,
-    log_times: np.ndarray,
-    valid: np.ndarray | None = None,
-    reference: int | None = None,
+    stack: np.ndarray, log_times: np.ndarray, valid: np.ndarray | None = None
 ) -> np.ndarray:
     """Black pixels that an exposure which shows more in spite of less light contradicts.
 
@@ -32,8 +29,6 @@ def contradicted(
       stack: n exposures.
       log_times: [n] natural logs of exposure times.
       valid: bool [n, h, w], where an exposure is known to hold data; None is everywhere.
-      reference: the exposure that tells what moved; its black, which may be a coat that no other
-        exposure shows, is a wedge only where it reaches the left or the right side.
 
     Returns:
       bool [n, h, w], with a margin of MARGIN pixels.
@@ -45,26 +40,80 @@ def contradicted(
       >>> contradicted(stack, np.log([1.0, 4.0]))[1, 0].tolist()
       [True, True, True, True, False, False, False, False]
     """
-    top = np.iinfo(stack.dtype).max if stack.dtype.kind == "u" else 1.0
+    brightest = _brightest(stack)
+    masks = [_too_black(brightest, log_times, valid, j) for j in range(len(log_times))]
+    return np.stack([_with_margin(_areas(mask)) if mask.any() else mask for mask in masks])
+
+
+def too_black(
+    stack: np.ndarray, log_times: np.ndarray, valid: np.ndarray, index: int
+) -> np.ndarray:
+    """The same of one exposure, pixel by pixel: neither as areas nor with a margin.
+
+    Args:
+      stack, log_times, valid: as for `contradicted`.
+      index: of the exposure.
+
+    Returns:
+      bool [h, w].
+
+    Not differentiable.
+    Example:
+      >>> stack = np.full((2, 1, 8, 3), 99, np.uint8)
+      >>> stack[1, :, :2] = 0
+      >>> int(too_black(stack, np.log([1.0, 4.0]), np.ones((2, 1, 8), bool), 1).sum())
+      2
+    """
+    return _too_black(_brightest(stack), log_times, valid, index)
+
+
+def wedges_at_sides(mask: np.ndarray) -> np.ndarray:
+    """Of an exposure that tells what moved: its black, which may be a coat that no other exposure
+    shows, is a wedge only where it reaches the left or the right side of the picture.
+
+    Args:
+      mask: bool [h, w] of `too_black`, of the whole picture: areas may be of any size.
+
+    Returns:
+      bool [h, w], with a margin of MARGIN pixels.
+
+    Not differentiable.
+    Example:
+      >>> mask = np.zeros((9, 30), bool)
+      >>> mask[2:7, :5] = mask[2:7, 12:17] = True
+      >>> wedges_at_sides(mask)[4].nonzero()[0].tolist()
+      [0, 1, 2, 3, 4, 5, 6]
+    """
+    return _with_margin(_areas(mask, only_at_sides=True)) if mask.any() else mask
+
+
+def _brightest(stack: np.ndarray) -> np.ndarray:
+    """The brightest channel of every pixel, [n, h, w]."""
     # Not `stack.max(-1)`, which takes ten times as long over three channels.
-    peak = functools.reduce(np.maximum, np.moveaxis(stack, -1, 0))
-    shown = peak if valid is None else np.where(valid, peak, 0)
-    found = np.zeros(peak.shape, bool)
-    for j, log_time in enumerate(log_times):
-        stops = (np.asarray(log_times) - log_time) / np.log(2)
-        shorter, longer = stops < -1e-3, (stops > 1e-3) & (stops <= STOPS)
-        lit = np.zeros(peak.shape[1:], bool)
-        if shorter.any():
-            lit |= shown[shorter].max(0) > 2.0 * peak[j] + CLEARLY * top
-        if longer.any():
-            lit |= shown[longer].max(0) >= BRIGHT * top
-        wrong = (peak[j] <= BLACK * top) & lit
-        if valid is not None:
-            wrong &= valid[j]
-        if wrong.any():
-            wedge = _areas(wrong.astype(np.uint8), only_at_sides=j == reference)
-            found[j] = cv2.dilate(wedge, _square(2 * MARGIN + 1)) > 0
-    return found
+    return functools.reduce(np.maximum, np.moveaxis(stack, -1, 0))
+
+
+def _too_black(
+    brightest: np.ndarray, log_times: np.ndarray, valid: np.ndarray | None, index: int
+) -> np.ndarray:
+    """`too_black` of what `_brightest` gives."""
+    top = np.iinfo(brightest.dtype).max if brightest.dtype.kind == "u" else 1.0
+    own = brightest[index]
+    shown = brightest if valid is None else np.where(valid, brightest, 0)
+    stops = (np.asarray(log_times) - log_times[index]) / np.log(2)
+    shorter, longer = stops < -1e-3, (stops > 1e-3) & (stops <= STOPS)
+    lit = np.zeros(own.shape, bool)
+    if shorter.any():
+        lit |= shown[shorter].max(0) > 2.0 * own + CLEARLY * top
+    if longer.any():
+        lit |= shown[longer].max(0) >= BRIGHT * top
+    wrong = (own <= BLACK * top) & lit
+    return wrong if valid is None else wrong & valid[index]
+
+
+def _with_margin(mask: np.ndarray) -> np.ndarray:
+    """A mask uint8 [h, w] as bools, MARGIN pixels wider."""
+    return cv2.dilate(mask, _square(2 * MARGIN + 1)) > 0
 
 
 def _square(side: int) -> np.ndarray:
@@ -72,9 +121,10 @@ def _square(side: int) -> np.ndarray:
     return np.ones((side, side), np.uint8)
 
 
-def _areas(mask: np.ndarray, only_at_sides: bool) -> np.ndarray:
-    """The areas of a mask uint8 [h, w] that are somewhere WEDGE pixels wide, with their narrow
-    ends; of these perhaps only those that touch its left or its right side."""
+def _areas(mask: np.ndarray, only_at_sides: bool = False) -> np.ndarray:
+    """The areas of a mask bool [h, w] that are somewhere WEDGE pixels wide, with their narrow
+    ends; of these perhaps only those that touch its left or its right side. uint8."""
+    mask = mask.astype(np.uint8)
     wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _square(WEDGE)) > 0
     areas = cv2.connectedComponents(mask)[1]
     kept = np.unique(areas[wide])

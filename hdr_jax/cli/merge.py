@@ -17,6 +17,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
 
 MOST_STOPS = 40  # more than any bracket, with or without filters
+LEAST_TIME = 1e-12  # seconds; of what is far shorter or longer radiance leaves float32
 MIN_STOPS = 0.1  # between the shortest and the longest exposure; times of EXIF err by as much
 UNITS = (
     "linear RGB, relative: 1.0 is the radiance that gives the largest exposure the camera records "
@@ -67,6 +68,7 @@ def _check_options(args: argparse.Namespace) -> None:
         "--reference does nothing without --align or --deghost": args.reference
         and not (args.align or args.deghost),
         "--smoothness does nothing with --response": args.smoothness is not None and args.response,
+        "--method does nothing with --response": args.method and args.response,
         "--no-curve would leave nothing with --crf-only": args.no_curve and args.crf_only,
         "--preview is of a map, of which --crf-only writes none": args.preview and args.crf_only,
         "--peak is of a map, of which --crf-only writes none": args.peak and args.crf_only,
@@ -167,7 +169,13 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: 
         times = _words(args.times) if args.times else None
         if times is None:
             report.assume(f"exposure times: {images.exposure_source(paths)}")
-        log_times = np.log(images.exposure_times(paths, times))
+        seconds = images.exposure_times(paths, times)
+        if not LEAST_TIME <= seconds.min() <= seconds.max() <= 1 / LEAST_TIME:
+            raise InputError(
+                f"the exposure times are from {seconds.min():.3g} to {seconds.max():.3g} s; "
+                f"expected {LEAST_TIME:g} to {1 / LEAST_TIME:g} s"
+            )
+        log_times = np.log(seconds)
     stops = np.ptp(log_times) / np.log(2)
     if stops < MIN_STOPS:
         equal = "equal" if stops < 1e-6 else f"nearly equal ({stops:.2g} stops in all)"
@@ -201,7 +209,7 @@ def camera_response(loaded, log_times, args: argparse.Namespace, raw: bool, repo
     """(g [1 or 3, num_levels], whether it was recovered, not given or linear for raw files)."""
     name = args.response or ("linear" if raw else None)
     if not args.response:
-        how = "linear, as raw files are" if raw else f"recovered from the pictures, {args.method}"
+        how = "linear, as raw files are" if raw else f"recovered from the pictures, {_method(args)}"
         report.assume(f"response: {how}")
     if name:
         # 16 bits hold more than 256 levels can tell apart in the dark, linear ones more than 4096.
@@ -214,7 +222,7 @@ def recovered_response(loaded, log_times, args: argparse.Namespace, chosen=None)
     """g [3, num_levels] of the pictures, or of those that a bool [n] chooses."""
     if chosen is not None and not chosen.all():
         loaded, log_times = brackets.Chosen(loaded, np.flatnonzero(chosen)), log_times[chosen]
-    options = {"method": args.method.replace("-", "_")}
+    options = {"method": _method(args).replace("-", "_")}
     if args.smoothness is not None:
         options["smoothness"] = args.smoothness
     with progress.bar("recovering the response"):
@@ -314,6 +322,11 @@ def warn_of_movement(loaded, log_times, g, paths: list[pathlib.Path]) -> None:
             f"{paths[other].name}: --align registers hand-held pictures",
             stacklevel=2,
         )
+
+
+def _method(args: argparse.Namespace) -> str:
+    """How the response is recovered, as the option has it."""
+    return args.method or "debevec"
 
 
 def _words(values: list[str]) -> list[str]:

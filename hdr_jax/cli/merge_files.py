@@ -7,7 +7,7 @@ import numpy as np
 
 from hdr_jax import images, progress
 from hdr_jax.cli import screens
-from hdr_jax.cli.outputs import check, write_preview
+from hdr_jax.cli.outputs import check, stops_of, write_preview
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 
@@ -42,7 +42,6 @@ def planned(
             raise InputError(
                 "several brackets begin with pictures of one name; merge them one by one"
             )
-        folder.mkdir(exist_ok=True)
     else:
         one = pathlib.Path(args.pictures[0])
         stem = one.resolve().name if one.is_dir() else f"{one.stem}_merged"
@@ -51,6 +50,8 @@ def planned(
         raise InputError(f"got --format {args.format} and -o {mains[0]}; expected one of them")
     if not args.crf_only:
         screens.peak_of(args.peak, mains[0].suffix.lower())
+    if args.split:
+        folder.mkdir(exist_ok=True)
     pictures = [path for group in groups for path in group]
     tables = [path.parent / images.EXPOSURES_FILE for path in pictures]
     taken = [*pictures, *tables, *filter(None, [args.response])]
@@ -102,7 +103,7 @@ def write_map(
     comment = "; ".join([f"hdr_jax merge: {notes[0]}", *notes[1:], f"primaries: {name}"])
     suffix = path.suffix.lower()
     height, width = radiance.shape[:2]
-    stops = images.stops(radiance)
+    stops = stops_of(radiance)
     found = {"size": [width, height], "stops": stops, "unit": notes[0], "primaries": name}
     with progress.bar(f"writing {path.name}"):
         if suffix in screens.SUFFIXES:

@@ -13,7 +13,8 @@ from hdr_jax.errors import InputError
 SUFFIXES = {
     "map": (".exr", ".hdr", ".jpg", ".jpeg", ".avif"),
     "preview": (".jpg", ".jpeg", ".png", ".tif", ".tiff"),
-    "visibility map": images.PHOTO_SUFFIXES,
+    # Those that can say what wrote them, or the next run would take it for a photograph.
+    "visibility map": tuple(x for x in images.PHOTO_SUFFIXES if x != ".bmp"),
     "curve": (".csv", ".npy"),
     "plot": (".png",),
     "page": (".html",),
@@ -40,6 +41,17 @@ def write_preview(path: pathlib.Path, radiance, chromaticities=None) -> tuple[in
     shown = _tone_mapped(known[:, chosen], np.pad(small, [*rest, (0, 0)]))
     images.write(path, np.asarray(shown)[:height, :width], comment="tone-mapped")
     return height, width
+
+
+def stops_of(radiance: np.ndarray) -> float:
+    """`images.stops`; InputError for a map that holds no light."""
+    stops = images.stops(radiance)
+    if stops is None:
+        raise InputError(
+            "the map would hold no light, all of its pixels are 0; check exposure times, response "
+            "and transparency of the pictures"
+        )
+    return stops
 
 
 def known_pixels(radiance: np.ndarray) -> np.ndarray:
@@ -101,9 +113,7 @@ def check_places(
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "no ordinary file"
             raise InputError(f"{path} is {kind}; expected the name of a file")
-        # The superuser may write whatever its mode says.
-        if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
-            raise InputError(f"{path} is write-protected; give another name")
+        check_writable(path)
         taken.add(place)
         kept = images.PHOTO_SUFFIXES + (RESULTS if path in unasked else ())
         if path.suffix.lower() in kept and path.exists() and not images.is_result(path):
@@ -111,6 +121,13 @@ def check_places(
                 f"{path} exists and is no result of this program, which would replace it; move it, "
                 "or give the output another name"
             )
+
+
+def check_writable(path: pathlib.Path) -> None:
+    """Raises InputError for a file that is write-protected."""
+    # The superuser may write whatever its mode says.
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+        raise InputError(f"{path} is write-protected; give another name")
 
 
 def _is_text(path: pathlib.Path) -> bool:

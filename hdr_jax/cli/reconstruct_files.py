@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import re
 from collections.abc import Iterable
 
 import jax.numpy as jnp
@@ -10,11 +11,21 @@ import numpy as np
 
 from hdr_jax import color, images
 from hdr_jax.cli import screens
-from hdr_jax.cli.outputs import EXPECTED, SUFFIXES, check, check_places, write_preview
+from hdr_jax.cli.outputs import (
+    EXPECTED,
+    SUFFIXES,
+    check,
+    check_places,
+    check_writable,
+    stops_of,
+    write_preview,
+)
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
 from hdr_jax.levels import as_unit_float
+
+OF_STACK = re.compile(r"exposure_\d+_ev[+-].*\.png")  # names of the exposures that are written
 
 
 def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib.Path]:
@@ -49,7 +60,28 @@ def planned(args: argparse.Namespace, paths: list[pathlib.Path]) -> list[pathlib
     for path in paths:
         if args.stack and path.resolve().parent in stacks:
             raise InputError(f"--stack would write into the folder of {path}; give another -o")
+    for folder in stacks if args.stack else ():
+        _check_stack(folder)
     return maps
+
+
+def _check_stack(folder: pathlib.Path) -> None:
+    """Raises InputError for a place of exposures that holds anything but such, or is no folder."""
+    if not folder.is_dir():
+        if folder.exists():
+            raise InputError(f"{folder} is a file, where --stack needs a folder; give another -o")
+        return
+    pictures = images.PHOTO_SUFFIXES + images.RAW_SUFFIXES
+    found = {path.name for path in folder.iterdir() if path.suffix.lower() in pictures}
+    if others := sorted(
+        name for name in found | set(images.read_exposures(folder)) if not OF_STACK.fullmatch(name)
+    ):
+        raise InputError(
+            f"{folder} holds {others[0]}, which is no exposure that --stack makes: its table "
+            "exposures.csv would be replaced; move it, or give another -o"
+        )
+    for name in (*found, images.EXPOSURES_FILE):
+        check_writable(folder / name)
 
 
 def stack_of(place: pathlib.Path, photo: pathlib.Path) -> pathlib.Path:
@@ -66,11 +98,10 @@ def write_map(
     photo: pathlib.Path, place: pathlib.Path, radiance: np.ndarray, report: Report
 ) -> None:
     """The radiance map and a picture of it."""
-    unit = "linear, relative; 1 is where the photograph clips"
+    unit, stops = "linear, relative; 1 is where the photograph clips", stops_of(radiance)
     images.write(place, radiance, f"hdr_jax reconstruct: {unit}")
     preview = preview_of(place)
     write_preview(preview, radiance)
-    stops = images.stops(radiance)
     report.say(f"{place}: linear, relative radiance (no unit), {stops:.1f} stops")
     report.results.append(
         _result(photo, radiance, unit, stops=stops)

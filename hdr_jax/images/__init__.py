@@ -41,6 +41,7 @@ with extra("photographs"):
         find_photos,
         fraction,
         is_result,
+        read_exposures,
         without_results,
     )
     from hdr_jax.images._writing import HIGHEST_PEAK, PEAK
@@ -80,6 +81,7 @@ __all__ = [
     "named_response",
     "primaries",
     "read_exposure_time",
+    "read_exposures",
     "read_hdr",
     "read_photo",
     "read_response",

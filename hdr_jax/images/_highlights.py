@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from hdr_jax.errors import InputError
 from hdr_jax.levels import CLIP_FROM, RIM_LEVEL
 
 # JPEG disturbs levels by a few per cent and tears holes in highlights. Closing with squares of so
@@ -32,7 +33,7 @@ def closed_highlights(image: np.ndarray) -> np.ndarray:
       [128, 255, 255, 255, 255, 255, 200]
     """
     image = np.asarray(image)
-    white = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0
+    white = _white(image)
     plain = image if image.dtype.kind == "u" else image.astype(np.float32)
     closing = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((CLOSING, CLOSING), np.uint8))
     closing = closing.reshape(image.shape)  # OpenCV drops a single channel
@@ -44,11 +45,14 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
     """Distance of every pixel of a highlight from its rim, for each channel by itself.
 
     Args:
-      image: [h, w, c] display-encoded; uint8, or float in [0, 1].
+      image: [h, w, c] display-encoded; uint8, uint16, or float in [0, 1].
 
     Returns:
       float32 [h, w, c]: pixels to the nearest pixel below level 252 of 255, 0 at such pixels; in a
       channel without any, the picture's diagonal.
+
+    Raises:
+      InputError: for another shape.
 
     Not differentiable.
     Source: the exact Euclidean distance transform, Felzenszwalb and Huttenlocher 2012, by OpenCV.
@@ -58,8 +62,9 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
       [0.0, 1.0, 2.0, 1.0, 0.0]
     """
     image = np.asarray(image)
-    limit = RIM_LEVEL if image.dtype == np.uint8 else RIM_LEVEL / 255
-    inside = (image >= limit).astype(np.uint8)
+    if image.ndim != 3:
+        raise InputError(f"rim_distance got a picture {image.shape}: expected [h, w, c]")
+    inside = (image >= RIM_LEVEL / 255 * _white(image)).astype(np.uint8)
     diagonal = np.hypot(*image.shape[:2])
     transform = lambda plane: cv2.distanceTransform(  # noqa: E731
         np.ascontiguousarray(plane), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
@@ -69,3 +74,8 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
     # call to call, by the thread that took them: a run would not go on to the same bits.
     planes = np.sqrt(np.rint(np.square(planes.astype(np.float64))))
     return np.minimum(planes, diagonal).astype(np.float32)
+
+
+def _white(image: np.ndarray) -> float:
+    """The largest value of a picture's type."""
+    return np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0

@@ -73,8 +73,8 @@ def read_stack(
 
     Args:
       paths: photographs of equal size and bit depth, any order; or one folder, of which the
-          pictures named in its `exposures.csv` are read, without one all pictures by name.
-      exposure_times: seconds, > 0, one per photograph (per file name in order for a folder).
+          pictures named in its `exposures.csv` are read, without one all, in order of their names.
+      exposure_times: seconds, > 0, one per photograph (of a folder in order of the names).
 
     Returns:
       stack: uint8, uint16 or float32 in [0, 1], [n, h, w, 3] in the order of `paths`.

@@ -1,8 +1,8 @@
 """Response curves on disk, and those that have a name.
 
 A curve is a log inverse response g [c, num_levels], ln exposure over the level, natural logarithm.
-`.csv` has a first line `level,g_red,g_green,g_blue` (or `level,g`) and one line for each level from
-0 on; `.npy` is the array.
+`.csv` has a first line `level,g_red,g_green,g_blue` (or `level,g`; the colours may stand in another
+order) and one line for each level from 0 on; `.npy` is the array.
 """
 
 import io
@@ -14,10 +14,11 @@ import numpy as np
 from hdr_jax import color
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
-from hdr_jax.images._paths import PathLike, existing, named_errors
+from hdr_jax.images._paths import PathLike, existing, named_errors, warn
 
 CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536
+USUAL_LEVELS = tuple(2**bits for bits in (8, 10, 12, 14, 16))
 NAMED = ("srgb", "linear")
 
 
@@ -86,6 +87,9 @@ def read_response(path: PathLike) -> np.ndarray:
       InputError: if the file is missing, damaged, no table of 1 or 3 curves, not finite, or a curve
         falls from one level to the next.
 
+    Warns:
+      UserWarning: for a number of levels that no camera has: part of the file may be missing.
+
     Not differentiable.
     Example:
       >>> import tempfile
@@ -109,6 +113,12 @@ def read_response(path: PathLike) -> np.ndarray:
         )
     if g.dtype.kind not in "fiu" or not np.isfinite(g).all():
         raise InputError(f"{path} holds values that are no finite numbers; expected ln exposure.")
+    if g.shape[1] not in USUAL_LEVELS:
+        warn(
+            path,
+            f"holds a curve of {g.shape[1]} levels, where cameras have 256, or 1024 to 65536: it "
+            "is stretched over the whole scale. Is it whole?",
+        )
     # What falls by rounding in a file of few digits is no fall.
     falls = np.diff(g, axis=1) < -1e-5
     if falls.any() or not (g[:, -1] > g[:, 0]).all():
@@ -156,7 +166,12 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
     lines = path.read_text(encoding="utf-8-sig").split()
     if not lines or not lines[0].lower().startswith("level"):
         raise InputError("its first line is not level,g_red,g_green,g_blue or level,g")
+    columns = [name.removeprefix("g_")[:1] for name in lines[0].lower().split(",")[1:]]
+    if columns != ["g"] and sorted(columns) != sorted("rgb"):
+        raise InputError("its first line names no columns g, or g_red, g_green and g_blue")
     rows = np.array([[float(x) for x in line.split(",")] for line in lines[1:]], ndmin=2)
+    if rows.shape[1] != len(columns) + 1:
+        raise InputError(f"its first line names {len(columns) + 1} columns of {rows.shape[1]}")
     if not rows.size or not np.array_equal(rows[:, 0], np.arange(len(rows))):
         raise InputError("its first column does not count the levels 0, 1, 2, ...")
-    return rows[:, 1:].T
+    return rows[:, 1:].T[[columns.index(name) for name in "rgb" if len(columns) == 3] or [0]]

@@ -79,7 +79,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if table:
         if photos:
             warn(folder / EXPOSURES_FILE, f"does not name {_shown(photos)}, left out")
-        return [existing(folder / name) for name in table]
+        return [existing(folder / name) for name in sorted(table)]
     _warn_of_others(folder, files)
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
     if not photos:
@@ -123,8 +123,9 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
       a table.
 
     Raises:
-      InputError: if the table lacks the columns `file` and `exposure_time_s`, names a picture
-          twice or in another folder, or a time is not a positive number.
+      InputError: if the table lacks the columns `file` and `exposure_time_s`, a line has more
+          fields than the first, it names a picture twice or in another folder, or a time is not a
+          positive number.
 
     Not differentiable.
     Example: `read_exposures("holiday/bridge")` gives e.g. `{"a.jpg": 0.1, "b.jpg": 0.4}`.
@@ -142,6 +143,11 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
         raise InputError(
             f"{path} has {found}; expected a first line 'file,exposure_time_s' and one line for "
             "each picture."
+        )
+    if any(None in row for row in rows):
+        raise InputError(
+            f"{path} has lines with more fields than its first one; write decimals with a point, "
+            "as 8.5, or in quotes."
         )
     names = [os.path.normpath(composed((row["file"] or "").strip())) for row in rows]
     _refuse_twice(names, f"{path} names")

@@ -70,8 +70,8 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
       Its name and text.
 
     Raises:
-      InputError: for no or more than two maps, sizes that differ, a map without light, a curve
-        that is not finite, or what `packed_radiance` refuses.
+      InputError: for no or more than two maps, sizes or scales that differ too much, a map without
+        light, a curve that is not finite, or what `packed_radiance` refuses.
 
     Example: `page.write("page.html", "gray", [encoded(scene)])`
     """
@@ -82,7 +82,13 @@ def encoded(scene: Scene, bits: int | None = None) -> Encoded:
     ]
     first, *rest = scene.maps.values()
     for other, radiance in zip(maps[1:], rest, strict=True):
-        other["match"] = float(color.median_scale(jnp.asarray(radiance), jnp.asarray(first)))
+        match = float(color.median_scale(jnp.asarray(radiance), jnp.asarray(first)))
+        if not 0 < match < np.inf:
+            raise InputError(
+                f"the scales of {maps[0]['label']} and {other['label']} differ by more than "
+                "float32 holds; multiply one of them"
+            )
+        other["match"] = match
     curves = [
         {"label": label, "g": np.round(np.atleast_2d(g), 4).tolist()}
         for label, g in scene.curves.items()

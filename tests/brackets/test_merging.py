@@ -215,6 +215,20 @@ def test_a_black_coat_in_the_reference_is_kept():
     np.testing.assert_allclose(radiance[:8, :36], wall, rtol=0.05)
 
 
+def test_no_strip_ends_within_what_touches_a_side(monkeypatch):
+    """Black in the reference whose upper part is cut by the side: one area, in several strips."""
+    scene = np.full((60, 90, 3), 0.3, np.float32)
+    stack = np.asarray(expose(jnp.asarray(scene), LOG_TIMES, srgb(), num_levels=256))
+    stack = np.rint(255 * stack).astype(np.uint8)
+    stack[1, 5:20, :50] = stack[1, 5:55, 30:50] = 2
+    g = np.broadcast_to(G, (3, 256))
+    whole = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, g, reference=1)
+    np.testing.assert_allclose(whole, np.median(whole), rtol=0.05)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 7 * 3 * 90 * 3)
+    strips = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, g, reference=1)
+    np.testing.assert_allclose(strips, whole, rtol=1e-5)
+
+
 @pytest.mark.parametrize("levels", [(20, 80, 200), (0, 0, 0), (60, 120, 180)])
 def test_surfaces_of_one_colour_are_no_white(levels):
     stack = np.full((3, 40, 40, 3), np.array(levels, np.uint8)[:, None, None, None])

@@ -136,6 +136,9 @@ def test_deghost_and_align_run_together(folder, capsys):
         (["scene", "--crf-only", "--no-curve"], "nothing with --crf-only"),
         (["scene", "--crf-only", "--preview", "x.jpg"], "--crf-only writes none"),
         (["scene", "--smoothness", "9", "--response", "srgb"], "nothing with --response"),
+        (["scene", "--method", "debevec", "--response", "srgb"], "nothing with --response"),
+        (["scene", "--times", "1e38", "1e39", "1e40"], "from 1e+38 to 1e+40 s"),
+        (["scene", "--split", "-o", "maps", "--peak", "3"], "--peak"),
         (["scene", "--response", "falling.csv"], "does not increase"),
         (["scene", "--response", "nan.npy"], "no finite numbers"),
         (["scene", "--response", "agfa"], "does not exist"),
@@ -209,9 +212,42 @@ def test_responses_come_back(tmp_path, suffix, channels):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "level,g\n", "0,1\n1,2\n", "level,g\n1,1\n2,2\n", "level,g\n0,1\n1\n", "level,a\nb,c"],
+    [
+        *("", "level,g\n", "0,1\n1,2\n", "level,g\n1,1\n2,2\n", "level,g\n0,1\n1\n"),
+        *("level,a\nb,c", "level,x\n0,1\n1,2\n", "level,g_red,g_green\n0,1,1\n1,2,2\n"),
+        "level,g\n0,1,1\n1,2,2\n",
+    ],
 )
 def test_damaged_tables_are_refused(tmp_path, text):
     (tmp_path / "g.csv").write_text(text)
     with pytest.raises(ValueError, match=r"g\.csv"):
         images.read_response(tmp_path / "g.csv")
+
+
+def test_columns_of_a_table_are_taken_by_name(tmp_path):
+    g = np.sort(np.random.default_rng(0).normal(size=(3, 256)), axis=1).astype(np.float32)
+    rows = [f"{z},{b},{y},{r}" for z, (r, y, b) in enumerate(g.T)]
+    (tmp_path / "g.csv").write_text("\n".join(["Level,g_blue,g_green,g_red", *rows]))
+    np.testing.assert_allclose(images.read_response(tmp_path / "g.csv"), g, rtol=1e-6)
+
+
+def test_a_table_that_may_be_cut_is_told(tmp_path):
+    images.write_response(tmp_path / "g.csv", np.linspace(-4, 0, 256)[None])
+    lines = (tmp_path / "g.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "cut.csv").write_text("".join(lines[:129]))
+    with pytest.warns(UserWarning, match=r"cut.csv holds a curve of 128 levels.*Is it whole"):
+        assert images.read_response(tmp_path / "cut.csv").shape == (1, 128)
+
+
+def test_decimal_commas_in_a_table_of_times_are_refused(folder):
+    (folder / "scene/exposures.csv").write_text("file,exposure_time_s\na.jpg,8,5\nb.png,1,25\n")
+    with pytest.raises(ValueError, match=r"exposures.csv has lines with more fields"):
+        images.read_exposures("scene")
+
+
+def test_times_of_a_folder_go_by_name_and_not_by_its_table(folder, radiance):
+    rows = "".join(f"{name},1\n" for name in reversed(TIMES))
+    (folder / "scene/exposures.csv").write_text("file,exposure_time_s\n" + rows)
+    seconds = [str(value) for value in TIMES.values()]
+    assert call("merge", "scene", "--times", *seconds, "--response", "srgb") == 0
+    assert error_of(images.read_hdr("scene.exr"), radiance) < 0.1

@@ -388,3 +388,35 @@ def test_the_response_is_recovered_once_more_from_what_was_aligned(here):
         off -= off.mean(axis=1, keepdims=True)
         error[bool(option)] = np.sqrt(np.mean(off**2))
     assert error[True] < 0.05 and error[True] < 0.6 * error[False]
+
+
+def test_the_exposures_of_a_photograph_replace_only_such(here, capsys):
+    """Nothing of a folder that is somebody's bracket, not even of the name of an exposure."""
+    pathlib.Path("holiday_stack").mkdir()
+    table = pathlib.Path("holiday_stack/exposures.csv")
+    for setup, message in [
+        (lambda: table.write_text("file,exposure_time_s\nmine.jpg,1\n"), "holds mine.jpg"),
+        (lambda: table.unlink(), None),
+        (lambda: pathlib.Path("holiday_stack/b.tif").touch(), "holds b.tif"),
+        (lambda: pathlib.Path("holiday_stack/b.tif").unlink(), None),
+        (lambda: table.chmod(0o444), "exposures.csv is write-protected"),
+    ]:
+        setup()
+        before = contents()
+        code = cli.main(["reconstruct", "holiday.png", "--stack", "--ev-range", "-1", "0"])
+        if message is None:
+            assert code == 0 and len(images.read_exposures("holiday_stack")) == 2
+        else:
+            assert code == 2 and message in capsys.readouterr().err and contents() == before
+
+
+def test_a_file_in_the_place_of_a_stack_is_told_before_anything_is_made(here, capsys):
+    pathlib.Path("holiday_stack").touch()
+    before = contents()
+    assert cli.main(["reconstruct", "holiday.png", "--stack"]) == 2
+    assert "holiday_stack is a file" in capsys.readouterr().err and contents() == before
+
+
+def test_what_cannot_say_who_wrote_it_is_no_visibility_map(here, capsys):
+    assert cli.main(["score", "test.exr", "reference.exr", "--map", "v.bmp"]) == 2
+    assert "for the visibility map; expected" in capsys.readouterr().err

@@ -271,6 +271,77 @@ def test_bad_stacks_are_refused(stack, log_times, message):
         crf.recover(stack, log_times)
 
 
+def test_lists_of_pictures_and_masks_are_read_as_arrays_are():
+    rng = np.random.default_rng(3)
+    stack = (257 * rng.integers(0, 256, (2, 12, 12, 3))).astype(np.uint16)
+    valid = rng.random((2, 12, 12)) > 0.1
+    expected = crf.recover(stack, TWO, valid=valid)
+    assert expected.shape == (3, 4096)
+    found = crf.recover(list(stack), list(TWO), valid=valid.tolist())
+    np.testing.assert_array_equal(found, expected)
+    assert synthesize(list(stack), TWO)[1].shape == (3, 4096)
+    with pytest.raises(InputError, match="several sizes"):
+        crf.recover([stack[0], stack[1, :5]], TWO)
+
+
+@pytest.mark.parametrize("sample", [quantiles, grossberg_nayar])
+@pytest.mark.parametrize(
+    ("stack", "options", "message"),
+    [
+        (np.full((2, 4, 4, 3), 128.0), {}, "divide by 255"),
+        (np.zeros((2, 4, 4, 3)), {"valid": np.ones((1, 4, 4), bool)}, r"expected \[n, h, w\]"),
+        (np.zeros((2, 4, 4, 3)), {"valid": np.ones((2, 4, 4))}, "expected bool"),
+        (np.zeros((2, 4, 4, 3)), {"num_levels": 1}, "num_levels 1"),
+        (np.zeros((2, 4, 4, 3)), {"num_samples": 0}, "num_samples 0"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(sample, stack, options, message):
+    with pytest.raises(InputError, match=message):
+        sample(stack, **options)
+
+
+def test_a_spread_is_a_share():
+    with pytest.raises(InputError, match="level_spread from 5"):
+        quantiles(np.zeros((2, 4, 4, 3)), level_spread=5.0)
+
+
+@pytest.mark.parametrize("solve", [crf.debevec, crf.mitsunaga_nayar])
+def test_confidences_of_samples_are_weights(solve):
+    levels = np.random.default_rng(2).uniform(20, 200, (9, 2))
+    given = np.random.default_rng(3).uniform(0, 1, (9, 2)).tolist()
+    expected = solve(levels, TWO, confidence=jnp.asarray(given))
+    np.testing.assert_array_equal(solve(levels, TWO, confidence=given), expected)
+    for wrong in (np.nan, -1.0):
+        with pytest.raises(InputError, match="got confidence from"):
+            solve(levels, TWO, confidence=np.full((9, 2), wrong))
+
+
+def test_debevec_minimises_what_its_docstring_says():
+    """With two exposures far apart and little smoothness, where the third term counts."""
+    m, smoothness, log_times = 32, 1.0, np.log(2.0) * np.array([-4.0, 4.0])
+    light = np.exp(np.random.default_rng(0).uniform(-6, 3, 60))
+    levels = np.round((m - 1) * np.clip(light[:, None] * np.exp(log_times), 0, 1) ** (1 / 2.2))
+    z, w = np.arange(m), lambda z: np.minimum(z, m - 1 - z) / ((m - 1) / 2)
+    rows, target = [], []
+    for i, sample in enumerate(levels):
+        for level, time in zip(sample, log_times, strict=True):
+            row = np.zeros(m + len(levels))
+            row[int(level)], row[m + i] = w(level), -w(level)
+            rows, target = [*rows, row], [*target, w(level) * time]
+    for k in z[1:-1]:
+        row = np.zeros(m + len(levels))
+        row[k - 1 : k + 2] = smoothness * max(w(k), 1 / m) * np.array([1, -2, 1])
+        rows, target = [*rows, row], [*target, 0]
+    a = m // 2
+    row = np.zeros(m + len(levels))
+    row[[a - 1, a + 1]] = -0.1, 0.1
+    rows, target = [*rows, row], [*target, 0.2 * np.log(m) / (m - 1)]
+    anchor = np.eye(1, m + len(levels), a)[0] * 1e4
+    found = np.linalg.lstsq(np.array([*rows, anchor]), np.array([*target, 0]), rcond=None)[0]
+    g = crf.debevec(levels, log_times, smoothness=smoothness, num_levels=m)
+    np.testing.assert_allclose(g, found[:m], atol=1e-4)
+
+
 def test_unknown_names_are_refused():
     stack = np.zeros((2, 4, 4, 3), np.float32)
     with pytest.raises(ValueError, match="unknown sampling.*auto, quantiles"):

@@ -143,6 +143,13 @@ def test_halving_repeats_an_odd_edge():
     assert structure._halve(planes)[0].tolist() == expected
 
 
+def test_psnr_mu_has_its_full_slope_at_black():
+    black, gray = jnp.zeros((4, 4)), jnp.full((4, 4), 0.1)
+    slope = jax.grad(metrics.psnr_mu)(black, gray)[0, 0]
+    step = metrics.psnr_mu(black.at[0, 0].set(1e-5), gray) - metrics.psnr_mu(black, gray)
+    assert slope == pytest.approx(float(step) / 1e-5, rel=0.05)
+
+
 def test_psnr_mu_formula():
     test, reference = pair()
     curve = [np.log(1 + 5000 * image) / np.log(5001) for image in (test, reference)]

@@ -162,6 +162,8 @@ def test_parts_that_do_not_fit_are_refused():
         (page.Scene("x", {"a": 0 * radiance}), "a has no positive luminance"),
         (page.Scene("x", {"a": radiance[..., 0]}), r"\[h, w, 3\]"),
         (page.Scene("x", {"a": radiance * np.inf}), "infinite"),
+        (page.Scene("x", {"a": 1e30 * radiance, "b": 1e-30 * radiance}), "scales of a and b"),
+        (page.Scene("x", {"a": 1e-30 * radiance, "b": 1e30 * radiance}), "scales of a and b"),
         (page.Scene("x", {"a": radiance}, {"s": stack}, [0]), "stack s"),
         (page.Scene("x", {"a": radiance}, visibility=np.ones((4, 5))), "visibility"),
         (page.Scene("x", {"a": radiance}, curves={"b": np.full((3, 9), -np.inf)}), "curve of b"),

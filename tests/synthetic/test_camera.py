@@ -90,6 +90,7 @@ def test_an_unknown_kind_is_refused():
         (lambda: camera.Camera(read_noise=-0.1), "read_noise from -0.1"),
         (lambda: camera.Camera("srgb").log_inverse_response(1), "at least 2"),
         (lambda: photographed(np.full((2, 2, 3), np.nan)), "NaN or infinity"),
+        (lambda: photographed(np.ones((2, 2, 3)), np.nan), "expected finite stops"),
         (lambda: photographed(np.ones((2, 2, 1))), r"\(2, 2, 1\); expected \[h, w, 3\]"),
         (lambda: camera.meter(np.ones((2, 2))), r"\(2, 2\); expected \[h, w, 3\]"),
         (lambda: camera.meter(np.full((2, 2, 3), np.inf)), "NaN or infinity"),
@@ -100,5 +101,5 @@ def test_what_no_camera_has_is_refused(call, message):
         call()
 
 
-def photographed(metered):
-    return camera.Camera().photograph(metered, [0], np.random.default_rng(0))
+def photographed(metered, stops=0):
+    return camera.Camera().photograph(metered, [stops], np.random.default_rng(0))

@@ -60,7 +60,7 @@ def add_merge(subparsers) -> None:
     add("--split", action="store_true", help="several brackets, told apart by time and exposure")
     add("--times", nargs="+", metavar="S", help="exposure times in seconds, such as 1/60, in order")
     add("--ev", nargs="+", metavar="STOPS", help="instead: stops, +1 is twice the exposure")
-    add("--method", choices=METHODS, default="debevec", help="how the response is recovered")
+    add("--method", choices=METHODS, help="how the response is recovered, default debevec")
     add("--smoothness", type=float, help="of Debevec's curve, default 20")
     add("--response", metavar="R", help="do not recover it: srgb, linear, or a .csv or .npy file")
     add("--align", action="store_true", help="register hand-held pictures; crops to what all show")
