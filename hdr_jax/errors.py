@@ -48,7 +48,7 @@ def extra(name: str) -> Iterator[None]:
       >>> with extra("photographs"):
       ...     import no_such_library
       Traceback (most recent call last):
-      hdr_jax.errors.MissingExtra: no_such_library is missing: pip install "hdr_jax[photographs]"
+      hdr_jax.errors.MissingExtra: no_such_library is missing: pip install "hdr_jax[photogra...
     """
     try:
         yield
@@ -57,5 +57,5 @@ def extra(name: str) -> Iterator[None]:
         if library in ("", "hdr_jax", "tfds_builders"):
             raise  # a defect of the program
         # Of extras within each other the outermost is named, which brings the others.
-        message = f'{library} is missing: pip install "hdr_jax[{name}]"'
-        raise MissingExtra(message, name=library) from error
+        way = f'pip install "hdr_jax[{name}]", or ".[{name}]" in a checkout'
+        raise MissingExtra(f"{library} is missing: {way}", name=library) from error

@@ -17,8 +17,10 @@ from hdr_jax.weighting import each_extreme_once, noise
 from hdr_jax.weighting import get as weight_function
 from hdr_jax.xla_cpu import in_memory, lines
 
-# Weights of integer levels are 0 or above 0.007; between, over a ten-thousandth of a level, a pixel
-# passes from its merged value to its fallback.
+# A pixel of less weight in all goes to its fallback. By "hat" only black and white weigh so little:
+# other levels have 0.008 and more of 256 levels, 3e-5 of 65536. By "noise" the darkest levels do
+# too (1 to 74 of 65536 of sRGB, 1 to 3 of 256 of a gamma of 2.2): of these the fallback, the
+# longest exposure, knows most.
 NEGLIGIBLE_WEIGHT = 1e-6
 
 

@@ -80,7 +80,9 @@ def merge(
       pixels.
 
     Raises:
-      InputError: when shapes do not fit, or a confidence is not in [0, 1].
+      InputError: when shapes do not fit, for fewer than two exposures, log times that are all equal
+        or not finite, pixels of another type or range, a g that is not finite, an unknown
+        weighting, or a confidence that is not in [0, 1].
 
     Differentiable in `stack`, `log_times` and `g`, in reverse mode; by default the weights are
     constants.

@@ -72,7 +72,8 @@ print(main(["merge", "folder"]))
     *lines, exit_code = result.stdout.splitlines()
     assert exit_code == "2" and len(lines) == len(DOORS)
     for line, (door, extra) in zip(lines, DOORS.items(), strict=True):
-        assert re.fullmatch(rf'{door} \w+ is missing: pip install "hdr_jax\[{extra}\]"', line)
+        assert re.fullmatch(rf'{door} \w+ is missing: pip install "hdr_jax\[{extra}\]".*', line)
+        assert f'".[{extra}]" in a checkout' in line
     assert re.fullmatch(r"error: \w+ is missing: pip install .*\n", result.stderr)
 
 

@@ -35,8 +35,8 @@ def read_photo(path: PathLike, *, to_srgb: bool = False) -> np.ndarray:
         camera's response is recovered from them.
 
     Returns:
-      uint8, uint16 or float32 in [0, 1], [h, w, 3], RGB, display-encoded; a raw file uint16 and
-      linear.
+      uint8, uint16 or float32 in [0, 1], [h, w, 3], RGB, display-encoded; a raw file uint16,
+      linear or, with `to_srgb`, encoded by the curve of sRGB.
 
     Raises:
       InputError: if the file is missing, truncated, no picture, or of a kind that is not read.

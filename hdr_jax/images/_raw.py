@@ -9,8 +9,8 @@ import numpy as np
 from hdr_jax.images._paths import Unsupported, check_size
 
 NO_RAWPY = (
-    "is a raw file, which is developed by rawpy: pip install 'hdr_jax[raw]'. Or develop it to "
-    "16-bit TIFF without a tone curve, and merge with --response linear"
+    "is a raw file, which is developed by rawpy: pip install 'hdr_jax[raw]', or '.[raw]' in a "
+    "checkout. Or develop it to 16-bit TIFF without a tone curve, and merge with --response linear"
 )
 # LibRaw's turn of the sensor -> EXIF orientation.
 ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}

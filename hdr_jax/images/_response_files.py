@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hdr_jax import color
+from hdr_jax.checks import check_count
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 from hdr_jax.images._paths import PathLike, existing, named_errors, warn
@@ -29,13 +30,13 @@ def named_response(name: str, num_levels: int = 256) -> np.ndarray:
 
     Args:
       name: "srgb", or "linear" for developed raw files.
-      num_levels: length of g.
+      num_levels: length of g, >= 2.
 
     Returns:
       float32 [1, num_levels], increasing, 0 at num_levels // 2.
 
     Raises:
-      InputError: for another name.
+      InputError: for another name, or num_levels below 2 or not whole.
 
     Not differentiable.
     Source: IEC 61966-2-1.
@@ -46,6 +47,7 @@ def named_response(name: str, num_levels: int = 256) -> np.ndarray:
     """
     if name not in NAMED:
         raise InputError(f"unknown response {name!r}: expected srgb or linear")
+    check_count("num_levels", num_levels, 2)
     values = np.maximum(np.arange(num_levels), 0.5) / (num_levels - 1)
     if name == "srgb":
         values = np.asarray(color.srgb_to_linear(jnp.asarray(values)))
@@ -58,13 +60,13 @@ def camera_response(name: str | pathlib.Path, num_levels: int = 256) -> np.ndarr
 
     Args:
       name: "srgb" or "linear", or the path of a .csv or .npy file.
-      num_levels: length of g where it is a name.
+      num_levels: length of g where it is a name, >= 2.
 
     Returns:
       float32 [c, num_levels], c 1 or 3.
 
     Raises:
-      InputError: as `read_response`.
+      InputError: as `named_response` or `read_response`.
 
     Not differentiable.
     Example:

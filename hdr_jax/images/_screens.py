@@ -90,7 +90,8 @@ def write_brightened(
     Args:
       path: ending in .jpg or .jpeg; the folder must exist.
       photo: the photograph.
-      stops: float32 [h, w, 3], of the photograph turned upright; 0 keeps a pixel as it is.
+      stops: float32 [h, w, 3], of the photograph turned upright; 0 keeps a pixel as it is, but for
+        the compression of the gain map, a JPEG.
       peak: stops above white where brighter light is clipped, above 0 and at most 12.
 
     Returns:

@@ -169,6 +169,9 @@ def rgb_patches(image: Array, size: int = 8) -> Array:
     Returns:
       [..., ceil(h / size), ceil(w / size), size * size * c].
 
+    Raises:
+      InputError: for fewer than three axes, an image without pixels, or a size below 1.
+
     Differentiable in `image`.
     Source: Zhang, Chen, Ng, Koltun, "Zoom to Learn", 2019.
     Example:

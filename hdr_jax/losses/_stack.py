@@ -60,6 +60,9 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
     Returns:
       [..., c, num_levels], >= 0, not normalised: it sums to about h w.
 
+    Raises:
+      InputError: for integers, fewer than three axes, or num_levels below 2 or not whole.
+
     Differentiable in `image` (the level of a pixel is treated as constant).
     Source: Kim, Lee, Kang 2020, appendix D.
     Example:

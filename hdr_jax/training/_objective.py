@@ -31,7 +31,8 @@ def loss_terms(
 
     The gradient of their sum trains every network with its own terms alone, except that the HDR
     term reaches all of them; with `end_to_end=False` it too stays with the refinement.
-    L1 terms are in the networks' unit, [-1, 1], as in the released program.
+    The L1 terms of exposures are in the networks' unit, [-1, 1], as in the released program;
+    `local_l1` compares edge maps in [0, 1].
 
     Args:
       setup: its model and objective.

@@ -66,6 +66,9 @@ def load(name: str = DEFAULT) -> tuple[HighlightModel, Any]:
 def names() -> list[str]:
     """The weights that come with the library, with their versions.
 
+    Returns:
+      What `load` and `describe` take, sorted.
+
     Example:
       >>> DEFAULT in names()
       True

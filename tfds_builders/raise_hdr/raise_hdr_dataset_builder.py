@@ -35,7 +35,7 @@ class Builder(base.ManualBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Ask for RAISE (or RAISE-1k) at http://loki.disi.unitn.it/RAISE/, download the NEF or the "
         f"TIFF files and name their folder as the manual directory:\n{EXPECTED}"
-        'NEF files need rawpy: pip install "hdr_jax[raw]"'
+        'NEF files need rawpy: pip install "hdr_jax[raw]", or ".[raw]" in a checkout'
     )
     BUILDER_CONFIGS = common.configs()
     DEFAULT_BUILDER_CONFIG_NAME = "256"

@@ -19,7 +19,6 @@ from jax import Array, lax
 
 from hdr_jax.metrics.filtering import correlate
 
-NUM_ORIENTATIONS = 4
 MIN_SIZE = 17  # the largest kernel
 
 
