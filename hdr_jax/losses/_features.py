@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hdr_jax.checks import check_count
 from hdr_jax.errors import InputError
 
 # Convolutions as torchvision numbers them in `features`, up to relu4_4, with their output widths.
@@ -178,8 +179,9 @@ def rgb_patches(image: Array, size: int = 8) -> Array:
       >>> rgb_patches(jnp.zeros((20, 16, 3))).shape
       (3, 2, 192)
     """
-    if image.ndim < 3 or size < 1 or 0 in image.shape:
-        raise InputError(f"expected an image [..., h, w, c] and size >= 1: {image.shape}, {size}")
+    check_count("size", size, 1)
+    if image.ndim < 3 or 0 in image.shape:
+        raise InputError(f"expected an image [..., h, w, c] with pixels, got {image.shape}")
     *leading, height, width, channels = image.shape
     pad = [(0, 0)] * len(leading) + [(0, -height % size), (0, -width % size), (0, 0)]
     image = jnp.pad(image, pad, mode="edge")
