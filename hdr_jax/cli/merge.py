@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     misplaced = [word for word in (*(args.times or ()), *(args.ev or ())) if os.path.isfile(word)]
     if misplaced:
         raise InputError(f"got {misplaced[0]} as an exposure; {PICTURES_FIRST}")
-    one_folder = len(args.pictures) == 1
-    paths = images.find_photos(args.pictures[0] if one_folder else args.pictures)
+    given = args.pictures[0] if len(args.pictures) == 1 else args.pictures
+    paths = images.find_photos(given, by_name=bool(args.times or args.ev))
     _check_options(args)
     with Report(args.json, "merge") as report:
         if args.split:

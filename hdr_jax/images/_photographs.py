@@ -73,7 +73,8 @@ def read_stack(
 
     Args:
       paths: photographs of equal size and bit depth, any order; or one folder, of which the
-          pictures named in its `exposures.csv` are read, without one all, in order of their names.
+          pictures named in its `exposures.csv` are read, in its order unless times are given;
+          without one all, in order of their names.
       exposure_times: seconds, > 0, one per photograph (of a folder in order of the names).
 
     Returns:
@@ -90,7 +91,7 @@ def read_stack(
     Not differentiable.
     Example: `stack, times = read_stack(["a.jpg", "b.jpg"], [0.1, 0.4])`
     """
-    paths = find_photos(paths)
+    paths = find_photos(paths, by_name=exposure_times is not None)
     times = exposure_times_of(paths, exposure_times)
     photos = []
     for path, photo in zip(paths, equal_photos(paths), strict=True):

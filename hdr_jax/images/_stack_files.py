@@ -35,7 +35,9 @@ CSV_START = b"level,g"  # of a response curve
 HEADER = 4096  # bytes of a map or a page, in which it says what wrote it
 
 
-def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
+def find_photos(
+    paths: PathLike | Sequence[PathLike], *, by_name: bool = False
+) -> list[pathlib.Path]:
     """The photographs of a stack: those given, or those in a folder (see `read_stack`).
 
     Of a folder without a table all photographs are taken, or the raw files if there are no others;
@@ -43,6 +45,8 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
 
     Args:
       paths: photographs, or one folder.
+      by_name: those of a folder in order of their names, as times that are given by hand go,
+        whatever the order of its table is.
 
     Returns:
       At least one path. Not decoded, so not known to be sound.
@@ -79,7 +83,7 @@ def find_photos(paths: PathLike | Sequence[PathLike]) -> list[pathlib.Path]:
     if table:
         if photos:
             warn(folder / EXPOSURES_FILE, f"does not name {_shown(photos)}, left out")
-        return [existing(folder / name) for name in sorted(table)]
+        return [existing(folder / name) for name in (sorted(table) if by_name else table)]
     _warn_of_others(folder, files)
     photos = photos or [path for path in files if path.suffix.lower() in RAW_SUFFIXES]
     if not photos:

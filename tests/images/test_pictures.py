@@ -235,6 +235,9 @@ def test_stack_times_from_exif_table_and_argument(tmp_path, picture):
     stack_of_table, times = images.read_stack(tmp_path)
     np.testing.assert_array_equal(stack_of_table, stack)
     assert times.tolist() == [2.0, 0.5]
+    stack_by_name, times = images.read_stack(tmp_path, [3.0, 4.0])  # of a.jpg, b.jpg
+    np.testing.assert_array_equal(stack_by_name, stack[::-1])
+    assert times.tolist() == [3.0, 4.0]
     assert images.read_stack([tmp_path / "a.jpg"], [7])[1].tolist() == [7.0]
 
 
