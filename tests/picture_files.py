@@ -24,7 +24,9 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SRATIONAL, LONG8 = 1, 2, 3, 4, 5,
 CODES = {BYTE: "B", ASCII: "s", SHORT: "H", LONG: "I", UNDEFINED: "s", LONG8: "Q"}
 
 
-def exif_tags(*, orientation=None, time=None, shutter=None, iso=None, f_number=None) -> dict:
+def exif_tags(
+    *, orientation=None, time=None, shutter=None, iso=None, f_number=None, aperture=None
+) -> dict:
     """EXIF tags {tag: (type, values)}; rationals are (numerator, denominator) pairs."""
     tags = {
         0x0112: orientation and (SHORT, [orientation]),
@@ -32,6 +34,7 @@ def exif_tags(*, orientation=None, time=None, shutter=None, iso=None, f_number=N
         0x829D: f_number and (RATIONAL, [f_number]),
         0x8827: iso and (SHORT, [iso]),
         0x9201: shutter and (SRATIONAL, [shutter]),
+        0x9202: aperture and (RATIONAL, [aperture]),
     }
     return {tag: value for tag, value in tags.items() if value}
 

@@ -11,7 +11,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.exposure import expose, gamma, sigmoid
 from hdr_jax.log_mean import log_mean, with_constant_weights
 from hdr_jax.merge import merge, synthesize
-from hdr_jax.weighting import hat
+from hdr_jax.weighting import extremes_counted_once, hat, noise
 from hdr_jax.xla_cpu import lines
 
 LOG_TIMES = np.log(2.0) * np.arange(-3, 4)
@@ -81,6 +81,25 @@ def test_lost_pixels_come_from_the_exposure_that_knows_most():
     np.testing.assert_allclose(radiance[1], np.exp(g[0, 0] - g.max()) / 2.0, rtol=1e-5)
     np.testing.assert_allclose(radiance[2, 1], np.exp(g[0, 100] - g.max()) / 0.5, rtol=1e-5)
     np.testing.assert_allclose(radiance[2, 2], np.exp(g[0, 0] - g.max()) / 2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [(0, 255), (0, 0, 255, 255)])
+def test_of_two_middle_exposures_the_longer_says_whether_a_lost_pixel_is_bright(levels):
+    log_times, g = np.log([0.5, 1.0, 2.0, 4.0][: len(levels)]), gamma_table()
+    stack = np.array(levels, np.uint8).reshape(-1, 1, 1, 1)
+    for order in (slice(None), slice(None, None, -1)):
+        radiance = merge(stack[order], log_times[order], g)
+        np.testing.assert_allclose(radiance, np.exp([[[g[0] - g[255]]]]) / 0.5, rtol=1e-5)
+
+
+def test_what_is_white_in_all_exposures_has_the_median_of_the_channels():
+    g = gamma_table() + np.array([[2.0], [0.0], [0.5]])
+    stack = np.full((2, 1, 2, 3), 255, np.uint8)
+    stack[0, 0, 1, 1] = 128  # one channel is known
+    radiance = merge(stack, np.log([0.25, 1.0]), g, extremes_once=True)[0]
+    np.testing.assert_allclose(radiance[0], np.full(3, np.exp(0.5 - 2) / 0.25), rtol=1e-5)
+    ends = np.exp([0, g[1, 128] - 2, 0.5 - 2]) / 0.25
+    np.testing.assert_allclose(radiance[1], ends, rtol=1e-5)
 
 
 def test_no_seam_at_the_ends_of_the_scale():
@@ -378,6 +397,25 @@ def test_noise_near_white_and_black_leaves_no_specks():
     assert stops[0][:20].max() > 1 and stops[1][:20].max() < 0.1
     # In the dark the longest exposure alone still has its own noise, but not that of the others.
     assert stops[1][20:].mean() < 0.9 * stops[0][20:].mean()
+
+
+def test_a_little_less_than_white_in_a_longer_exposure_is_white():
+    values = jnp.array([[0.96, 0.96, 0.94], [0.9, 0.84, 0.9], [1.0, 1.0, 0.9]])
+    counts = jax.jit(extremes_counted_once)(values, jnp.log(jnp.array([1.0, 4.0, 2.0])))
+    np.testing.assert_array_equal(counts, [[1, 1, 1], [0, 1, 1], [0, 0, 1]])
+
+
+def test_weights_by_noise_against_float64():
+    g = np.stack([gamma_table(), np.log((np.arange(256) + 0.5) / 255.5)])
+    x, z = np.exp(g - g[:, 255:]), np.arange(256) / 255
+    slope = np.stack([np.gradient(row) for row in g])
+    rounding = np.linspace(-0.5, 0.5, 100_001).var()  # of a level that may be half a one off
+    variance = (0.01**2 * x + 0.001**2) / x**2 + slope**2 * rounding
+    expected = np.where(z > 0, np.clip((0.98 - z) / 0.08, 0, 1), 0) / variance
+    expected /= expected.max(1, keepdims=True)
+    weights = jax.jit(lambda g: noise(g, shot_noise=0.01, read_noise=0.001))
+    found = weights(jnp.asarray(g, jnp.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_extremes_once_changes_nothing_where_exposures_agree():

@@ -12,6 +12,7 @@ import sys
 from contextlib import nullcontext
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tiny_run import tiny_config, tiny_source
@@ -20,7 +21,7 @@ from hdr_jax import data, programs, training, weights
 from hdr_jax.configs import highlights
 from hdr_jax.errors import InputError
 from hdr_jax.models import parameter_shapes
-from hdr_jax.runs import description
+from hdr_jax.runs import description, scores
 from hdr_jax.runs.checkpoints import Checkpoints, save_model
 from hdr_jax.runs.log import RunLog
 
@@ -99,6 +100,29 @@ def _with_vdp_size(workdir):
     config = description.read_config(workdir)
     config.size = 32
     return config
+
+
+def test_validation_refines_once_a_step_has_trained_that(monkeypatch):
+    """After `refine_from` steps the refinement networks have not learned yet."""
+    from hdr_jax.programs import _validation as program
+
+    asked = []
+
+    def eval_step(setup, params, batch, *, refine):
+        asked.append(refine)
+        return {"stack": batch["stack"] / 255}
+
+    monkeypatch.setattr(training, "eval_step", eval_step)
+    monkeypatch.setattr(scores, "scores", lambda outputs, truth: {})
+    config = tiny_config()
+    setup = training.Setup.from_config(config)
+    validation = program.Validation(setup, config, tiny_source(1), {}, None)
+    nothing = {direction: {"global": jnp.zeros((1, 1))} for direction in ("up", "down")}
+    state = training.TrainState(jnp.zeros(1), nothing, {})
+    for done in (config.refine_from, config.refine_from + 1):
+        (result,) = validation.judged(done, state)
+        assert result.name == "s0"
+    assert asked == [False, True]
 
 
 @pytest.fixture

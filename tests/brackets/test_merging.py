@@ -1,12 +1,14 @@
 """Merging from disk in strips, and deghosting: equal to the whole, and true to the reference."""
 
+import pathlib
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from hdr_jax import brackets, images
-from hdr_jax.brackets import _merging, _validity
+from hdr_jax.brackets import _merging, _splitting, _validity
 from hdr_jax.color import linear_to_srgb
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
@@ -50,6 +52,39 @@ def test_strips_do_not_show(dtype, reference, monkeypatch):
         np.testing.assert_array_equal(kept.rows(5, 9), stack[:, 5:9])
         np.testing.assert_array_equal(kept.thinned(1500), stack[:, ::2, ::2])
     np.testing.assert_allclose(radiance, expected, rtol=1e-6)
+
+
+def test_strips_do_not_show_beside_a_wedge(monkeypatch):
+    """It begins where a strip does: the margin of what is no data lies in the one before."""
+    stack, _ = moving_scene()
+    stack[1, 20:40, :12] = 0
+    whole = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, G)
+    monkeypatch.setattr(_merging, "STRIP_VALUES", 5 * 3 * 90 * 3)
+    radiance = brackets.merge_strips(brackets.InMemory(stack), LOG_TIMES, G)
+    np.testing.assert_allclose(radiance, whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("stops", "exposures"), [(2, [1]), (7, [0, 1])])
+def test_black_is_data_where_a_bright_exposure_is_much_longer(stops, exposures):
+    """Seven stops below level 150 is level 7; two stops below it nothing is black."""
+    stack = np.stack([np.full((20, 30, 3), level, np.uint8) for level in (7, 150)])
+    log_times = np.log([1.0, 2.0**stops])
+    radiance = brackets.merge_strips(brackets.InMemory(stack), log_times, G)
+    g = np.broadcast_to(G, (3, 256))
+    w = np.array([7, 105]) / 127.5
+    known = g[0, [7, 150]] - log_times
+    expected = np.average(known[exposures], weights=w[exposures]) - g.max()
+    np.testing.assert_allclose(np.log(radiance), np.full(radiance.shape, expected), atol=1e-5)
+
+
+def test_a_pause_begins_where_an_exposure_ends():
+    def shot(taken, seconds):
+        stops = float(np.log2(seconds))
+        return _splitting.Shot(pathlib.Path(f"{taken}.jpg"), taken, seconds, stops, (3, 2))
+
+    shots = [shot(0.0, 20.0), shot(45.0, 5.0), shot(79.0, 1.0), shot(115.0, 0.5)]
+    groups = _splitting.grouped(shots)
+    assert [[s.taken for s in group] for group in groups] == [[0.0, 45.0, 79.0], [115.0]]
 
 
 def test_no_pictures_are_refused():

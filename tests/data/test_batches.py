@@ -161,6 +161,16 @@ def test_evaluation_batches(source):
     assert not list(data.evaluation_batches([]))
 
 
+@pytest.mark.parametrize("ev", [(-1, 0, 1), (-2, -1, 0), (0, 2, 4), (2, 0.5, -3)])
+def test_what_is_evaluated_starts_from_ev_0(source, ev):
+    """Or from what is nearest to it."""
+    scene = source[3] | {"ev_offset": np.array(ev, np.float32)}
+    (batch,) = data.evaluation_batches([scene])
+    expected = images.closed_highlights(scene["stack"][np.abs(ev).argmin()])
+    np.testing.assert_array_equal(batch["image"][0], expected)
+    np.testing.assert_array_equal(batch["rim_distance"][0], images.rim_distance(expected))
+
+
 def test_unequal_sizes():
     source = [make_scene(0), make_scene(1, 30, 18)]
     (batch,) = first(data.batches(source, batch_size=4, size=16, seed=0), 1)

@@ -92,6 +92,41 @@ def test_clean_photographs_are_by_random_sigmoids_without_noise():
     assert len(curves) > 1
 
 
+def truths(count=40, **fields):
+    """What `count` photographs of one scene show, drawn alike but for these fields."""
+    plain = {"ev": (0.0, 0.0), "white_balance": 0.0, "hue": 0.0}
+    whole = {"clipped": (0.0, 1.0), "canonical": 1.0, "clean": 0.0, "whole": 1.0, "aspect": 1.5}
+    taker = data.Photographer(**{**plain, **whole, **fields})
+    hdr = scene()
+    taken = [taker.take(hdr, (40, 60), np.random.default_rng(k)) for k in range(count)]
+    return np.stack([one["hdr"] for one in taken]).astype(np.float64)
+
+
+def test_the_meter_errs_by_stops():
+    stops = np.log2(truths(ev=(-1.0, 2.0)) / truths())
+    np.testing.assert_allclose(stops, stops[:, :1, :1, :1] + 0 * stops, atol=1e-5)
+    drawn = stops[:, 0, 0, 0]
+    assert -1 <= drawn.min() < -0.7 and 1.7 < drawn.max() <= 2
+
+
+def test_the_white_balance_is_a_gain_of_each_channel():
+    gains = np.log(truths(white_balance=0.3) / truths())
+    np.testing.assert_allclose(gains, gains[:, :1, :1] + 0 * gains, atol=1e-5)
+    drawn = gains[:, 0, 0]
+    assert 0.25 < drawn.std() < 0.35 and abs(drawn.mean()) < 0.05
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 0.4  # each by itself
+
+
+def test_the_hue_mixes_a_channel_with_the_mean():
+    plain, tinted = truths(), truths(hue=0.2)
+    grey = plain.mean(-1, keepdims=True) - plain
+    lit = tinted > 0  # less than no light is none
+    mix = ((tinted - plain) * grey * lit).sum((1, 2, 3)) / (grey**2 * lit).sum((1, 2, 3))
+    expected = np.maximum(plain + mix[:, None, None, None] * grey, 0)
+    np.testing.assert_allclose(tinted, expected, rtol=1e-5, atol=1e-5)
+    assert -0.2 <= mix.min() < -0.15 and 0.15 < mix.max() <= 0.2
+
+
 def test_a_drawn_camera_knows_its_response():
     for seed in range(12):
         camera = Camera.draw(np.random.default_rng(seed))

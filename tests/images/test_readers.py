@@ -275,6 +275,10 @@ def test_soft_edges_do_not_count_but_translucent_pictures_do(tmp_path):
     alpha[0] = 0
     valid = read_one(tmp_path / "a.png", picture_files.png(picture, alpha=alpha)).valid
     np.testing.assert_array_equal(valid, alpha > 0)
+    alpha = np.full((4, 8), 255, np.uint8)
+    alpha[:, 0], alpha[:, 1], alpha[:, 2] = 220, 235, 180
+    valid = read_one(tmp_path / "a.png", picture_files.png(picture, alpha=alpha)).valid
+    np.testing.assert_array_equal(valid, alpha >= 235)  # from nine tenths on
     opaque = read_one(tmp_path / "a.png", picture_files.png(picture, alpha=alpha | 255))
     assert opaque.valid is None
 
@@ -384,7 +388,7 @@ def test_tiffs_without_all_strips_are_refused(tmp_path):
 
 EXIF = {
     "time": dict(time=(1, 60), iso=200, f_number=(56, 10)),
-    "shutter": dict(time=(0, 0), shutter=(6, 1)),
+    "powers of 2": dict(time=(0, 0), shutter=(6, 1), aperture=(3, 1)),
 }
 
 
@@ -411,6 +415,7 @@ def test_metadata_is_the_same_in_every_format(tmp_path, suffix):
             np.testing.assert_allclose(found, (1 / 60, 200, 5.6))
         else:
             assert metadata.exposure_time == 2.0**-6
+            np.testing.assert_allclose(metadata.f_number, 8**0.5)  # APEX: log2 of its square
 
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg", "dng"])

@@ -177,6 +177,47 @@ def test_the_shipped_model_adds_stops_to_a_clipped_sun():
     np.testing.assert_allclose(stack[3][unclipped], (image / 255)[unclipped], atol=4e-3)
 
 
+def lamps():
+    """Five lamps of several sizes and colours, with soft rims, before a striped wall."""
+    y, x = np.mgrid[:96, :128]
+    levels = (70 + x + 20 * np.sin(y / 5))[..., None] * [1.0, 0.9, 0.8]
+    for top, left, radius, colour in (
+        (40, 30, 22, (600, 600, 600)),
+        (24, 84, 10, (400, 380, 300)),
+        (70, 72, 9, (420, 180, 90)),
+        (72, 112, 11, (360, 330, 150)),
+        (84, 20, 4, (500, 520, 560)),
+    ):
+        distance = np.hypot(y - top, x - left)[..., None] / radius
+        levels = levels + np.exp(-(distance**4)) * colour
+    return np.clip(levels, 0, 255).round().astype(np.uint8)
+
+
+def test_what_the_shipped_model_says_of_lamps():
+    """New weights say something else: look at it, then pin it here."""
+    assert weights.DEFAULT == "highlights-8"
+    image = lamps()
+    found = highlights(image, *weights.load())
+    said = {
+        (40, 30): (2.3332, 2.2873, 2.5600),  # the middle of the largest
+        (19, 30): (1.2386, 1.1350, 1.3023),  # near its rim
+        (40, 51): (1.3732, 1.2381, 1.4136),
+        (24, 84): (2.7713, 2.5682, 2.3755),
+        (72, 112): (2.7944, 2.4905, 1.8996),
+        (84, 20): (3.4347, 3.3050, 3.1692),  # the smallest
+        (70, 72): (0.9383, 0.3198, -0.4039),  # two channels clip
+        (70, 81): (0.2603, -0.3929, -0.9414),  # one channel clips
+        (70, 80): (0.5487, -0.0561, -0.7862),  # and one in part
+        (72, 101): (0.6257, 0.2459, -0.5349),
+        (60, 4): (-2.3558, -2.4992, -2.6333),  # the wall
+    }
+    for (y, x), log_radiance in said.items():
+        np.testing.assert_allclose(found[y, x], log_radiance, atol=2e-3, err_msg=f"{y}, {x}")
+    known = np.asarray(log_inverse_sigmoid())
+    unclipped = image < 0.97 * 255
+    np.testing.assert_allclose(found[unclipped], (known - known[-1])[image][unclipped], atol=1e-6)
+
+
 def test_the_command_needs_no_model(tmp_path, monkeypatch, capsys):
     """The map, a picture of it, and exposures whose merge is the map again."""
     monkeypatch.chdir(tmp_path)

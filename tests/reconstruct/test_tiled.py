@@ -1,6 +1,7 @@
 """Photographs of any size: agreement with the model, tiles, and the command."""
 
 import contextlib
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from hdr_jax.cli import main
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.merge import merge
 from hdr_jax.models import ExposureStackModel
+from hdr_jax.progress import silent
 from hdr_jax.reconstruct import _tiled
 from hdr_jax.runs import checkpoints
 
@@ -100,6 +102,29 @@ def test_tiles_agree_with_the_whole_picture_under_the_same_statistics(model):
     tiled = _tiled._walk_tiles(network, carry, statistics, tiles, 128, lambda: None)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(tiled), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_all_tiles_have_the_statistics_of_the_whole_picture():
+    """Of a night beside a day: each would be taken for grey by itself."""
+    net = ExposureStackModel(**FIELDS)
+
+    def centred(params, carry, entries, statistics):
+        """A step that takes half of the mean away, in place of networks with instance norms."""
+        image, edge_map, states = carry
+        mean = np.mean(image, axis=(1, 2), keepdims=True) if statistics is None else statistics
+        return (image - mean / 2, edge_map, states), mean
+
+    picture = 0.1 + 0.1 * photograph(64, 192)
+    picture[:, 96:] += 0.6
+    carry_of = partial(_tiled._start, net, images.RGB_WEIGHTS)
+    (stack,) = _tiled._generate(
+        picture[None], net, {"up": {}, "down": {}}, 0, (64, 16), carry_of, centred, silent
+    )
+    moved = stack - picture
+    for k, share in ((1, 0.5), (2, 0.75)):
+        expected = np.broadcast_to(share * (0.5 - picture.mean((0, 1))), picture.shape)
+        np.testing.assert_allclose(moved[k], expected, atol=0.01)
+        assert np.ptp(moved[k], axis=(0, 1)).max() < 1e-6
 
 
 @pytest.mark.parametrize(("size", "tile", "overlap"), [((56, 104), 32, 8), ((60, 36), 32, 0)])

@@ -138,6 +138,7 @@ def test_a_read_only_folder_is_named(small_disk):
     [
         (0, {}, True),
         (3, {"refine_from": 5, "init_from": ""}, False),
+        (5, {"refine_from": 5, "init_from": ""}, False),  # the sixth step is the first of phase 2
         (9, {"refine_from": 5, "init_from": ""}, True),
         (3, {"refine_from": 5, "init_from": "elsewhere"}, True),
     ],

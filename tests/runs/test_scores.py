@@ -1,10 +1,13 @@
 """Scores of generated stacks and maps, and the loop that evaluates a data set."""
 
+from types import SimpleNamespace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hdr_jax import data
+from hdr_jax import color, data, metrics
 from hdr_jax.runs import scores
 
 
@@ -35,6 +38,29 @@ def test_maps_are_held_against_both_references(case):
     other = jax.jit(scores.scores)(outputs, bent)
     np.testing.assert_allclose(other["psnr_mu"], found["psnr_mu"])
     assert (other["dataset_psnr_mu"] < found["dataset_psnr_mu"] - 3).all()
+
+
+def test_the_scores_of_light_have_their_protocols(case, monkeypatch):
+    """PU21: on a display of 1000 cd/m^2, the true map's maximum white, the other of its scale."""
+    outputs, truth = case
+    asked = []
+
+    def hdrvdp2(test, reference, *, protocol):
+        asked.append(protocol)
+        return SimpleNamespace(Q=jnp.mean(test), P_map=test[..., 0])
+
+    monkeypatch.setattr(metrics, "hdrvdp2_by_protocol", hdrvdp2)
+    monkeypatch.setattr(scores, "scores", lambda outputs, truth: {})
+    found = jax.jit(scores.all_scores)(outputs, truth)
+    assert set(asked) == {"singlehdr"}
+    plain = np.asarray(color.srgb_to_linear(truth["stack"][:, 1] / 255))
+    for prefix, maps in (("", outputs["radiance"]), ("srgb_", plain)):
+        for i, (test, true) in enumerate(zip(maps, outputs["true_radiance"], strict=True)):
+            lit = test > 0
+            test = test * np.exp(np.median(np.log(true[lit] / test[lit])))
+            shown = [np.clip(1000 * x / true.max(), 0.005, 1000) for x in (test, true)]
+            expected = metrics.pu21_psnr(*(jnp.asarray(x, jnp.float32) for x in shown))
+            np.testing.assert_allclose(found[f"{prefix}pu21_psnr"][i], expected, rtol=1e-4)
 
 
 def test_every_scene_is_evaluated_once(case):

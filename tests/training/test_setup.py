@@ -1,6 +1,8 @@
 """A configuration resolved once: what it gives, and what it refuses."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from tiny_run import tiny_config, tiny_source
 
@@ -29,6 +31,41 @@ def test_parameter_counts_of_the_configurations():
 def test_the_released_values_come_with_the_released_edges():
     names = [training.Setup.from_config(c.get_config()).edge_weights for c in (paper, released)]
     assert names == ["rgb", "released"]
+
+
+def steps_taken(optimizer, gradients):
+    """How far a parameter goes at each step."""
+    update, params = jax.jit(optimizer.update), {"w": jnp.zeros(len(gradients[0]))}
+    state, taken = optimizer.init(params), []
+    for gradient in gradients:
+        updates, state = update({"w": jnp.asarray(gradient)}, state, params)
+        taken.append(updates["w"])
+    return np.array(taken)
+
+
+@pytest.mark.parametrize("cosine_decay", [False, True])
+def test_refinement_networks_have_a_rate_of_their_own(cosine_decay):
+    """It falls to 0 over the steps in which they learn."""
+    config = small.get_config()
+    config.update(learning_rate=0.5, refinement_learning_rate=0.125, cosine_decay=cosine_decay)
+    config.update(steps=6, refine_from=2)
+    optimizers = training.Setup.from_config(config).optimizers
+    for name, rate, steps in (("global", 0.5, 6), ("local", 0.5, 6), ("refinement", 0.125, 4)):
+        (found,) = -steps_taken(optimizers[name], np.ones((steps, 1), np.float32)).T
+        fall = (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2 if cosine_decay else 1.0
+        np.testing.assert_allclose(found, rate * fall, rtol=1e-4)  # of equal gradients Adam's rate
+
+
+def test_longer_gradients_are_shortened():
+    """And shorter ones left: Adam would not notice, were all of them of one length."""
+    config = quickstart.get_config()
+    config.update(clip_norm=2.0, steps=100, refine_from=100)
+    optimizer = training.Setup.from_config(config).optimizers["highlights"]
+    short, long, cut = ([0.3, 0.4], [30.0, -40.0], [1.2, -1.6])
+    found = steps_taken(optimizer, [short, long, short])
+    np.testing.assert_allclose(found, steps_taken(optimizer, [short, cut, short]), rtol=1e-5)
+    full = steps_taken(optimizer, [cut, cut, cut])
+    assert np.abs(found[1:] / full[1:] - 1).max() > 0.1
 
 
 def test_references_stay_inside_the_stack_and_depend_on_the_step_alone():
