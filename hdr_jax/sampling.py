@@ -175,9 +175,9 @@ def _pixels_first(stack: Array, valid: Array | None) -> tuple[Array, Array | Non
     pixels = clamp(thinned.reshape(n, -1, c).transpose(2, 0, 1), 0, 1)
     if valid is None:
         return pixels, None
-    valid = as_array(valid)
-    check_valid(valid, stack.shape)
-    return pixels, jnp.all(valid[:, ::step, ::step], axis=0).ravel().astype(pixels.dtype)
+    mask = as_array(valid)
+    check_valid(mask, stack.shape)
+    return pixels, jnp.all(mask[:, ::step, ::step], axis=0).ravel().astype(pixels.dtype)
 
 
 def _cumulative(levels: Array, weights: Array | None, num_levels: int) -> Array:

@@ -12,7 +12,7 @@ from hdr_jax import data
 from hdr_jax.errors import InputError
 from hdr_jax.models import HighlightModel, parameter_shapes
 from hdr_jax.programs import _evaluate
-from hdr_jax.runs import checkpoints
+from hdr_jax.runs import checkpoints, scores
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def run(tmp_path):
 def test_scenes_of_other_exposures_equal_names_and_perfect_scores(run, monkeypatch, capsys):
     workdir, config = run
     first, second = tiny_source(2, 32)
-    fog = np.full_like(first["stack"], 255)  # what is white at every exposure is made exactly
+    fog = np.full_like(first["stack"], 255)  # made exactly at the longer exposures
     scenes = [
         first | {"scene": "a/b", "stack": fog, "hdr": np.full_like(first["hdr"], 99)},
         {name: second[name][2:5] for name in ("stack", "ev_offset")}
@@ -45,8 +45,10 @@ def test_scenes_of_other_exposures_equal_names_and_perfect_scores(run, monkeypat
     assert len(set(panels)) == 2 and all((workdir / "eval" / name).is_file() for name in panels)
     assert [len(row["psnr_exposures"]) for row in result["scenes"]] == [7, 3]
     assert "psnr_exposures" not in result["mean"] and result["mean"]["stack_ssim"] > 0
-    assert result["scenes"][0]["stack_psnr"] is None and result["mean"]["stack_psnr"] is None
-    assert "stack_psnr           not finite" in capsys.readouterr().out
+    assert result["scenes"][0]["psnr_exposures"].count(None) > 1  # the given one, and others
+    psnr = [row["stack_psnr"] for row in result["scenes"]]
+    assert result["mean"]["stack_psnr"] == pytest.approx(np.mean(psnr))
+    assert f"stack_psnr           {np.mean(psnr):8.3f} +- " in capsys.readouterr().out
 
     (workdir / "eval/notes.png").write_bytes(b"a user's own")
     monkeypatch.setattr(data, "load_source", lambda *_: scenes[1:])
@@ -59,3 +61,40 @@ def test_pictures_too_small_for_the_metric_are_refused_by_the_name_of_the_field(
     config.size = 16
     with pytest.raises(InputError, match=r"config.size = 16: expected at least 17"):
         _evaluate.evaluate(config, workdir)
+
+
+def test_a_perfect_scene_hides_no_other_and_nan_is_not_hidden():
+    """Infinite PSNR is left out, by exposure too; where nothing is left, and for NaN, None."""
+    values = [
+        {"psnr": np.float32(np.inf), "all": np.float32(np.inf), "wrong": np.float32(np.nan),
+         "psnr_exposures": np.float32([20, np.inf, np.inf])},
+        {"psnr": np.float32(30), "all": np.float32(np.inf), "wrong": np.float32(30),
+         "psnr_exposures": np.float32([24, np.inf, 30])},
+        {"psnr": np.float32(40), "all": np.float32(np.inf), "wrong": np.float32(np.inf),
+         "psnr_exposures": np.float32([25, np.inf, 40])},
+    ]  # fmt: skip
+    found = _evaluate._summary(values)
+    mean = {"psnr": 35, "all": None, "wrong": None, "psnr_exposures": [23, None, 35]}
+    assert found["mean"] == mean
+    assert found["sd"]["psnr"] == 5 and found["sd"]["all"] is found["sd"]["wrong"] is None
+    assert found["sd"]["psnr_exposures"][1:] == [None, 5]
+
+
+def test_a_model_that_looks_at_no_edges_is_evaluated_without(run, monkeypatch):
+    workdir, config = run
+    looked = []
+    monkeypatch.setattr(data, "load_source", lambda *_: tiny_source(1, 32))
+    monkeypatch.setattr(scores, "evaluated", lambda batches, *_: looked.extend(batches) or [])
+    monkeypatch.setattr(_evaluate, "_summary", lambda _: {"mean": {}, "sd": {}})
+    _evaluate.evaluate(config, workdir)
+    assert "image" in looked[0] and "edges" not in looked[0]
+
+
+def test_the_work_directory_may_begin_with_a_tilde(run, monkeypatch):
+    workdir, config = run
+    monkeypatch.setenv("HOME", str(workdir.parent))
+    monkeypatch.setattr(data, "load_source", lambda *_: tiny_source(1, 32))
+    monkeypatch.setattr(scores, "evaluated", lambda *_: [])
+    monkeypatch.setattr(_evaluate, "_summary", lambda _: {"mean": {}, "sd": {}})
+    _evaluate.evaluate(config, f"~/{workdir.name}")
+    assert (workdir / "eval/metrics.json").is_file()

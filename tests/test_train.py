@@ -197,7 +197,7 @@ def test_weights_imported_beside_the_checkpoints_are_asked_about(first_state, tm
     assert all_ones(first_state(config, tmp_path))
 
 
-def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
+def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path, capsys):
     config = tiny_config()
     state = first_state(config, tmp_path)
     config.init_from = "elsewhere"
@@ -205,9 +205,12 @@ def test_a_run_goes_on_under_its_own_configuration_only(first_state, tmp_path):
     setup = training.Setup.from_config(config)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         checkpoints.save(4, setup.model, state.params, state.opt_state)
-    config.init_from = ""
-    assert first_state(config, tmp_path).step == 4
-    assert config.init_from == "elsewhere"  # the run's own past
+    for given in ("", "elsewhere", "changed"):
+        config.init_from = given
+        assert first_state(config, tmp_path).step == 4
+        assert config.init_from == "elsewhere"  # the run's own past
+        warned = "init_from=changed has no effect: the run goes on from step 4"
+        assert (warned in capsys.readouterr().out) == (given == "changed")
     config.b1 = 0.7
     with pytest.raises(InputError, match="b1 was 0.5, is 0.7"):
         first_state(config, tmp_path)
@@ -235,6 +238,21 @@ def test_a_signal_ends_the_step_and_saves_it(train, tmp_path, monkeypatch, numbe
         assert checkpoints.steps() == [3]
     assert len(lines(tmp_path)) == 3
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # as it was
+
+
+@pytest.mark.slow
+def test_the_curves_are_on_the_disk_before_a_checkpoint_is(train, tmp_path, monkeypatch):
+    """A run that goes on from it after a kill leaves no gap in them."""
+    save, points = Checkpoints.save, {}
+
+    def looking(self, step, *arguments, **options):
+        (path,) = (tmp_path / "tensorboard").iterdir()
+        points[step] = path.read_bytes().count(b"metrics/loss")
+        save(self, step, *arguments, **options)
+
+    monkeypatch.setattr(Checkpoints, "save", looking)
+    train(tiny_config(), tmp_path)
+    assert points == {2: 2, 4: 4, 6: 6}
 
 
 def cut(checkpoint):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -222,7 +223,7 @@ def recovered_response(loaded, log_times, args: argparse.Namespace, chosen=None)
     """g [3, num_levels] of the pictures, or of those that a bool [n] chooses."""
     if chosen is not None and not chosen.all():
         loaded, log_times = brackets.Chosen(loaded, np.flatnonzero(chosen)), log_times[chosen]
-    options = {"method": _method(args).replace("-", "_")}
+    options: dict[str, Any] = {"method": _method(args).replace("-", "_")}
     if args.smoothness is not None:
         options["smoothness"] = args.smoothness
     with progress.bar("recovering the response"):

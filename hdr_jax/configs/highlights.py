@@ -5,8 +5,8 @@ python train.py --config configs/highlights.py --workdir runs/highlights \
 
 Phase 1 learns the radiance of the clipped pixels, phase 2 (from `refine_from` on) goes through
 HDR-VDP-2 as well. Fields that are not set here are those of configs/paper.py; of these
-`metering_stops`, `max_reference_offset`, `hdr_target`, `hdr_align`, `end_to_end`, `cosine_decay`
-and `vgg_path` have no effect on a model of this kind.
+`edge_weights`, `metering_stops`, `max_reference_offset`, `hdr_target`, `hdr_align`, `end_to_end`,
+`cosine_decay` and `vgg_path` have no effect on a model of this kind.
 """
 
 from ml_collections import ConfigDict

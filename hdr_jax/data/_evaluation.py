@@ -16,7 +16,7 @@ def evaluation_batches(
     *,
     batch_size: int = 1,
     size: int | None = None,
-    channel_weights: tuple[float, float, float] = images.RGB_WEIGHTS,
+    channel_weights: tuple[float, float, float] | None = images.RGB_WEIGHTS,
 ) -> Iterator[dict[str, Any]]:
     """Every scene once, in order, without augmentation.
 
@@ -25,7 +25,8 @@ def evaluation_batches(
       batch_size: scenes in a batch. The last batch is filled up with its last scene.
       size: crop to so many pixels in the middle, smaller pictures being enlarged; None for whole
         pictures, which need equal sizes within a batch.
-      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`.
+      channel_weights: of the gray picture whose edges they are, see `hdr_jax.images.canny`; None
+        for batches without `edges`, which a `HighlightModel` does not look at.
 
     Returns:
       An iterator over batches with four further entries: `image` uint8 and `rim_distance` float32
@@ -48,7 +49,8 @@ def evaluation_batches(
             name, scene = _augmentation.scene_name(scene["scene"]), _augmentation.decode(scene)
             if size:
                 scene = _augmentation.centred(scene, size, size)
-            scene = _augmentation.with_edges(scene, channel_weights)
+            if channel_weights is not None:
+                scene = _augmentation.with_edges(scene, channel_weights)
             given = np.argmin(np.abs(scene["ev_offset"]))
             scenes.append((name, scene | _photographs.for_model(scene["stack"][given])))
         scenes += [scenes[-1]] * (batch_size - len(scenes))
@@ -58,7 +60,8 @@ def evaluation_batches(
             f"stacks of unequal shapes {sorted(shapes)} in one batch",
             "equal ones: pass size=, or batch_size=1",
         )
-        batch = {name: np.stack([scene[name] for _, scene in scenes]) for name in ARRAYS}
+        names = [name for name in ARRAYS if name in scenes[0][1]]
+        batch = {name: np.stack([scene[name] for _, scene in scenes]) for name in names}
         yield {
             **batch,
             "mask": np.arange(batch_size) < stop - start,

@@ -26,7 +26,6 @@ RANGES = {"ev": (-20, 20), "clipped": (0, 1), "quality": (1, 100), "crop": (0.01
 NUMBERS = {
     **dict.fromkeys(("canonical", "clean", "jpeg", "whole", "hue", "changed"), (0, 1)),
     "white_balance": (0, 2),
-    "aspect": (0.01, 100),
 }
 
 
@@ -46,7 +45,8 @@ class Photographer:
       hue: greatest mix of a channel with the mean of all.
       whole: share of photographs that show as much of the radiance map as fits.
       crop: of the others: sides of the crop, of the largest that fits.
-      aspect: width over height.
+      aspect: width over height, a configuration's, 1 where it names none: `hdr_jax.training` judges
+        it and makes of it the size that `take` is given. It has no effect here.
       changed: share of photographs of a scene that was changed first: mixed with another one,
         turned, lit unevenly, of another contrast (`hdr_jax.data._scenes`).
 

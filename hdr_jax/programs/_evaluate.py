@@ -10,12 +10,12 @@ import numpy as np
 import tqdm
 
 import tfds_builders  # noqa: F401 - makes the data sets known
-from hdr_jax import data, images, page, training
+from hdr_jax import data, page, training
 from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
 from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE as HDRVDP2_MIN_SIZE
 from hdr_jax.models import check_same_architecture
-from hdr_jax.programs._starting import CheckedScenes
+from hdr_jax.programs._starting import CheckedScenes, edges_of
 from hdr_jax.runs import figures, scenes, scores
 from hdr_jax.runs.checkpoints import load_model, refined
 from hdr_jax.training.setup import Fields
@@ -42,23 +42,25 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             f"got config.size = {config.size}: expected at least {HDRVDP2_MIN_SIZE}, which "
             f"HDR-VDP-2 needs, and a multiple of {setup.model.multiple}"
         )
+    workdir = pathlib.Path(workdir).expanduser()
     model, params, step = load_model(workdir)
     check_same_architecture(model, setup.model, f"the checkpoint of {workdir}")
     folders = config.data_dir, config.manual_dir or None
     source = CheckedScenes(setup, data.load_source(config.dataset, config.eval_split, *folders))
-    out = pathlib.Path(workdir) / "eval"
+    out = workdir / "eval"
     out.mkdir(exist_ok=True)
     refine = refined(workdir, step)
     generate = jax.jit(functools.partial(training.eval_step, setup, refine=refine))
-    weights = images.edge_weights(setup.edge_weights)
-    batches = data.evaluation_batches(source, size=config.size, channel_weights=weights)
+    batches = data.evaluation_batches(source, size=config.size, **edges_of(setup))
     results = scores.evaluated(
         batches, functools.partial(generate, params), jax.jit(scores.all_scores)
     )
-    rows, shown_scenes, before = [], scenes.Collected(), _panels(out / "metrics.json")
+    rows, values, before = [], [], _panels(out / "metrics.json")
+    shown_scenes = scenes.Collected()
     for result in tqdm.tqdm(results, total=len(source), unit="scene"):
         # Maps [h, w] are for the page.
-        row = {name: _plain(value) for name, value in result.scores.items() if value.ndim < 2}
+        values.append({name: value for name, value in result.scores.items() if value.ndim < 2})
+        row = {name: _plain(value) for name, value in values[-1].items()}
         shown: Any = {key: row[key] for key in SHOWN if key in row}
         panel = out / f"{_file_name(result.name, rows)}.png"
         figures.panel(
@@ -72,7 +74,7 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
         "step": step,
         "hdrvdp2_protocol": scores.HDRVDP2_PROTOCOL,
         "references": {f"{name}*": text for name, text in scores.REFERENCES.items()},
-        **_summary(rows),
+        **_summary(values),
         "scenes": rows,
     }
     write_text(out / "metrics.json", json.dumps(summary, indent=1) + "\n")
@@ -85,21 +87,22 @@ def evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     return summary
 
 
-def _summary(rows: list[dict]) -> dict[str, dict]:
-    """Mean and standard deviation over the scenes of every score."""
-    names = [name for name, value in rows[0].items() if not isinstance(value, str)]
+def _summary(values: list[dict[str, np.ndarray]]) -> dict[str, dict]:
+    """Mean and standard deviation over the scenes of every score, see `scores.mean`."""
     # Those of each exposure have a mean where all scenes have as many exposures.
-    names = [name for name in names if len({np.size(row[name]) for row in rows}) == 1]
-    # None, where a PSNR is infinite, becomes NaN here and None again.
-    columns = {name: np.asarray([row[name] for row in rows], np.float64) for name in names}
+    names = [name for name in values[0] if len({np.size(scene[name]) for scene in values}) == 1]
+    columns = {name: np.asarray([scene[name] for scene in values], float) for name in names}
+    means = {name: scores.mean(column) for name, column in columns.items()}
+    with np.errstate(invalid="ignore"):  # inf - inf, where all scenes are perfect
+        squares = {name: (column - means[name]) ** 2 for name, column in columns.items()}
     return {
-        "mean": {name: _plain(column.mean(0)) for name, column in columns.items()},
-        "sd": {name: _plain(column.std(0)) for name, column in columns.items()},
+        "mean": {name: _plain(mean) for name, mean in means.items()},
+        "sd": {name: _plain(np.sqrt(scores.mean(square))) for name, square in squares.items()},
     }
 
 
 def _plain(values: np.ndarray) -> float | list[float | None] | None:
-    """Numbers for JSON, which knows no infinity: None at the reference exposure's PSNR."""
+    """Numbers for JSON, which knows neither infinity nor NaN: None in place of them."""
     values = np.asarray(values, np.float64)
     return np.where(np.isfinite(values), values, np.array(None)).tolist()
 

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from hdr_jax import data, training, weights
+from hdr_jax import data, images, training, weights
 from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled
-from hdr_jax.models import Model, check_same_architecture
+from hdr_jax.models import HighlightModel, Model, check_same_architecture
 from hdr_jax.runs import description
 from hdr_jax.runs.checkpoints import Checkpoints, holds_weights, load_model, newest_whole
 from hdr_jax.training.setup import Fields
@@ -49,7 +49,13 @@ def first_state(
         # Zeros that nobody reads take no memory: the system gives pages when they are written to.
         like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(create))
         latest, *found = newest_whole(checkpoints, setup.model, like.params, like.opt_state)
-        config.init_from = before.get("init_from", "") if latest else str(workdir / "checkpoints")
+        past = before.get("init_from", "") if latest else str(workdir / "checkpoints")
+        if config.init_from and config.init_from != past and jax.process_index() == 0:
+            print(
+                f"warning: init_from={config.init_from} has no effect: the run goes on from step "
+                f"{latest}"
+            )
+        config.init_from = past
         if not latest:  # imported weights
             return jax.device_get(training.state_of(setup, found[0]))
         step: Any = np.int32(latest)
@@ -113,6 +119,20 @@ class CheckedScenes(Sequence[dict]):
         with data.scene_named(example):
             self._setup.check_example(example)
         return example
+
+
+def edges_of(setup: training.Setup) -> dict[str, Any]:
+    """How edge maps of exposures are made.
+
+    Args:
+      setup: of the run.
+
+    Returns:
+      `channel_weights` for `hdr_jax.data`; None for a `HighlightModel`, which looks at no edges.
+    """
+    if isinstance(setup.model, HighlightModel):
+        return {"channel_weights": None}
+    return {"channel_weights": images.edge_weights(setup.edge_weights)}
 
 
 def check_devices(batch_size: int, micro_batches: int) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import jax
 
 import tfds_builders  # noqa: F401 - makes the data sets known
-from hdr_jax import data, images, training
+from hdr_jax import data, training
 from hdr_jax.convert import load_vgg19
 from hdr_jax.errors import InputError
 from hdr_jax.models import HighlightModel
 from hdr_jax.programs._memory import give_back_memory, keep_memory
-from hdr_jax.programs._starting import CheckedScenes, check_devices, first_state
+from hdr_jax.programs._starting import CheckedScenes, check_devices, edges_of, first_state
 from hdr_jax.programs._stepping import Stepping, check_parameters, save
 from hdr_jax.programs._validation import Validation
 from hdr_jax.runs import description, hosts
@@ -43,7 +43,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     if "hosts" in config:  # the set-up tells of what is missing
         hosts.join(config.hosts)
     setup = training.Setup.from_config(config)
-    edges: dict[str, Any] = {"channel_weights": images.edge_weights(setup.edge_weights)}
+    edges = edges_of(setup)
     photographer = None
     if isinstance(setup.model, HighlightModel):
         photographer = data.Photographer.from_fields(dict(config.get("photographs", {})))
@@ -114,6 +114,7 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
             judging = primary and validation.due(done) and not (stopping and stop.signal)
             results = validation.judged(done, state) if judging else []
             if saving:
+                log.flush_curves()
                 save(checkpoints, setup, config, done, state)
             if stopping and stop.signal:
                 log.say(f"stopped by {stop.signal.name} after step {done}, which is saved")

@@ -54,9 +54,13 @@ class Board:
             summary = scalar(f"{group}/{name}", value)
             self._write(Event(wall_time=time.time(), step=step, summary=summary))
         if time.monotonic() - self._flushed > FLUSH_EVERY:
-            with named(self._folder):
-                self._file.flush()
-            self._flushed = time.monotonic()
+            self.flush()
+
+    def flush(self) -> None:
+        """Brings the points so far to the disk, which is waited for."""
+        with named(self._folder):
+            self._file.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Writes what is left."""

@@ -20,11 +20,13 @@ with extra("train"):
     import ml_collections
 
 FILE, DATA = "config.json", "data.json"
-# Fields that change what is seen of a run and where things lie, but no number of the training.
+# Fields in which a run that goes on may differ: what is seen of it and where things lie, and how it
+# is computed (the last three), which changes numbers by their rounding. The same bytes as without
+# an interruption are therefore promised for equal values of these three.
 FREE = (
     "data_dir", "manual_dir", "hosts", "init_from", "force_resume", "log_every", "eval_every",
     "eval_scenes", "eval_split", "val_split", "checkpoint_every", "keep_checkpoints",
-    "micro_batches",
+    "micro_batches", "model.remat", "model.convolution",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
 
@@ -84,7 +86,8 @@ def check_same_run(
       The fields of the run so far; empty where nothing tells them.
 
     Raises:
-      InputError: naming the fields that differ.
+      InputError: naming the fields that differ; under `force_resume` only what no checkpoint of the
+        run can go on with.
     """
     try:
         found = read_config(workdir)
@@ -94,12 +97,13 @@ def check_same_run(
         if not before:
             raise
     old, new = (dict(dotted(x)) for x in (before, _with_tuples(config.to_dict())))
+    _check_optimizer(workdir, old, new)
     free = FREE if _rate_falls(config) else (*FREE, "steps")
     # What only one of them knows was added or removed by another version of this program.
     differing = [
         f"{name} was {old[name]!r}, is {new[name]!r}"
         for name in sorted(old.keys() & new.keys())
-        if old[name] != new[name] and name.partition(".")[0] not in free
+        if old[name] != new[name] and not {name, name.partition(".")[0]} & {*free}
     ]
     if differing and not config.force_resume:
         raise InputError(
@@ -141,6 +145,19 @@ def write_data(workdir: str | pathlib.Path, known: Mapping[str, Any]) -> None:
       known: as for `check_same_data`.
     """
     write_text(pathlib.Path(workdir) / DATA, json.dumps(known, indent=2) + "\n")
+
+
+def _check_optimizer(
+    workdir: str | pathlib.Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Refuses, forced or not, what changes which arrays the optimiser of a checkpoint holds."""
+    name = "average" if new.get("model.tone") == "highlights" else "cosine_decay"
+    if name in old and bool(old[name]) != bool(new.get(name)):
+        raise InputError(
+            f"{name} was {old[name]!r} in the run in {workdir}, is {new.get(name)!r}: with and "
+            "without it a checkpoint holds other arrays. Take the run's value, or begin a new run "
+            f"from its weights, in another --workdir, by --config.init_from={workdir}"
+        )
 
 
 def _rate_falls(config: Any) -> bool:

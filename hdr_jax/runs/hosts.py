@@ -28,16 +28,60 @@ def join(hosts: Any) -> None:
 
     Args:
       hosts: `coordinator`, address and port of the first host, or "auto" where the cluster tells
-        (Slurm, Kubernetes, Cloud TPU); `count` of the hosts; `index` of this one.
+        (Slurm, Kubernetes, Cloud TPU), which then tells the others too; `count` of the hosts;
+        `index` of this one.
+
+    Raises:
+      InputError: naming the field, for values that do not go together; with JAX's own reason where
+        it cannot begin.
     """
+    _check(hosts)
+    if not hosts.coordinator:
+        return
+    by_cluster = hosts.coordinator == "auto"  # which JAX asks for what it is not told
+    told = () if by_cluster else (hosts.coordinator, hosts.count, hosts.index)
     limits: dict[str, Any] = {
         "heartbeat_timeout_seconds": LOST_AFTER,
         "shutdown_timeout_seconds": LOST_AFTER,
     }
-    if hosts.coordinator == "auto":
-        jax.distributed.initialize(**limits)
-    elif hosts.coordinator:
-        jax.distributed.initialize(hosts.coordinator, hosts.count, hosts.index, **limits)
+    try:
+        jax.distributed.initialize(*told, **limits)
+    except (RuntimeError, ValueError) as error:  # JaxRuntimeError is a RuntimeError
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise InputError(
+            f"got config.hosts.coordinator = {hosts.coordinator!r}, with which JAX cannot begin "
+            f"({reason}): expected a free port of the first "
+            "host, such as host0:1234, or 'auto' inside of a cluster that JAX knows"
+        ) from error
+
+
+def _check(hosts: Any) -> None:
+    """Raises InputError for values that do not go together."""
+    if not all(hasattr(hosts, name) for name in ("coordinator", "count", "index")):
+        raise InputError(
+            f"got config.hosts = {hosts!r}: expected coordinator, count and index, as in "
+            "hdr_jax/configs/paper.py"
+        )
+    address, count, index = hosts.coordinator, hosts.count, hosts.index
+    known = address in ("", "auto") or (isinstance(address, str) and _has_port(address))
+    counted = isinstance(count, int) and count >= 1
+    within = counted and isinstance(index, int) and 0 <= index < count
+    where = "host:port of the first host, such as host0:1234, or 'auto' inside of a cluster"
+    for name, fits, expected in (
+        ("coordinator", known, f"{where}; '' for one host alone"),
+        ("count", counted, "the number of hosts, at least 1"),
+        ("index", within, f"a whole number from 0 on below count = {count!r}, one for each host"),
+        ("coordinator", address or count == 1, f"{where}, as config.hosts.count = {count!r}"),
+    ):
+        if not fits:
+            value = getattr(hosts, name)
+            raise InputError(f"got config.hosts.{name} = {value!r}: expected {expected}")
+
+
+def _has_port(address: str) -> bool:
+    """Whether an address is HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
 def description_of(config: Any) -> dict[str, Any]:

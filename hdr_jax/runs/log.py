@@ -153,13 +153,24 @@ class RunLog:
         Raises:
           OSError: naming the file, on a full disk.
         """
+        if self._board:
+            self._board.add(name.split(".")[0], step, values)
+        if name == VALIDATIONS:  # is not made again once its line is there
+            self.flush_curves()
         path = self.workdir / name
         with named(path), open(path, "a") as file:
             # JSON knows no infinity, as of the PSNR of equal pictures.
             known = {name: x if math.isfinite(x) else None for name, x in values.items()}
             file.write(json.dumps({"step": step, **known}) + "\n")
+
+    def flush_curves(self) -> None:
+        """Brings TensorBoard's points to the disk, for a step that no run will do again.
+
+        Raises:
+          OSError: naming the folder, on a full disk.
+        """
         if self._board:
-            self._board.add(name.split(".")[0], step, values)
+            self._board.flush()
 
     def holds(self, name: str, step: int) -> bool:
         """Whether a file has the line of a step.

@@ -58,7 +58,7 @@ def evaluated(
       The scenes in order.
     """
     for batch in batches:
-        arrays = {name: batch[name] for name in data.ARRAYS}
+        arrays = {name: batch[name] for name in data.ARRAYS if name in batch}
         outputs = generate(arrays)
         outputs, values = jax.device_get((outputs, score(outputs, arrays)))
         for i in np.flatnonzero(batch["mask"]):
@@ -78,10 +78,32 @@ def means(results: Sequence[Evaluated]) -> dict[str, float]:
       results: of `evaluated`, at least one.
 
     Returns:
-      {name: mean}.
+      {name: mean}, see `mean`.
     """
     names = [name for name, value in results[0].scores.items() if np.ndim(value) == 0]
-    return {name: float(np.mean([r.scores[name] for r in results])) for name in names}
+    return {name: float(mean([r.scores[name] for r in results])) for name in names}
+
+
+def mean(values: Any) -> np.ndarray:
+    """Mean along the first axis without what is infinite, as the PSNR of equal pictures is.
+
+    One perfect scene would hide all others.
+
+    Args:
+      values: [n, ...] numbers.
+
+    Returns:
+      [...] float64; +inf where nothing is left, NaN where a value is NaN, which is a defect and has
+      to be seen.
+
+    Example:
+      >>> mean([[30.0, np.inf, np.nan], [40.0, np.inf, 40.0], [np.inf, np.inf, 40.0]]).tolist()
+      [35.0, inf, nan]
+    """
+    values = np.asarray(values, np.float64)
+    kept = values != np.inf
+    count = kept.sum(0)
+    return np.where(count, np.where(kept, values, 0).sum(0) / np.maximum(count, 1), np.inf)
 
 
 def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str, Array]:
@@ -93,7 +115,8 @@ def scores(outputs: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str
         `ev_offset` [b, n].
 
     Returns:
-      stack_psnr and stack_ssim, means over the generated exposures; psnr_mu and psnr_reinhard of
+      stack_psnr and stack_ssim, means over the generated exposures, of the PSNR over those in which
+      it is not infinite (infinite where all are made exactly); psnr_mu and psnr_reinhard of
       the radiance map, and the same of the input read as plain sRGB (`srgb_psnr_mu`,
       `srgb_psnr_reinhard`), against both `REFERENCES` (`dataset_psnr_mu`, ...); psnr_exposures,
       ssim_exposures [b, n], infinite and 1 at the reference.
@@ -158,8 +181,9 @@ def _stack_scores(stack: Array, true_stack: Array, reference: Array) -> dict[str
     psnr = jax.vmap(metrics.psnr)(stack, true_stack)
     ssim = jax.vmap(metrics.ssim)(stack, true_stack)
     made = jnp.arange(n) != reference
+    told = made & (psnr != jnp.inf)  # one exposure made exactly would hide the others; not NaN
     return {
-        "stack_psnr": jnp.mean(psnr, where=made),
+        "stack_psnr": jnp.where(told.any(), jnp.mean(psnr, where=told), jnp.inf),
         "stack_ssim": jnp.mean(ssim, where=made),
         "psnr_exposures": psnr,
         "ssim_exposures": ssim,

@@ -1,6 +1,7 @@
 """What the numbers of a configuration may be."""
 
 import math
+from numbers import Integral, Real
 from typing import Any
 
 from hdr_jax.errors import InputError
@@ -9,10 +10,16 @@ from hdr_jax.models import ExposureStackModel, HighlightModel, Model, convolutio
 from hdr_jax.models.stack_inputs import check_options
 
 NETWORKS = ("global", "local", "refinement")
+SIZES = tuple(f"{name}_{kind}" for name in NETWORKS for kind in ("width", "levels"))
 HIGHLIGHTS = "highlights"  # the one network of a `HighlightModel`
 COUNTS = (
     "steps", "batch_size", "micro_batches", "log_every", "checkpoint_every", "eval_every",
     "eval_scenes", "keep_checkpoints",
+)  # fmt: skip
+WHOLE = (*COUNTS, "refine_from", "seed", "size", "max_reference_offset")
+REAL = (
+    "learning_rate", "refinement_learning_rate", "weight_decay", "b1", "b2", "mu",
+    "metering_stops", "average", "clip_norm",
 )  # fmt: skip
 
 Demand = tuple[str, Any, bool, str]  # field, its value, whether that fits, what would
@@ -29,14 +36,13 @@ def check_numbers(config: Any, model: Model) -> None:
       InputError: naming the field, what it is and what it may be.
     """
     convolution.choose(model.convolution)  # raises for what it does not know
+    _refuse(_of_kinds(config, model))  # what is no number cannot be compared
     demands = _of_all(config, model)
     if isinstance(model, HighlightModel):
         demands += _of_highlights(config, model)
     else:
         demands += _of_stacks(config, model)
-    for name, value, fits, expected in demands:
-        if not fits:
-            raise InputError(f"got config.{name} = {value!r}: expected {expected}")
+    _refuse(demands)
 
 
 def photograph_size(config: Any, multiple: int) -> tuple[int, int]:
@@ -49,8 +55,39 @@ def photograph_size(config: Any, multiple: int) -> tuple[int, int]:
     Returns:
       Pixels; the width is the multiple nearest to what the aspect asks for.
     """
-    wanted = config.size * config.get("photographs", {}).get("aspect", 1.0)
+    wanted = config.size * _aspect(config)
     return config.size, multiple * max(1, round(wanted / multiple))
+
+
+def _aspect(config: Any) -> Any:
+    """Width over height of the photographs."""
+    return config.get("photographs", {}).get("aspect", 1.0)
+
+
+def _refuse(demands: list[Demand]) -> None:
+    """Raises InputError for the first that is not met."""
+    for name, value, fits, expected in demands:
+        if not fits:
+            raise InputError(f"got config.{name} = {value!r}: expected {expected}")
+
+
+def _of_kinds(config: Any, model: Model) -> list[Demand]:
+    """That numbers are numbers, where a configuration has them."""
+    whole = {name: config[name] for name in WHOLE}
+    real = {name: config[name] for name in REAL if name in config}
+    real |= {f"loss.{name}": weight for name, weight in config.loss.items()}
+    lists = {}
+    if isinstance(model, HighlightModel):
+        lists = {f"model.{name}": getattr(model, name) for name in ("widths", "depths")}
+        lists["ev_offsets"] = config.ev_offsets
+    else:
+        sizes = (*SIZES, "num_exposures")
+        whole |= {f"model.{name}": getattr(model, name) for name in sizes}
+    return [
+        *((name, x, isinstance(x, Integral), "a whole number") for name, x in whole.items()),
+        *((name, x, isinstance(x, Real), "a number") for name, x in real.items()),
+        *((name, x, isinstance(x, tuple | list), "a list of numbers") for name, x in lists.items()),
+    ]
 
 
 def _of_all(config: Any, model: Model) -> list[Demand]:
@@ -66,7 +103,7 @@ def _of_all(config: Any, model: Model) -> list[Demand]:
         *((name, x, 0 <= x < math.inf, "a finite number, 0 or more") for name, x in finite.items()),
         *((name, x, 0 <= x < 1, "0 or more, below 1") for name, x in below_one.items()),
         ("refine_from", config.refine_from, config.refine_from >= 0, "0 or more"),
-        ("mu", config.mu, config.mu > 0, "above 0"),
+        ("mu", config.mu, 0 < config.mu < math.inf, "a finite number above 0"),
         ("metering_stops", config.metering_stops, 0 <= config.metering_stops <= 20, "0 to 20"),
         ("seed", config.seed, 0 <= config.seed < 2**32, "0 or more, below 2^32"),
         ("size", size, size > 0 and size % model.multiple == 0, of_size),
@@ -80,9 +117,10 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     whole = all(isinstance(size, int) for size in (*widths, *depths))
     fits = len(widths) == len(depths) and whole and min((*widths, *depths), default=0) >= 1
     begin, stops = config.refine_from, tuple(config.ev_offsets)
+    finite = all(isinstance(stop, Real) and math.isfinite(stop) for stop in stops)
     learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
     seen = config.loss.get("hdrvdp2", 0) > 0 and begin < config.steps
-    aspect = config.get("photographs", {}).get("aspect", 1.0)
+    aspect = _aspect(config)
     known = isinstance(aspect, int | float) and 0.01 <= aspect <= 100
     size = photograph_size(config, model.multiple) if known else (MIN_SIZE, MIN_SIZE)
     large = f"at least {MIN_SIZE} pixels of photographs for HDR-VDP-2; height, width are {size}"
@@ -93,7 +131,7 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
         ("refine_from", begin, learns or begin == 0, alone),
         ("photographs.aspect", aspect, known, "a number from 0.01 to 100"),
         ("size", config.size, not seen or min(size) >= MIN_SIZE, large),
-        ("ev_offsets", stops, len(set(stops)) > 1, "two different exposures at least"),
+        ("ev_offsets", stops, finite and len(set(stops)) > 1, "finite stops, two at least differ"),
     ]
 
 
@@ -103,13 +141,9 @@ def _of_stacks(config: Any, model: ExposureStackModel) -> list[Demand]:
     n, offset = model.num_exposures, config.max_reference_offset
     average = config.get("average", 0.0)
     inside = 0 <= offset <= min(model.middle, n - 1 - model.middle)
-    sizes = {
-        f"{name}_{kind}": getattr(model, f"{name}_{kind}")
-        for name in NETWORKS
-        for kind in ("width", "levels")
-    }
+    sizes = {f"model.{name}": getattr(model, name) for name in SIZES}
     return [
-        *((f"model.{name}", size, size >= 1, "at least 1") for name, size in sizes.items()),
+        *((name, size, size >= 1, "at least 1") for name, size in sizes.items()),
         ("model.num_exposures", n, n >= 2, "at least 2"),
         ("max_reference_offset", offset, inside, "small enough to stay inside the stack"),
         ("average", average, average == 0, "0: of model.tone 'highlights' alone"),

@@ -158,6 +158,8 @@ def test_evaluation_batches(source):
     np.testing.assert_array_equal(taken[0]["hdr"][1], source[1]["hdr"][2:18, 4:20])
     (batch, *_) = data.evaluation_batches(source)
     assert batch["stack"].shape == (1, 3, 20, 24, 3) and batch["edges"].shape == (1, 3, 20, 24, 1)
+    (edgeless, *_) = data.evaluation_batches(source, channel_weights=None)
+    assert set(batch) - set(edgeless) == {"edges"}
     assert not list(data.evaluation_batches([]))
 
 

@@ -47,6 +47,11 @@ def test_a_quality_is_whole():
         data.Photographer(quality=(75.5, 98))
 
 
+def test_the_aspect_is_judged_where_it_is_read():
+    """By `training.Setup`, which makes a size of it; a photographer is given that."""
+    assert data.Photographer.from_fields({"aspect": 1000.0}) == data.Photographer(aspect=1000.0)
+
+
 def test_a_part_that_is_black_is_not_photographed():
     night = np.zeros((32, 64, 3), np.float32)
     night[30, 1:3] = 5

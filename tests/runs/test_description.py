@@ -43,6 +43,42 @@ def test_going_on_under_other_values_is_asked_for_each_time(tmp_path):
         description.check_same_run(tmp_path, found)
 
 
+def test_how_a_model_is_computed_may_change_but_for_its_type(tmp_path):
+    """Rematerialisation and the way of convolutions round otherwise; half precision is another."""
+    config = paper.get_config()
+    with config.model.unlocked():
+        config.model.convolution = "auto"
+    description.write_config(tmp_path, config)
+    config.model.update(remat=not config.model.remat, convolution="xla")
+    description.check_same_run(tmp_path, config)
+    config.model.dtype = "bfloat16"
+    with pytest.raises(InputError, match=r"other values \(model.dtype was [^;]*\)"):
+        description.check_same_run(tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "values"),
+    [
+        (highlights.get_config, "average", (0.998, 0.0)),
+        (highlights.get_config, "average", (0.0, 0.9)),
+        (paper.get_config, "cosine_decay", (False, True)),
+    ],
+)
+def test_what_changes_the_arrays_of_a_checkpoint_is_refused_by_name(make, name, values, tmp_path):
+    config = make()
+    config[name] = values[0]
+    description.write_config(tmp_path, config)
+    config.update({name: values[1], "force_resume": True, "b1": 0.7})
+    expected = f"{name} was {values[0]}.*, is {values[1]}: .*--config.init_from={tmp_path}"
+    with pytest.raises(InputError, match=expected):
+        description.check_same_run(tmp_path, config)
+    config[name] = values[0]
+    description.check_same_run(tmp_path, config)
+    if name == "average":  # another average is as large
+        config.average = values[0] and 0.9
+        description.check_same_run(tmp_path, config)
+
+
 def test_lists_of_a_configuration_are_the_tuples_that_are_read_back(tmp_path):
     config = paper.get_config()
     with config.unlocked():

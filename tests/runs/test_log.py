@@ -53,6 +53,21 @@ def test_the_curves_hold_what_the_lines_hold(tmp_path):
     assert values[5, "metrics/loss"] == 0.25 and (5, "metrics/scenes_per_second") in values
 
 
+def test_the_curves_are_on_the_disk_before_a_step_is_kept(tmp_path):
+    """A killed process writes nothing more: neither of a validation, nor before a checkpoint."""
+    log = RunLog(tmp_path, 0, 6, 1)
+    (path,) = (tmp_path / "tensorboard").iterdir()
+
+    def points():
+        return [(p.step, v.simple_value) for p in events(path) for v in p.summary.value]
+
+    log.write("metrics.jsonl", 1, {"loss": 0.5})
+    log.flush_curves()
+    assert points() == [(1, 0.5)]
+    log.write("validation.jsonl", 2, {"psnr": 31.0})
+    assert points() == [(1, 0.5), (2, 31.0)]
+
+
 def test_the_speed_leaves_out_a_pause(tmp_path, monkeypatch):
     """Of steps of 1 s for 4 scenes; a pause of 100 s while a step is pending."""
     clock = [0.0]

@@ -89,6 +89,29 @@ def test_every_scene_is_evaluated_once(case):
     np.testing.assert_allclose(results[2].true_stack, source[2]["stack"] / 255, rtol=1e-6)
 
 
+def test_an_exposure_made_exactly_hides_no_other(case):
+    """The first of two scenes is saturated in the longest exposure, the second one in both."""
+    outputs, truth = case
+    stack, true = outputs["stack"].copy(), truth["stack"].copy()
+    stack[0, 2] = stack[1, ::2] = 1
+    true[0, 2] = true[1, ::2] = 255
+    found = jax.jit(scores.scores)(outputs | {"stack": stack}, truth | {"stack": true})
+    assert np.isinf(found["psnr_exposures"][0, 2])
+    np.testing.assert_allclose(found["stack_psnr"], [found["psnr_exposures"][0, 0], np.inf])
+    stack[0, 0] = np.nan
+    found = jax.jit(scores.scores)(outputs | {"stack": stack}, truth | {"stack": true})
+    assert np.isnan(found["stack_psnr"][0])
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([np.inf, 30, 40], 35), ([np.inf, np.inf], np.inf), ([np.inf, np.nan, 30], np.nan)],
+)
+def test_a_perfect_scene_hides_no_other(values, mean):
+    results = [scores.Evaluated("", {}, *[np.zeros(0)] * 2, {"psnr": x}) for x in values]
+    np.testing.assert_equal(scores.means(results), {"psnr": mean})
+
+
 @pytest.mark.slow
 def test_the_photograph_stands_at_ev_0(case):
     outputs, truth = case

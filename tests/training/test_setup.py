@@ -130,6 +130,50 @@ def test_bad_highlight_configurations_are_refused(fields, named):
 
 
 @pytest.mark.parametrize("module", [small, quickstart])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, None) for name in (
+            "steps", "learning_rate", "weight_decay", "size", "seed", "average", "refine_from",
+            "loss.hdr", "mu", "b1", "metering_stops", "max_reference_offset", "log_every",
+        )),
+        ("steps", 2.5),
+        ("size", "64"),
+        ("mu", float("inf")),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_refused_by_name(module, name, value):
+    """As a configuration file of one's own may have it."""
+    config = module.get_config()
+    room = config.loss if name.startswith("loss.") else config
+    with config.ignore_type():
+        room[name.rpartition(".")[2]] = value
+    with pytest.raises(InputError, match=f"got config.{name} = {value!r}: expected"):
+        training.Setup.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (small, "model.local_width", None),
+        (small, "model.num_exposures", None),
+        (quickstart, "model.widths", None),
+        (quickstart, "clip_norm", None),
+        *((quickstart, "ev_offsets", value) for value in (
+            None, 2.0, (0.0, float("nan")), (0.0, float("inf")), (0.0, "2"), ("0", "2"),
+        )),
+    ],
+)  # fmt: skip
+def test_numbers_of_one_kind_of_model_are_refused_by_name(module, name, value):
+    config = module.get_config()
+    room = config.model if name.startswith("model.") else config
+    with config.ignore_type():
+        room[name.rpartition(".")[2]] = value
+    with pytest.raises(InputError, match=f"got config.{name} = "):
+        training.Setup.from_config(config)
+
+
+@pytest.mark.parametrize("module", [small, quickstart])
 @pytest.mark.parametrize("room", ["model", "layer", "loss"])
 def test_unknown_fields_are_named(module, room):
     config = module.get_config()

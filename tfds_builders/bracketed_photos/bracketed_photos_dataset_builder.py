@@ -4,6 +4,7 @@ import dataclasses
 import math
 import pathlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -74,6 +75,7 @@ class Builder(base.ManualBuilder):
         ev = self.options["ev"]
         photos = scene.photos or images.find_photos(scene.files[0].parent)  # says what is wrong
         if ev is None:
+            _check_timed(photos)
             stack, times = images.read_stack(photos)
             stack = exposures.as_bytes(stack)
             order = exposures.order(stack, times)
@@ -99,6 +101,19 @@ class Builder(base.ManualBuilder):
         radiance, _ = synthesize(made.stack, math.log(2) * made.ev_offset)
         made = dataclasses.replace(made, radiance=np.asarray(radiance))
         yield scene.name, common.recorded(made, scene.name, self.builder_config)
+
+
+def _check_timed(photos: Sequence[pathlib.Path]) -> None:
+    """Raises InputError for photographs without times; what else is wrong `read_stack` says."""
+    if images.exposure_source(photos) == EXPOSURES_FILE:
+        return
+    for path in photos:
+        if images.read_exposure_time(path) is None:
+            raise InputError(
+                f"{path} has no exposure time in its EXIF data and none in {EXPOSURES_FILE} beside "
+                "it. Write that table (file,exposure_time_s), or give the stops between the "
+                "exposures: hdr-jax data ... --option ev=2 (the data set bracketed_photos/ev=2)"
+            )
 
 
 def _warn_of_raw(place: pathlib.Path, developed: set[pathlib.Path]) -> None:
