@@ -227,7 +227,7 @@ def expose(
         raise InputError("noise needs a random key: pass key=jax.random.key(...)")
     for name, deviation in (("read_noise", read_noise), ("shot_noise", shot_noise)):
         check_within(name, deviation, 0, float("inf"))
-    if response in (srgb, gamma, sigmoid) or isinstance(response, str):
+    if isinstance(response, str) or any(response is maker for maker in (srgb, gamma, sigmoid)):
         name = getattr(response, "__name__", response)
         raise InputError(f"got the response {name}: expected what {name}() gives, or a table")
     exposure = radiance[None] * jnp.exp(log_times)[:, None, None, None]

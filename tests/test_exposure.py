@@ -78,6 +78,15 @@ def test_what_is_unknown_stays_so(response):
     assert unknown[0, 0, 0].all() and not unknown[0, 0, 1].any()
 
 
+def test_a_table_of_numpy_is_one_of_jax():
+    radiance, g = (
+        np.random.default_rng(0).uniform(0, 1, (4, 5, 3)),
+        np.log(np.linspace(0.01, 1, 64)),
+    )
+    expected = expose(jnp.asarray(radiance), LOG_TIMES, jnp.asarray(g))
+    np.testing.assert_array_equal(expose(radiance, LOG_TIMES, g), expected)
+
+
 def test_one_curve_serves_all_channels():
     radiance = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 5, 3)), jnp.float32)
     g = jnp.log(jnp.linspace(0.01, 1, 64))

@@ -17,7 +17,8 @@ BLACK, CLEARLY, BRIGHT, STOPS = 0.03, 0.03, 0.5, 2.5
 # Turning and JPEG mix the colours beside a wedge, so many pixels far.
 MARGIN = 2
 WEDGE = 3
-REACH = MARGIN + WEDGE - 1  # how far what is found at a pixel depends on others
+# How far what is found at a pixel depends on others, but for the narrow ends of an area.
+REACH = MARGIN + WEDGE - 1
 
 
 def contradicted(
@@ -40,8 +41,10 @@ def contradicted(
       >>> contradicted(stack, np.log([1.0, 4.0]))[1, 0].tolist()
       [True, True, True, True, False, False, False, False]
     """
-    brightest = _brightest(stack)
-    masks = [_too_black(brightest, log_times, valid, j) for j in range(len(log_times))]
+    brightest, shown = _brightest(stack, valid)
+    masks = [_too_black(brightest, shown, log_times, j) for j in range(len(log_times))]
+    if valid is not None:
+        masks = [mask & known for mask, known in zip(masks, valid, strict=True)]
     return np.stack([_with_margin(_areas(mask)) if mask.any() else mask for mask in masks])
 
 
@@ -64,7 +67,7 @@ def too_black(
       >>> int(too_black(stack, np.log([1.0, 4.0]), np.ones((2, 1, 8), bool), 1).sum())
       2
     """
-    return _too_black(_brightest(stack), log_times, valid, index)
+    return _too_black(*_brightest(stack, valid), log_times, index) & valid[index]
 
 
 def wedges_at_sides(mask: np.ndarray) -> np.ndarray:
@@ -87,19 +90,19 @@ def wedges_at_sides(mask: np.ndarray) -> np.ndarray:
     return _with_margin(_areas(mask, only_at_sides=True)) if mask.any() else mask
 
 
-def _brightest(stack: np.ndarray) -> np.ndarray:
-    """The brightest channel of every pixel, [n, h, w]."""
+def _brightest(stack: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The brightest channel of every pixel, [n, h, w], and the same, 0 where there is no data."""
     # Not `stack.max(-1)`, which takes ten times as long over three channels.
-    return functools.reduce(np.maximum, np.moveaxis(stack, -1, 0))
+    brightest = functools.reduce(np.maximum, np.moveaxis(stack, -1, 0))
+    return brightest, brightest if valid is None else np.where(valid, brightest, 0)
 
 
 def _too_black(
-    brightest: np.ndarray, log_times: np.ndarray, valid: np.ndarray | None, index: int
+    brightest: np.ndarray, shown: np.ndarray, log_times: np.ndarray, index: int
 ) -> np.ndarray:
-    """`too_black` of what `_brightest` gives."""
+    """`too_black` of what `_brightest` gives, wherever the exposure holds data."""
     top = np.iinfo(brightest.dtype).max if brightest.dtype.kind == "u" else 1.0
     own = brightest[index]
-    shown = brightest if valid is None else np.where(valid, brightest, 0)
     stops = (np.asarray(log_times) - log_times[index]) / np.log(2)
     shorter, longer = stops < -1e-3, (stops > 1e-3) & (stops <= STOPS)
     lit = np.zeros(own.shape, bool)
@@ -107,8 +110,7 @@ def _too_black(
         lit |= shown[shorter].max(0) > 2.0 * own + CLEARLY * top
     if longer.any():
         lit |= shown[longer].max(0) >= BRIGHT * top
-    wrong = (own <= BLACK * top) & lit
-    return wrong if valid is None else wrong & valid[index]
+    return (own <= BLACK * top) & lit
 
 
 def _with_margin(mask: np.ndarray) -> np.ndarray:

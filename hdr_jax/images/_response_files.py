@@ -176,4 +176,5 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
         raise InputError(f"its first line names {len(columns) + 1} columns of {rows.shape[1]}")
     if not rows.size or not np.array_equal(rows[:, 0], np.arange(len(rows))):
         raise InputError("its first column does not count the levels 0, 1, 2, ...")
-    return rows[:, 1:].T[[columns.index(name) for name in "rgb" if len(columns) == 3] or [0]]
+    order = [0] if len(columns) == 1 else [columns.index(name) for name in "rgb"]
+    return rows[:, 1:].T[order]
