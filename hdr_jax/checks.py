@@ -96,7 +96,7 @@ def check_positive(name: str, argument: str, value: ArrayLike) -> None:
 
 
 def as_array(values: Any) -> Any:
-    """Lists and numbers of Python as arrays of NumPy; arrays, traced ones too, as they are.
+    """Lists and numbers of Python as arrays of NumPy, of JAX if traced; arrays as they are.
 
     Args:
       values: an array, or what `np.asarray` makes one of.
@@ -114,7 +114,8 @@ def as_array(values: Any) -> Any:
     if hasattr(values, "dtype"):
         return values
     try:
-        return np.asarray(values)
+        traced = any(isinstance(x, Tracer) for x in jax.tree.leaves(values))
+        return jnp.asarray(values) if traced else np.asarray(values)
     except ValueError as error:
         raise InputError(
             "got a list of arrays of several sizes: expected all of one, to be stacked"

@@ -178,7 +178,8 @@ def pu21_encode(luminance: Array) -> Array:
       256.4
     """
     p1, p2, p3, p4, p5, p6, p7 = PU21_PARAMETERS
-    given, luminance = jnp.asarray(luminance).dtype, widened(luminance)
+    luminance = jnp.asarray(luminance)
+    given, luminance = luminance.dtype, widened(luminance)
     dtype = given if jnp.issubdtype(given, jnp.floating) else luminance.dtype
     # The clip keeps the base of the power away from 0, where its slope is infinite.
     power = jnp.clip(luminance, PU21_MIN_LUMINANCE, PU21_MAX_LUMINANCE) ** p4

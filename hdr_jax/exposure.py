@@ -214,7 +214,8 @@ def expose(
       >>> [round(float(value), 3) for value in stack.ravel()]
       [0.5, 0.707]
     """
-    radiance, log_times = widened(radiance), widened(log_times)  # half precision has too few levels
+    radiance, log_times = widened(radiance), jnp.asarray(log_times)  # half has too few levels
+    log_times = log_times.astype(jnp.promote_types(log_times.dtype, radiance.dtype))
     if radiance.ndim != 3 or log_times.ndim != 1:
         raise InputError(
             f"expected radiance [h, w, c] and log_times [n], got {radiance.shape} and "

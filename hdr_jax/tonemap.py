@@ -40,7 +40,8 @@ def mu_law(radiance: Array, mu: ArrayLike = 5000.0) -> Array:
       [-1.0, 0.0, 1.0]
     """
     check_positive("mu_law", "mu", mu)
-    given, radiance = jnp.asarray(radiance).dtype, widened(radiance)  # 1 + mu H is beyond float16
+    radiance = jnp.asarray(radiance)
+    given, radiance = radiance.dtype, widened(radiance)  # 1 + mu H is beyond float16
     dtype = given if jnp.issubdtype(given, jnp.floating) else radiance.dtype
     negative = radiance < 0
     # Double where: neither branch sees the other's values.

@@ -87,6 +87,15 @@ def test_a_table_of_numpy_is_one_of_jax():
     np.testing.assert_array_equal(expose(radiance, LOG_TIMES, g), expected)
 
 
+def test_one_time_of_a_list_may_be_traced():
+    radiance = jnp.asarray([[[0.1]]])
+    slope = jax.grad(lambda t: expose(radiance, [0.0, t], gamma(1.0)).sum())(0.5)
+    assert slope == pytest.approx(0.1 * np.exp(0.5), rel=1e-6)
+    with jax.enable_x64(True):
+        exposed = expose(np.full((1, 1, 1), 0.1), np.array([0, 1]), gamma(1.0))
+    np.testing.assert_allclose(exposed.ravel(), [0.1, 0.1 * np.e], rtol=1e-14)
+
+
 def test_one_curve_serves_all_channels():
     radiance = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (4, 5, 3)), jnp.float32)
     g = jnp.log(jnp.linspace(0.01, 1, 64))

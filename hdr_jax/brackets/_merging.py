@@ -205,7 +205,7 @@ def merge_strips(
     radiance = np.empty((height, width, channels), np.float32)
     strips, unknown, wedges = list(_strips(height, rows, margin)), 0, None
     if reference is not None:
-        wedges = _wedges_at_sides(brackets, log_times, reference, rows)
+        wedges = _wedges_at_sides(brackets, log_times, reference, rows, progress)
     with progress("merging", len(strips)) as advance:
         for start, stop, first, last in strips:
             stack, valid = brackets.rows(first, last), brackets.valid_rows(first, last)
@@ -236,17 +236,19 @@ def merge_strips(
 
 
 def _wedges_at_sides(
-    brackets: Exposures, log_times: np.ndarray, reference: int, rows: int
+    brackets: Exposures, log_times: np.ndarray, reference: int, rows: int, progress: Progress
 ) -> np.ndarray:
     """`wedges_at_sides` of the reference, bool [h, w]: beforehand, as no strip tells what an area
     touches in another one."""
-    height = brackets.shape[1]
-    pieces = [(start, min(start + rows, height)) for start in range(0, height, rows)]
-    found = [
-        too_black(brackets.rows(*piece), log_times, brackets.valid_rows(*piece), reference)
-        for piece in pieces
-    ]
-    return wedges_at_sides(np.concatenate(found))
+    height, width = brackets.shape[1:3]
+    black, starts = np.empty((height, width), bool), range(0, height, rows)
+    with progress("looking for wedges", len(starts)) as advance:
+        for start in starts:
+            piece = start, min(start + rows, height)
+            stack, valid = brackets.rows(*piece), brackets.valid_rows(*piece)
+            black[slice(*piece)] = too_black(stack, log_times, valid, reference)
+            advance()
+        return wedges_at_sides(black)
 
 
 def _strips(height: int, rows: int, margin: int) -> Iterator[tuple[int, int, int, int]]:

@@ -51,7 +51,7 @@ def contradicted(
 def too_black(
     stack: np.ndarray, log_times: np.ndarray, valid: np.ndarray, index: int
 ) -> np.ndarray:
-    """The same of one exposure, pixel by pixel: neither as areas nor with a margin.
+    """Black pixels of one exposure that others contradict, each by itself: no areas, no margin.
 
     Args:
       stack, log_times, valid: as for `contradicted`.
@@ -128,8 +128,11 @@ def _areas(mask: np.ndarray, only_at_sides: bool = False) -> np.ndarray:
     ends; of these perhaps only those that touch its left or its right side. uint8."""
     mask = mask.astype(np.uint8)
     wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _square(WEDGE)) > 0
-    areas = cv2.connectedComponents(mask)[1]
-    kept = np.unique(areas[wide])
+    areas = np.asarray(cv2.connectedComponents(mask)[1], np.int32)
+    kept = np.zeros(areas.max() + 1, bool)
+    kept[areas[wide]] = True
     if only_at_sides:
-        kept = np.intersect1d(kept, areas[:, [0, -1]])
-    return mask * np.isin(areas, kept)
+        touching = np.zeros_like(kept)
+        touching[areas[:, [0, -1]]] = True
+        kept &= touching
+    return mask * kept[areas]

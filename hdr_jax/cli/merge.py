@@ -154,6 +154,9 @@ def read_log_times(paths: list[pathlib.Path], args: argparse.Namespace, report: 
     """Natural logs of the exposure times [n], as the options or the files say."""
     if args.times and args.ev:
         raise InputError("got both --times and --ev; expected one of them")
+    table = paths[0].parent / images.EXPOSURES_FILE
+    if (args.times or args.ev) and len(args.pictures) == 1 and table.is_file():
+        report.assume(f"exposures: as given, in order of the pictures' names, not those of {table}")
     if args.ev:
         ev = np.array([images.fraction(word) for word in _words(args.ev)])
         if len(ev) != len(paths):

@@ -72,7 +72,13 @@ def _check_stack(folder: pathlib.Path) -> None:
             raise InputError(f"{folder} is a file, where --stack needs a folder; give another -o")
         return
     pictures = images.PHOTO_SUFFIXES + images.RAW_SUFFIXES
-    found = {path.name for path in folder.iterdir() if path.suffix.lower() in pictures}
+    found = {
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in pictures
+        and not path.name.startswith(".")
+        and not images.is_result(path)
+    }
     if others := sorted(
         name for name in found | set(images.read_exposures(folder)) if not OF_STACK.fullmatch(name)
     ):

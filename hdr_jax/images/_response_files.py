@@ -21,6 +21,7 @@ CURVE_SUFFIXES = (".csv", ".npy")
 MAX_LEVELS = 65536
 USUAL_LEVELS = tuple(2**bits for bits in (8, 10, 12, 14, 16))
 NAMED = ("srgb", "linear")
+COLOURS = {"red": 0, "r": 0, "green": 1, "g": 1, "blue": 2, "b": 2}
 
 
 def named_response(name: str, num_levels: int = 256) -> np.ndarray:
@@ -90,7 +91,8 @@ def read_response(path: PathLike) -> np.ndarray:
         falls from one level to the next.
 
     Warns:
-      UserWarning: for a number of levels that no camera has: part of the file may be missing.
+      UserWarning: for a number of levels that no camera has, as part of the file may be missing,
+        and for three columns whose names are no colours.
 
     Not differentiable.
     Example:
@@ -168,13 +170,15 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
     lines = path.read_text(encoding="utf-8-sig").split()
     if not lines or not lines[0].lower().startswith("level"):
         raise InputError("its first line is not level,g_red,g_green,g_blue or level,g")
-    columns = [name.removeprefix("g_")[:1] for name in lines[0].lower().split(",")[1:]]
-    if columns != ["g"] and sorted(columns) != sorted("rgb"):
-        raise InputError("its first line names no columns g, or g_red, g_green and g_blue")
+    columns = [name.removeprefix("g_") for name in lines[0].lower().split(",")[1:]]
     rows = np.array([[float(x) for x in line.split(",")] for line in lines[1:]], ndmin=2)
     if rows.shape[1] != len(columns) + 1:
         raise InputError(f"its first line names {len(columns) + 1} columns of {rows.shape[1]}")
     if not rows.size or not np.array_equal(rows[:, 0], np.arange(len(rows))):
         raise InputError("its first column does not count the levels 0, 1, 2, ...")
-    order = [0] if len(columns) == 1 else [columns.index(name) for name in "rgb"]
-    return rows[:, 1:].T[order]
+    order = [COLOURS.get(name, -1) for name in columns]
+    if sorted(order) == [0, 1, 2]:
+        return rows[:, 1:].T[np.argsort(order)]
+    if len(order) == 3:
+        warn(path, f"has columns {', '.join(columns)}, which are taken for red, green and blue")
+    return rows[:, 1:].T

@@ -127,8 +127,8 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
       a table.
 
     Raises:
-      InputError: if the table lacks the columns `file` and `exposure_time_s`, a line has more
-          fields than the first, it names a picture twice or in another folder, or a time is not a
+      InputError: if the table lacks the columns `file` and `exposure_time_s`, a line has
+          something beyond them, it names a picture twice or in another folder, or a time is not a
           positive number.
 
     Not differentiable.
@@ -148,7 +148,7 @@ def read_exposures(folder: PathLike) -> dict[str, float]:
             f"{path} has {found}; expected a first line 'file,exposure_time_s' and one line for "
             "each picture."
         )
-    if any(None in row for row in rows):
+    if any(field.strip() for row in rows for field in row.get(None, ())):
         raise InputError(
             f"{path} has lines with more fields than its first one; write decimals with a point, "
             "as 8.5, or in quotes."

@@ -179,8 +179,9 @@ def align_scale(prediction: Array, target: Array) -> Array:
       [1.0, 2.0, 3.0]
     """
     _check_pair(prediction, target)
+    target = jnp.asarray(target)
     scaled = color.median_scale(target, prediction) * widened(target)
-    return scaled.astype(jnp.asarray(target).dtype)
+    return scaled.astype(target.dtype)
 
 
 def _abs(x: Array) -> Array:

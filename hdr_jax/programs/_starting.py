@@ -51,10 +51,8 @@ def first_state(
         latest, *found = newest_whole(checkpoints, setup.model, like.params, like.opt_state)
         past = before.get("init_from", "") if latest else str(workdir / "checkpoints")
         if config.init_from and config.init_from != past and jax.process_index() == 0:
-            print(
-                f"warning: init_from={config.init_from} has no effect: the run goes on from step "
-                f"{latest}"
-            )
+            goes_on = f"goes on from step {latest}" if latest else f"begins with those in {past}"
+            print(f"warning: init_from={config.init_from} has no effect: the run {goes_on}")
         config.init_from = past
         if not latest:  # imported weights
             return jax.device_get(training.state_of(setup, found[0]))

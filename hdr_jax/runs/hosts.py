@@ -63,7 +63,9 @@ def _check(hosts: Any) -> None:
             "hdr_jax/configs/paper.py"
         )
     address, count, index = hosts.coordinator, hosts.count, hosts.index
-    known = address in ("", "auto") or (isinstance(address, str) and _has_port(address))
+    if address == "auto":
+        return
+    known = address == "" or (isinstance(address, str) and _has_port(address))
     counted = isinstance(count, int) and count >= 1
     within = counted and isinstance(index, int) and 0 <= index < count
     where = "host:port of the first host, such as host0:1234, or 'auto' inside of a cluster"

@@ -17,6 +17,7 @@ COUNTS = (
     "eval_scenes", "keep_checkpoints",
 )  # fmt: skip
 WHOLE = (*COUNTS, "refine_from", "seed", "size", "max_reference_offset")
+COMPARED = ("log_every", "checkpoint_every", "eval_every", "refine_from")  # and no more than that
 REAL = (
     "learning_rate", "refinement_learning_rate", "weight_decay", "b1", "b2", "mu",
     "metering_stops", "average", "clip_norm",
@@ -84,10 +85,16 @@ def _of_kinds(config: Any, model: Model) -> list[Demand]:
         sizes = (*SIZES, "num_exposures")
         whole |= {f"model.{name}": getattr(model, name) for name in sizes}
     return [
-        *((name, x, isinstance(x, Integral), "a whole number") for name, x in whole.items()),
+        *((name, x, _is_whole(name, x), "a whole number") for name, x in whole.items()),
         *((name, x, isinstance(x, Real), "a number") for name, x in real.items()),
         *((name, x, isinstance(x, tuple | list), "a list of numbers") for name, x in lists.items()),
     ]
+
+
+def _is_whole(name: str, value: Any) -> bool:
+    """Whether a number is whole; as a float, as 2e3, where it is only compared."""
+    is_float = name in COMPARED and isinstance(value, float) and value.is_integer()
+    return is_float or isinstance(value, Integral)
 
 
 def _of_all(config: Any, model: Model) -> list[Demand]:

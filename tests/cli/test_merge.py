@@ -214,7 +214,7 @@ def test_responses_come_back(tmp_path, suffix, channels):
     "text",
     [
         *("", "level,g\n", "0,1\n1,2\n", "level,g\n1,1\n2,2\n", "level,g\n0,1\n1\n"),
-        *("level,a\nb,c", "level,x\n0,1\n1,2\n", "level,g_red,g_green\n0,1,1\n1,2,2\n"),
+        *("level,a\nb,c", "level,g_red,g_green\n0,1,1\n1,2,2\n"),
         "level,g\n0,1,1\n1,2,2\n",
     ],
 )
@@ -231,6 +231,18 @@ def test_columns_of_a_table_are_taken_by_name(tmp_path):
     np.testing.assert_allclose(images.read_response(tmp_path / "g.csv"), g, rtol=1e-6)
 
 
+def test_columns_of_other_names_are_taken_as_they_stand(tmp_path):
+    g = np.linspace(-4, 0, 256) * np.array([[1.0], [0.9], [0.8]])
+    rows = "".join(f"{z},{a},{b},{c}\n" for z, (a, b, c) in enumerate(g.T))
+    (tmp_path / "g.csv").write_text("level,bright,gain,rate\n" + rows)
+    with pytest.warns(UserWarning, match="columns bright, gain, rate, which are taken for red"):
+        np.testing.assert_allclose(images.read_response(tmp_path / "g.csv"), g, rtol=1e-6)
+    (tmp_path / "g.csv").write_text(
+        "level,ln_exposure\n" + "".join(f"{z},{z}\n" for z in range(256))
+    )
+    assert images.read_response(tmp_path / "g.csv").shape == (1, 256)
+
+
 def test_a_table_that_may_be_cut_is_told(tmp_path):
     images.write_response(tmp_path / "g.csv", np.linspace(-4, 0, 256)[None])
     lines = (tmp_path / "g.csv").read_text().splitlines(keepends=True)
@@ -243,11 +255,17 @@ def test_decimal_commas_in_a_table_of_times_are_refused(folder):
     (folder / "scene/exposures.csv").write_text("file,exposure_time_s\na.jpg,8,5\nb.png,1,25\n")
     with pytest.raises(ValueError, match=r"exposures.csv has lines with more fields"):
         images.read_exposures("scene")
+    (folder / "scene/exposures.csv").write_text("file,exposure_time_s\na.jpg,8.5,\nb.png,1, \n")
+    assert images.read_exposures("scene") == {"a.jpg": 8.5, "b.png": 1.0}
 
 
-def test_times_of_a_folder_go_by_name_and_not_by_its_table(folder, radiance):
+def test_times_of_a_folder_go_by_name_and_not_by_its_table(folder, radiance, capsys):
     rows = "".join(f"{name},1\n" for name in reversed(TIMES))
     (folder / "scene/exposures.csv").write_text("file,exposure_time_s\n" + rows)
     seconds = [str(value) for value in TIMES.values()]
     assert call("merge", "scene", "--times", *seconds, "--response", "srgb") == 0
+    assert (
+        "in order of the pictures' names, not those of scene/exposures.csv"
+        in capsys.readouterr().out
+    )
     assert error_of(images.read_hdr("scene.exr"), radiance) < 0.1

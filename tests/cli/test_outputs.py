@@ -405,6 +405,8 @@ def test_the_exposures_of_a_photograph_replace_only_such(here, capsys):
         before = contents()
         code = cli.main(["reconstruct", "holiday.png", "--stack", "--ev-range", "-1", "0"])
         if message is None:
+            images.write("holiday_stack/x_preview.jpg", np.zeros((4, 4, 3)), comment="a result")
+            pathlib.Path("holiday_stack/._exposure_0_ev-1.png").touch()
             assert code == 0 and len(images.read_exposures("holiday_stack")) == 2
         else:
             assert code == 2 and message in capsys.readouterr().err and contents() == before

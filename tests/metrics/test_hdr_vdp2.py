@@ -643,7 +643,7 @@ def test_bad_input_is_named():
         (image[..., 0], image[..., 0], {}, "1 channel"),
         (image, image, {"color_encoding": "luminance"}, "Encodings of 3: rgb-bt.709"),
         (image, image[:19], {}, r"\(20, 24, 3\).*\(19, 24, 3\)"),
-        (image[:16], image[:16], {}, "16 x 24"),
+        (image[:16], image[:16], {}, r"24 x 16 pixels \(width x height\)"),
         (image[None], image[None], {}, "vmap"),
         (image.astype(np.uint8), image.astype(np.uint8), {}, "uint8"),
         (image, image, {"pixels_per_degree": 0}, "positive"),
