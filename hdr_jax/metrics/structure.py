@@ -133,6 +133,6 @@ def check_size(name: str, shape: tuple[int, ...], minimum: int) -> None:
     """Raise when one side is below `minimum`."""
     if min(shape[:2]) < minimum:
         raise InputError(
-            f"{name} got images of {shape[1]} x {shape[0]} pixels (width x height); expected at least {minimum} on "
-            "each side, what its windows need"
+            f"{name} got images of {shape[1]} x {shape[0]} pixels (width x height); expected at "
+            f"least {minimum} on each side, what its windows need"
         )

@@ -27,8 +27,8 @@ def check_images(shape: tuple[int, ...], color_encoding: str) -> None:
         )
     if min(size) < steerable.MIN_SIZE:
         raise InputError(
-            f"hdrvdp2 got images of {size[1]} x {size[0]} pixels (width x height); expected at least "
-            f"{steerable.MIN_SIZE} on each side, the size of its largest filter."
+            f"hdrvdp2 got images of {size[1]} x {size[0]} pixels (width x height); expected "
+            f"at least {steerable.MIN_SIZE} on each side, the size of its largest filter."
         )
 
 
