@@ -152,9 +152,9 @@ def _check_optimizer(
 ) -> None:
     """Refuses, forced or not, what changes which arrays the optimiser of a checkpoint holds."""
     name = "average" if new.get("model.tone") == "highlights" else "cosine_decay"
-    if bool(old.get(name)) != bool(new.get(name)):
+    if name in old and bool(old[name]) != bool(new.get(name)):  # imported weights have no field
         raise InputError(
-            f"{name} was {old.get(name)!r} in the run in {workdir}, is {new.get(name)!r}: with and "
+            f"{name} was {old[name]!r} in the run in {workdir}, is {new.get(name)!r}: with and "
             "without it a checkpoint holds other arrays. Take the run's value, or begin a new run "
             f"from its weights, in another --workdir, by --config.init_from={workdir}"
         )
