@@ -74,6 +74,22 @@ def as_unit_float(image: Pixels) -> Pixels:
     return image.astype(np.float32) / numpy.float32(jnp.iinfo(image.dtype).max)
 
 
+def white_level(pixels: np.ndarray) -> int:
+    """The value of white in pictures of that type.
+
+    Args:
+      pixels: of any shape; uint8, uint16 or float in [0, 1].
+
+    Returns:
+      The largest value of the type, 1 of floats.
+
+    Example:
+      >>> white_level(np.zeros(3, np.uint8)), white_level(np.zeros(3, np.float32))
+      (255, 1)
+    """
+    return int(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1
+
+
 def default_num_levels(image: ArrayLike) -> int:
     """How many levels the response of pixels of that type has where nobody says.
 

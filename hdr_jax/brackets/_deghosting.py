@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 
 from hdr_jax import crf
 from hdr_jax.errors import InputError
-from hdr_jax.levels import Pixels
+from hdr_jax.levels import Pixels, white_level
 
 # In levels of 256: how far a level may be off by noise and coding, and the misfit beyond that at
 # which an exposure counts 1/e.
@@ -42,7 +42,7 @@ def reference_index(stack: Pixels) -> int:
     """
     # NumPy: a picture of a new size should need no program for this.
     pixels = np.asarray(stack)
-    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    white = white_level(pixels)
     usable = ((pixels > 0.1 * white) & (pixels < 0.9 * white)).all(-1)
     return int(usable.sum((1, 2)).argmax())
 

@@ -10,6 +10,8 @@ import functools
 import cv2
 import numpy as np
 
+from hdr_jax.levels import white_level
+
 # Shares of the largest level: the brightest channel of a pixel that may be no data; by how much a
 # shorter exposure must be above twice that of it; and what contradicts it up to so many stops
 # longer.
@@ -101,7 +103,7 @@ def _too_black(
     brightest: np.ndarray, shown: np.ndarray, log_times: np.ndarray, index: int
 ) -> np.ndarray:
     """`too_black` of what `_brightest` gives, wherever the exposure holds data."""
-    top = np.iinfo(brightest.dtype).max if brightest.dtype.kind == "u" else 1.0
+    top = white_level(brightest)
     own = brightest[index]
     stops = (np.asarray(log_times) - log_times[index]) / np.log(2)
     shorter, longer = stops < -1e-3, (stops > 1e-3) & (stops <= STOPS)

@@ -16,6 +16,7 @@ from hdr_jax.cli.parsers import PICTURES_FIRST
 from hdr_jax.cli.report import Report
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times
+from hdr_jax.levels import white_level
 
 MOST_STOPS = 40  # more than any bracket, with or without filters
 LEAST_TIME = 1e-12  # seconds; of what is far shorter or longer radiance leaves float32
@@ -272,7 +273,7 @@ def refuse_copies(small, log_times, paths: list[pathlib.Path]) -> None:
     stack [n, h, w, 3]."""
     seen: dict[bytes, int] = {}
     for j, picture in enumerate(small):
-        brightest = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
+        brightest = white_level(picture)
         if ((picture == 0) | (picture == brightest)).all():  # black and white may well be equal
             continue
         first = seen.setdefault(np.ascontiguousarray(picture).tobytes(), j)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from hdr_jax.errors import InputError
-from hdr_jax.levels import CLIP_FROM, RIM_LEVEL
+from hdr_jax.levels import CLIP_FROM, RIM_LEVEL, white_level
 
 # JPEG disturbs levels by a few per cent and tears holes in highlights. Closing with squares of so
 # many pixels what is above CLIP_FROM, where the mask of `hdr_jax.models.highlights` begins, raised
@@ -33,7 +33,7 @@ def closed_highlights(image: np.ndarray) -> np.ndarray:
       [128, 255, 255, 255, 255, 255, 200]
     """
     image = np.asarray(image)
-    white = _white(image)
+    white = white_level(image)
     plain = image if image.dtype.kind == "u" else image.astype(np.float32)
     closing = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((CLOSING, CLOSING), np.uint8))
     closing = closing.reshape(image.shape)  # OpenCV drops a single channel
@@ -64,7 +64,7 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.ndim != 3:
         raise InputError(f"rim_distance got a picture {image.shape}: expected [h, w, c]")
-    inside = (image >= RIM_LEVEL / 255 * _white(image)).astype(np.uint8)
+    inside = (image >= RIM_LEVEL / 255 * white_level(image)).astype(np.uint8)
     diagonal = np.hypot(*image.shape[:2])
     transform = lambda plane: cv2.distanceTransform(  # noqa: E731
         np.ascontiguousarray(plane), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
@@ -74,8 +74,3 @@ def rim_distance(image: np.ndarray) -> np.ndarray:
     # call to call, by the thread that took them: a run would not go on to the same bits.
     planes = np.sqrt(np.rint(np.square(planes.astype(np.float64))))
     return np.minimum(planes, diagonal).astype(np.float32)
-
-
-def _white(image: np.ndarray) -> float:
-    """The largest value of a picture's type."""
-    return np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0

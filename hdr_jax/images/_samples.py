@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hdr_jax.images._paths import Unsupported
+from hdr_jax.levels import white_level
 
 # Filters make values a little outside of [0, 1].
 SLACK = 0.01
@@ -50,7 +51,7 @@ def unit_range(colours: np.ndarray, alpha: np.ndarray | None, associated: bool =
     """
     valid = None if alpha is None else solid(alpha)
     if associated and alpha is not None:
-        top = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1
+        top = white_level(colours)
         share = np.where(alpha > 0, alpha, np.inf)[..., None] / top
         straight = np.minimum(colours / share, top)
         colours = (np.rint(straight) if top > 1 else straight).astype(colours.dtype)
@@ -85,8 +86,7 @@ def in_levels_of(dtype: type, levels: np.ndarray) -> np.ndarray:
     """
     if levels.dtype == dtype:
         return levels
-    top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
-    return np.rint(levels * np.float32(np.iinfo(dtype).max / top)).astype(dtype)
+    return np.rint(levels * np.float32(np.iinfo(dtype).max / white_level(levels))).astype(dtype)
 
 
 def solid(alpha: np.ndarray) -> np.ndarray | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hdr_jax.images._paths import Unsupported, check_size, quiet, warn
 from hdr_jax.images._samples import Samples, solid, unit_range
+from hdr_jax.levels import white_level
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 MOSAICS = (32803, 34892)  # colour filter array, linear raw
@@ -85,7 +86,7 @@ def read(path: pathlib.Path) -> Samples:
         raise ValueError(f"{stored.shape[2]} samples make no colour")
     colours, alpha = stored[..., :count], _alpha(path, page, stored, count)
     if kind == WHITE_IS_ZERO:
-        colours = (np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1) - colours
+        colours = white_level(colours) - colours
     samples = unit_range(colours, alpha, ASSOCIATED in page.extrasamples)
     return samples if masked is None else samples.also(masked)
 

@@ -129,6 +129,14 @@ def test_bad_highlight_configurations_are_refused(fields, named):
         training.Setup.from_config(config)
 
 
+def with_field(config, name, value):
+    """A configuration with a value of any type in a field, such as loss.hdr."""
+    room, _, field = name.rpartition(".")
+    with config.ignore_type():
+        (config[room] if room else config)[field] = value
+    return config
+
+
 @pytest.mark.parametrize("module", [small, quickstart])
 @pytest.mark.parametrize(
     ("name", "value"),
@@ -144,10 +152,7 @@ def test_bad_highlight_configurations_are_refused(fields, named):
 )  # fmt: skip
 def test_what_is_no_number_is_refused_by_name(module, name, value):
     """As a configuration file of one's own may have it."""
-    config = module.get_config()
-    room = config.loss if name.startswith("loss.") else config
-    with config.ignore_type():
-        room[name.rpartition(".")[2]] = value
+    config = with_field(module.get_config(), name, value)
     with pytest.raises(InputError, match=f"got config.{name} = {value!r}: expected"):
         training.Setup.from_config(config)
 
@@ -165,10 +170,7 @@ def test_what_is_no_number_is_refused_by_name(module, name, value):
     ],
 )  # fmt: skip
 def test_numbers_of_one_kind_of_model_are_refused_by_name(module, name, value):
-    config = module.get_config()
-    room = config.model if name.startswith("model.") else config
-    with config.ignore_type():
-        room[name.rpartition(".")[2]] = value
+    config = with_field(module.get_config(), name, value)
     with pytest.raises(InputError, match=f"got config.{name} = "):
         training.Setup.from_config(config)
 
