@@ -3,10 +3,12 @@
 from hdr_jax.errors import extra
 
 with extra("photographs"):
-    from hdr_jax.brackets._alignment import movement, register, shift
+    from hdr_jax.brackets._alignment import align
     from hdr_jax.brackets._brackets import Brackets, Chosen, Exposures, InMemory, load
     from hdr_jax.brackets._deghosting import confidence, reference_index
-    from hdr_jax.brackets._merging import align, merge_strips, response
+    from hdr_jax.brackets._merging import merge_strips
+    from hdr_jax.brackets._registration import movement, register, shift
+    from hdr_jax.brackets._response import response
     from hdr_jax.brackets._splitting import look_like_several, split
     from hdr_jax.brackets._white import low_white
 

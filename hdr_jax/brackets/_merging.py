@@ -1,4 +1,4 @@
-"""From exposures of any size to one radiance map: response, registration, merging in strips.
+"""From exposures of any size and a known response to one radiance map, in strips.
 
 Memory holds one photograph, one strip of all of them and the radiance map, however many
 photographs there are. The strips do not show: every pixel's value is that of `hdr_jax.merge.merge`
@@ -6,17 +6,12 @@ on the whole stack, with `extremes_once` (see GHOST_LINKS for deghosting), and 0
 holds data.
 """
 
-import math
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from hdr_jax import crf
-from hdr_jax.brackets import _warps
-from hdr_jax.brackets._alignment import registered
-from hdr_jax.brackets._brackets import Brackets, Exposures, counted
+from hdr_jax.brackets._brackets import Exposures
 from hdr_jax.brackets._deghosting import confidence
 from hdr_jax.brackets._validity import REACH, contradicted, too_black, wedges_at_sides
 from hdr_jax.errors import InputError
@@ -28,138 +23,6 @@ STRIP_VALUES = 2**23
 # The confidence in an exposure looks 2 radius + 1 pixels around and, where the reference is black
 # or white, at exposures nearer to it, which look as far around: strips overlap by two such links.
 GHOST_LINKS = 2
-# Pixels of all exposures together that the response is recovered from.
-RESPONSE_PIXELS = 2**22
-CANVAS = 256  # sides of the pictures for that are multiples of it
-# Share of the pixels that all exposures must show for it.
-MIN_COMMON = 0.01
-
-
-def response(
-    brackets: Exposures, log_times: np.ndarray, *, holes: bool = True, **options: Any
-) -> np.ndarray:
-    """Increasing log inverse response of the camera that took the brackets.
-
-    Args:
-      brackets: n exposures.
-      log_times: [n] natural logs of exposure times.
-      holes: whether black that a shorter exposure contradicts is no data, as in photographs; in
-        generated exposures it is black.
-      **options: of `hdr_jax.crf.recover`.
-
-    Returns:
-      g float32 [3, num_levels], non-decreasing (`crf.monotone`); 4096 levels for pictures of more
-      than 8 bits.
-
-    Raises:
-      InputError: as `crf.recover`, or if the exposures hardly show the same.
-
-    Example: `g = response(brackets, np.log([0.1, 0.4]), method="mitsunaga_nayar")`
-    """
-    pixels = RESPONSE_PIXELS // brackets.shape[0]
-    stack, valid = brackets.thinned(pixels), brackets.valid_thinned(pixels)
-    if holes:
-        valid &= ~contradicted(stack, log_times, valid)
-    common = valid.all(0).mean()
-    if common < MIN_COMMON:
-        raise InputError(
-            f"only {common:.1%} of the scene is shown by all exposures; expected {MIN_COMMON:.0%} "
-            "at least. Leave out the pictures that show less, or give the camera's response."
-        )
-    stack, valid = on_canvas(stack, valid)
-    if not valid.all():
-        options["valid"] = valid
-    options.setdefault("num_levels", 256 if brackets.dtype == np.uint8 else 4096)
-    return np.asarray(crf.monotone(crf.recover(stack, log_times, **options)))
-
-
-def on_canvas(stack: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The exposures on a canvas of one of few sizes, for which programs are compiled already.
-
-    Args:
-      stack: [n, h, w, c].
-      valid: bool [n, h, w].
-
-    Returns:
-      (stack, valid) of sides that are multiples of CANVAS where they were longer than that; what is
-      added below and to the right is not valid.
-
-    Example:
-      >>> on_canvas(np.ones((2, 300, 200, 3)), np.ones((2, 300, 200), bool))[0].shape
-      (2, 512, 200, 3)
-    """
-    rest = [-side % CANVAS if side > CANVAS else 0 for side in stack.shape[1:3]]
-    added = [(0, 0), *((0, more) for more in rest)]
-    return np.pad(stack, [*added, (0, 0)]), np.pad(valid, added)
-
-
-def align(
-    brackets: Exposures,
-    log_times: np.ndarray,
-    g: np.ndarray,
-    reference: int,
-    *,
-    progress: Progress = silent,
-) -> tuple[Brackets, list[float]]:
-    """The brackets as seen from where the reference was taken, cropped to what all of them show.
-
-    Neighbours in exposure are registered with each other, since they have most in common, and the
-    warps are chained.
-
-    Args:
-      brackets: n exposures.
-      log_times: [n] natural logs of exposure times.
-      g: log inverse response [c, num_levels]; its recovery needs no alignment.
-      reference: index of the exposure that stays where it is.
-      progress: shows how far it is, see `hdr_jax.progress`.
-
-    Returns:
-      (aligned brackets, by how many pixels each exposure was moved at most: NaN for one that could
-      not be registered, or only with such a one).
-
-    Raises:
-      InputError: if the exposures hardly overlap.
-
-    Warns:
-      UserWarning: naming an exposure that cannot be registered.
-
-    Example: `aligned, moved = align(brackets, np.log([0.1, 0.4]), g, 0)`
-    """
-    n = brackets.shape[0]
-    order = list(np.argsort(log_times, kind="stable"))
-    middle = order.index(reference)
-    pairs = [(order[k + 1], order[k]) for k in range(middle - 1, -1, -1)]
-    pairs += [(order[k - 1], order[k]) for k in range(middle + 1, n)]
-    warps, found = {reference: np.eye(3)}, {reference}
-    with progress("aligning", len(pairs)) as advance:
-        for neighbour, index in pairs:
-            step, known = registered(brackets.picture(neighbour), brackets.picture(index), g)
-            if known and neighbour in found:
-                found.add(index)
-            warps[index] = step @ warps[neighbour]
-            advance()
-    if lost := [str(j + 1) for j in range(n) if j not in found]:
-        warnings.warn(
-            f"nothing shows how exposure {', '.join(lost)} of {n} was moved: too little is well "
-            "exposed in it and in its neighbour, or they do not match. It is moved as that one is; "
-            "look at the result, or leave it out.",
-            stacklevel=2,
-        )
-    warps = [warps[j] for j in range(n)]
-    crop = _warps.common_area(warps, brackets.shape[1:])
-    moved = [
-        _warps.displacement(warp, brackets.shape[1:]) if j in found else math.nan
-        for j, warp in enumerate(warps)
-    ]
-    pictures = (
-        tuple(
-            _warps.aligned(part, warps[j], crop)
-            for part in (brackets.picture(j), brackets.valid(j, 0, brackets.shape[1]))
-        )
-        for j in range(n)
-    )
-    with progress("warping", n) as advance:
-        return Brackets(counted(pictures, advance)), moved
 
 
 def merge_strips(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import brackets, images
-from hdr_jax.brackets import _merging, _splitting, _validity
+from hdr_jax.brackets import _merging, _response, _splitting, _validity
 from hdr_jax.color import linear_to_srgb
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, expose, srgb
@@ -95,7 +95,7 @@ def test_no_pictures_are_refused():
 @pytest.mark.slow
 def test_response_of_thinned_brackets_is_increasing(monkeypatch):
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
-    monkeypatch.setattr(_merging, "RESPONSE_PIXELS", 1200)
+    monkeypatch.setattr(_response, "RESPONSE_PIXELS", 1200)
     with brackets.Brackets(stack) as kept:  # noise: a response that needs `monotone`
         g = brackets.response(kept, LOG_TIMES)
     assert g.shape == (3, 256) and np.isfinite(g).all() and (np.diff(g, axis=1) >= 0).all()

@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 from hdr_jax import cli, images
-from hdr_jax.cli.merge import read_log_times
+from hdr_jax.cli.merge_exposures import read_log_times
 from hdr_jax.cli.report import Report
 from hdr_jax.images import named_response
 
