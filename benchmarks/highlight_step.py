@@ -21,9 +21,9 @@ from torch import nn
 from torch_twin import conv
 
 from hdr_jax import weights
-from hdr_jax.models import convolution
-from hdr_jax.models.gain import BUMP, CHROMA, GROUPS, PATCH, GainNetwork
-from hdr_jax.models.highlights import features_of
+from hdr_jax.models import _convolution
+from hdr_jax.models._gain import BUMP, CHROMA, GROUPS, PATCH, GainNetwork
+from hdr_jax.models._highlights import features_of
 from hdr_jax.programs._memory import keep_memory
 
 
@@ -33,7 +33,7 @@ def norm(channels: int) -> nn.GroupNorm:
 
 
 class Block(nn.Module):
-    """hdr_jax.models.gain.Block."""
+    """hdr_jax.models._gain.Block."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class Twin(nn.Module):
-    """hdr_jax.models.gain.GainNetwork, its layers under the same names."""
+    """hdr_jax.models._gain.GainNetwork, its layers under the same names."""
 
     def __init__(self, params: dict, widths: tuple[int, ...], depths: tuple[int, ...]):
         super().__init__()
@@ -114,7 +114,7 @@ def _set(module: nn.Module, values: dict) -> None:
 
 
 def _patches(x):
-    """hdr_jax.models.gain.to_patches of [b, c, h, w]."""
+    """hdr_jax.models._gain.to_patches of [b, c, h, w]."""
     b, c, h, w = x.shape
     x = x.reshape(b, c, h // PATCH, PATCH, w // PATCH, PATCH).permute(0, 3, 5, 1, 2, 4)
     return x.reshape(b, -1, h // PATCH, w // PATCH).contiguous(memory_format=torch.channels_last)
@@ -140,7 +140,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     model, params = weights.load()
     shape = tuple(model.widths), tuple(model.depths)
-    ours = GainNetwork(*shape, convolution.choose("auto"))
+    ours = GainNetwork(*shape, _convolution.choose("auto"))
     twin = Twin(params, *shape).to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     image, rim = (rng.random((args.batch, 192, 256, 3), np.float32) * k for k in (1, 20))

@@ -87,6 +87,29 @@ def test_no_two_rooms_import_each_other():
     assert not {(a, b) for a, b in arrows if a < b and (b, a) in arrows}
 
 
+def test_nobody_reaches_behind_another_rooms_door():
+    behind = [
+        f"{path.relative_to(ROOT)} imports {node.module}.{alias.name}"
+        for name, path in module_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hdr_jax.")
+        for alias in node.names
+        if node.module.split(".")[1] != name
+        and any(part.startswith("_") for part in f"{node.module}.{alias.name}".split("."))
+    ]
+    assert not behind
+
+
+def test_files_behind_a_door_are_private():
+    by_module = {"cli", "configs", "runs", "tfds_builders"}  # rooms without a door
+    public = [
+        path.relative_to(ROOT)
+        for room, path in module_files()
+        if path.parts[-2] == room and not path.name.startswith("_") and room not in by_module
+    ]
+    assert public == [pathlib.Path("hdr_jax/training/setup.py")]
+
+
 def test_layers_1_and_2_need_jax_and_numpy_only():
     allowed = {"jax", "numpy", "hdr_jax", *sys.stdlib_module_names}
     for name, path in module_files():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import color, exposure, losses, metrics, tonemap, weighting
-from hdr_jax.models import highlights
+from hdr_jax.models import _highlights
 
 IMAGE = np.random.default_rng(0).random((32, 33, 3)).astype(np.float32)
 CURVE = np.log((np.arange(256, dtype=np.float32) + 0.5) / 255.5)
@@ -20,8 +20,8 @@ TIMES = np.zeros(2, np.float32)
         lambda image: weighting.hat(255 * image),
         lambda image: exposure.expose(image, TIMES, exposure.srgb(), num_levels=256),
         lambda image: exposure.expose(image, TIMES, jnp.asarray(CURVE)),
-        lambda image: highlights.linearised(image),
-        lambda image: highlights.exposures(jnp.log(image), (-1, 0, 1)),
+        lambda image: _highlights.linearised(image),
+        lambda image: _highlights.exposures(jnp.log(image), (-1, 0, 1)),
         lambda image: tonemap.reinhard(image),
         lambda image: tonemap.mu_law(image),
         lambda image: color.pu21_encode(image),

@@ -17,8 +17,6 @@ from hdr_jax.cli.outputs import check
 from hdr_jax.errors import InputError
 from hdr_jax.exported import QUICK, quickly_compiled, without_collection
 from hdr_jax.files import json_number
-from hdr_jax.metrics.protocols import DEFAULT_PEAK
-from hdr_jax.metrics.structure import MS_SSIM_MIN_SIZE
 
 FAINT = 1e-4  # light that a map should reach, under "singlehdr"
 # A pair is scored once, so that what compiling saves counts more than what running costs: no
@@ -35,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         check({"visibility map": path}, [args.test, args.reference], [] if args.map else [path])
     if args.peak is not None and args.protocol != "display":
         raise InputError(f"got --peak {args.peak:g}: it is white of --protocol display; add that")
-    peak = DEFAULT_PEAK if args.peak is None else args.peak
+    peak = metrics.DEFAULT_PEAK if args.peak is None else args.peak
     test, reference = (read_map(path, args.protocol) for path in (args.test, args.reference))
     given = _Given(args.protocol, peak, args.pixels_per_degree, args.crf_correction)
     preparing = _prepare.lower(test, reference, given=given)
@@ -139,7 +137,7 @@ def _draw(p_map, test):
 def _compare(light, pictures, *, given: _Given):
     """The other metrics by name."""
     white = jnp.maximum(light[1].max(), 1e-20)
-    large = min(light[0].shape[:2]) >= MS_SSIM_MIN_SIZE
+    large = min(light[0].shape[:2]) >= metrics.MS_SSIM_MIN_SIZE
     return {
         "pu21_psnr": metrics.pu21_psnr(*light, correct_crf=given.crf_correction),
         "pu21_ssim": metrics.pu21_ssim(*light, correct_crf=given.crf_correction),

@@ -13,7 +13,7 @@ processor with matrix units for it. What else differs from this run:
   dropout       of a twentieth to a tenth of the channels on the ways up
   schedule      phase 1 was three runs, each with a rate that falls to 0, the first without those
                 changes; phase 2 was stopped where validation was best, its rate at a half
-  gain          was smooth (`hdr_jax.models.gain.gain_of`) from the third run on, its colour never
+  gain          was smooth (`hdr_jax.models.gain_of`) from the third run on, its colour never
   loss          phase 1 had L1 at 1 and its differences at 0.3; phase 2 as below
 
 highlights-7 and highlights-8, which is shipped, went on from there by nine runs of

@@ -7,7 +7,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.levels import CLIP_FROM, RIM_LEVEL, white_level
 
 # JPEG disturbs levels by a few per cent and tears holes in highlights. Closing with squares of so
-# many pixels what is above CLIP_FROM, where the mask of `hdr_jax.models.highlights` begins, raised
+# many pixels what is above CLIP_FROM, where `hdr_jax.models.clip_mask` begins, raised
 # Q of reconstructions of JPEGs by 0.75 and PU21-PSNR by 0.70 dB. (From 0.95 of white on: by 0.84
 # and 0.76, but pixels that are known would change.)
 CLOSING = 5

@@ -6,20 +6,25 @@ relative radiance there in a named way. Every metric is a jitted, differentiable
 pair (test first) that `jax.vmap` batches and that follows the input's float type.
 """
 
-from hdr_jax.metrics.fidelity import psnr, psnr_mu
-from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2, pixels_per_degree
-from hdr_jax.metrics.perceptual_uniform import pu21_psnr, pu21_ssim
-from hdr_jax.metrics.protocols import (
+from hdr_jax.metrics._fidelity import psnr, psnr_mu
+from hdr_jax.metrics._perceptual_uniform import pu21_psnr, pu21_ssim
+from hdr_jax.metrics._protocols import (
+    DEFAULT_PEAK,
     PROTOCOLS,
     calibrate,
     hdrvdp2_by_protocol,
     hdrvdp2_calibrated,
 )
-from hdr_jax.metrics.response_correction import correct_response
-from hdr_jax.metrics.structure import ms_ssim, ssim
-from hdr_jax.metrics.visibility import visibility_picture
+from hdr_jax.metrics._response_correction import correct_response
+from hdr_jax.metrics._structure import MS_SSIM_MIN_SIZE, ms_ssim, ssim
+from hdr_jax.metrics._visibility import visibility_picture
+from hdr_jax.metrics.hdr_vdp2 import MIN_SIZE as HDRVDP2_MIN_SIZE
+from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2, pixels_per_degree
 
 __all__ = [
+    "DEFAULT_PEAK",
+    "HDRVDP2_MIN_SIZE",
+    "MS_SSIM_MIN_SIZE",
     "PROTOCOLS",
     "Result",
     "calibrate",

@@ -13,7 +13,7 @@ import tfds_builders  # noqa: F401 - makes the data sets known
 from hdr_jax import data, page, training
 from hdr_jax.errors import InputError
 from hdr_jax.files import write_text
-from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE as HDRVDP2_MIN_SIZE
+from hdr_jax.metrics import HDRVDP2_MIN_SIZE
 from hdr_jax.models import check_same_architecture
 from hdr_jax.programs._starting import CheckedScenes, edges_of
 from hdr_jax.runs import figures, scenes, scores

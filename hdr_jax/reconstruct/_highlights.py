@@ -27,8 +27,7 @@ from hdr_jax.errors import InputError
 from hdr_jax.exposure import LN2, log_inverse_sigmoid
 from hdr_jax.images import canny, closed_highlights, reduced, resized, rim_distance
 from hdr_jax.levels import CLIP_FROM, as_unit_float
-from hdr_jax.models import ExposureStackModel, HighlightModel
-from hdr_jax.models.highlights import linearised
+from hdr_jax.models import ExposureStackModel, HighlightModel, linearised
 
 # Longest side that the network sees, pixels. On middle exposures of real brackets against their
 # merges 256, 320, 384 and 512 have mean Q 53.1, 53.3, 53.3, 53.4 and JOD 7.56, 7.56, 7.54, 7.59.
@@ -108,7 +107,7 @@ def exposure(log_radiance: np.ndarray, ev_offset: float, g: np.ndarray | None = 
     Raises:
       InputError: for a g as in `highlights`.
 
-    Not differentiable: `hdr_jax.models.highlights.exposures` is.
+    Not differentiable: `hdr_jax.models.exposures` is.
     Example:
       >>> exposure(np.zeros((1, 1, 3), np.float32), -1.0).round(2)[0, 0].tolist()
       [0.75, 0.75, 0.75]
@@ -228,7 +227,7 @@ def _interpolated(curve: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def _share(image: np.ndarray) -> np.ndarray:
-    """`hdr_jax.models.highlights.clip_mask` of NumPy arrays."""
+    """`hdr_jax.models.clip_mask` of NumPy arrays."""
     return np.clip((image - CLIP_FROM) / (1 - CLIP_FROM), 0, 1)
 
 

@@ -5,9 +5,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from hdr_jax.errors import InputError
-from hdr_jax.metrics.hdr_vdp2.steerable import MIN_SIZE
-from hdr_jax.models import ExposureStackModel, HighlightModel, Model, convolution
-from hdr_jax.models.stack_inputs import check_options
+from hdr_jax.metrics import HDRVDP2_MIN_SIZE
+from hdr_jax.models import ExposureStackModel, HighlightModel, Model, check_fields
 
 NETWORKS = ("global", "local", "refinement")
 SIZES = tuple(f"{name}_{kind}" for name in NETWORKS for kind in ("width", "levels"))
@@ -36,7 +35,7 @@ def check_numbers(config: Any, model: Model) -> None:
     Raises:
       InputError: naming the field, what it is and what it may be.
     """
-    convolution.choose(model.convolution)  # raises for what it does not know
+    check_fields(model)
     _refuse(_of_kinds(config, model))  # what is no number cannot be compared
     demands = _of_all(config, model)
     if isinstance(model, HighlightModel):
@@ -128,23 +127,23 @@ def _of_highlights(config: Any, model: HighlightModel) -> list[Demand]:
     learns = any(config.loss.get(name) for name in ("gain_l1", "gradient_l1", "hdr"))
     seen = config.loss.get("hdrvdp2", 0) > 0 and begin < config.steps
     aspect = _aspect(config)
+    least = HDRVDP2_MIN_SIZE
     known = isinstance(aspect, int | float) and 0.01 <= aspect <= 100
-    size = photograph_size(config, model.multiple) if known else (MIN_SIZE, MIN_SIZE)
-    large = f"at least {MIN_SIZE} pixels of photographs for HDR-VDP-2; height, width are {size}"
+    size = photograph_size(config, model.multiple) if known else (least, least)
+    large = f"at least {least} pixels of photographs for HDR-VDP-2; height, width are {size}"
     alone = "0, as the losses of the steps before it (gain_l1, gradient_l1, hdr) are all 0"
     return [
         ("model.depths", depths, fits, f"as many as widths {widths}, all whole and above 0"),
         ("clip_norm", config.clip_norm, config.clip_norm > 0, "above 0"),
         ("refine_from", begin, learns or begin == 0, alone),
         ("photographs.aspect", aspect, known, "a number from 0.01 to 100"),
-        ("size", config.size, not seen or min(size) >= MIN_SIZE, large),
+        ("size", config.size, not seen or min(size) >= least, large),
         ("ev_offsets", stops, finite and len(set(stops)) > 1, "finite stops, two at least differ"),
     ]
 
 
 def _of_stacks(config: Any, model: ExposureStackModel) -> list[Demand]:
     """Of an `ExposureStackModel`'s configuration."""
-    check_options(model)
     n, offset = model.num_exposures, config.max_reference_offset
     average = config.get("average", 0.0)
     inside = 0 <= offset <= min(model.middle, n - 1 - model.middle)

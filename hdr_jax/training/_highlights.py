@@ -16,8 +16,7 @@ from hdr_jax import losses
 from hdr_jax.exposure import ev_to_log_times
 from hdr_jax.levels import as_unit_float
 from hdr_jax.merge import synthesize
-from hdr_jax.models.gain import MAX_GAIN, gain_of
-from hdr_jax.models.highlights import clip_mask, exposures, linearised
+from hdr_jax.models import MAX_GAIN, clip_mask, exposures, gain_of, linearised
 from hdr_jax.training.setup import HighlightObjective, Setup
 
 DARKEST = 1e-6  # of the clipping radiance, whose logarithm is still taken

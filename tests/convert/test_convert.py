@@ -36,7 +36,7 @@ from torch_files import (
 
 from hdr_jax import convert
 from hdr_jax.cli import import_, parsers
-from hdr_jax.convert.released import CLASSES, SUFFIXES, released_keys
+from hdr_jax.convert._released import CLASSES, SUFFIXES, released_keys
 from hdr_jax.models import ExposureStackModel
 
 TENSORS = {
@@ -424,7 +424,7 @@ def test_import_command_writes_a_checkpoint(tiny_files, tmp_path, capsys):
 _MEASURE = """
 import sys, time
 from memory import peak_kib
-from hdr_jax.convert.released import _load_network
+from hdr_jax.convert._released import _load_network
 import pathlib, jax
 jax.numpy.zeros(3).block_until_ready()
 before = peak_kib()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hdr_jax import losses
-from hdr_jax.convert import vgg_weights
+from hdr_jax.convert import _vgg_weights
 from hdr_jax.losses import contextual_bilateral
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -156,7 +156,7 @@ def _same(params, state):
 def test_reads_npz_and_reports_the_checksum(state, tmp_path):
     path, lines = tmp_path / "vgg19.npz", []
     np.savez(path, **state, extra=np.zeros(3))
-    assert _same(vgg_weights.load_vgg19(path, report=lines.append), state)
+    assert _same(_vgg_weights.load_vgg19(path, report=lines.append), state)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert len(lines) == 1
     assert digest in lines[0]
@@ -167,8 +167,8 @@ def test_reads_pth_through_the_restricted_reader(state, tmp_path, monkeypatch):
     path = tmp_path / "vgg19.pth"
     path.write_bytes(b"weights")
     seen = []
-    monkeypatch.setattr(vgg_weights, "load_state_dict", lambda path: seen.append(path) or state)
-    assert _same(vgg_weights.load_vgg19(path, report=None), state)
+    monkeypatch.setattr(_vgg_weights, "load_state_dict", lambda path: seen.append(path) or state)
+    assert _same(_vgg_weights.load_vgg19(path, report=None), state)
     assert seen == [path]
 
 
@@ -176,19 +176,19 @@ def test_other_checkpoints_are_refused(shared, tmp_path):
     path = tmp_path / "vgg19.pth"
     path.write_bytes((shared / "fixtures/released/narrow-su.ckpt").read_bytes())
     with pytest.raises(ValueError, match="not the weights of VGG-19: missing features.0.weight"):
-        vgg_weights.load_vgg19(path, report=None)
+        _vgg_weights.load_vgg19(path, report=None)
 
 
 def test_the_checksum_in_the_name_is_checked(state, tmp_path):
     path = tmp_path / "vgg19-dcbb9e9d.pth"
     path.write_bytes(b"half a download")
     with pytest.raises(ValueError, match="SHA-256 begins with .* says dcbb9e9d; get it again"):
-        vgg_weights.load_vgg19(path)
+        _vgg_weights.load_vgg19(path)
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="download.pytorch.org/models/vgg19-dcbb9e9d.pth"):
-        vgg_weights.load_vgg19(tmp_path / "vgg19.pth")
+        _vgg_weights.load_vgg19(tmp_path / "vgg19.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"plain text"])
@@ -196,18 +196,18 @@ def test_damaged_npz_files_are_refused(tmp_path, content):
     path = tmp_path / "vgg19.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="no readable .npz"):
-        vgg_weights.load_vgg19(path, report=None)
+        _vgg_weights.load_vgg19(path, report=None)
 
 
 def test_pickled_npz_entries_are_refused(tmp_path):
     path = tmp_path / "vgg19.npz"
     np.savez(path, **{"features.0.weight": np.array([{}], dtype=object)})
     with pytest.raises(ValueError, match="no readable .npz"):
-        vgg_weights.load_vgg19(path, report=None)
+        _vgg_weights.load_vgg19(path, report=None)
 
 
 def test_other_kinds_of_file_are_refused(tmp_path):
     path = tmp_path / "vgg19.h5"
     path.write_bytes(b"x")
     with pytest.raises(ValueError, match=".pth or .npz"):
-        vgg_weights.load_vgg19(path)
+        _vgg_weights.load_vgg19(path)

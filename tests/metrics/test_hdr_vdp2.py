@@ -14,18 +14,18 @@ from hdr_jax import color, metrics
 from hdr_jax.errors import InputError
 from hdr_jax.metrics import hdrvdp2
 from hdr_jax.metrics.hdr_vdp2 import (
-    encoding,
-    masking,
-    metric,
-    optics,
-    photoreceptor,
-    quality,
-    sensitivity,
-    spectral,
-    steerable,
-    tables,
+    _encoding,
+    _masking,
+    _metric,
+    _optics,
+    _photoreceptor,
+    _quality,
+    _sensitivity,
+    _spectral,
+    _steerable,
+    _tables,
 )
-from hdr_jax.metrics.hdr_vdp2.resize import resize
+from hdr_jax.metrics.hdr_vdp2._resize import resize
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -158,20 +158,20 @@ def test_spectral_matrices(known):
     names = {"ccfl-lcd": "rgb_ccfl-lcd (default)", "crt": "rgb_crt", "led-lcd": "rgb_led-lcd"}
     for display, name in names.items():
         expected = np.delete(known["spectral_matrix"][name], 2, axis=1)  # no S cones
-        np.testing.assert_allclose(spectral.DISPLAYS[display], expected, rtol=1e-14)
+        np.testing.assert_allclose(_spectral.DISPLAYS[display], expected, rtol=1e-14)
     expected = np.delete(known["spectral_matrix"]["luminance_d65"], 2)
-    np.testing.assert_allclose(spectral.D65[0], expected, rtol=1e-14)
+    np.testing.assert_allclose(_spectral.D65[0], expected, rtol=1e-14)
 
 
 def test_photoreceptor_tables(known, arrays):
-    intensity = 10 ** tables.axis(photoreceptor.NUM_POINTS)
+    intensity = 10 ** _tables.axis(_photoreceptor.NUM_POINTS)
     for function, name in [
-        (photoreceptor.joint_sensitivity, "s_A"),
-        (photoreceptor.rod_sensitivity, "s_R"),
-        (photoreceptor.cone_sensitivity, "s_C"),
+        (_photoreceptor.joint_sensitivity, "s_A"),
+        (_photoreceptor.rod_sensitivity, "s_R"),
+        (_photoreceptor.cone_sensitivity, "s_C"),
     ]:
         np.testing.assert_allclose(function(intensity), arrays[name], rtol=1e-11, atol=1e-90)
-    cone, rod = photoreceptor.response_tables(2.4)
+    cone, rod = _photoreceptor.response_tables(2.4)
     np.testing.assert_allclose(cone, arrays["jnd_cone"], rtol=1e-11)
     np.testing.assert_allclose(rod, arrays["jnd_rod"], rtol=1e-11)
     index = known["photoreceptor"]["idx"]
@@ -182,11 +182,11 @@ def test_photoreceptor_tables(known, arrays):
 
 def test_look_up_equals_interp():
     table = np.cumsum(np.random.default_rng(0).random(37))
-    x = np.r_[np.linspace(-6, 6, 200), tables.axis(37), -5.0, 5.0]
-    expected = np.interp(x, tables.axis(37), table)
+    x = np.r_[np.linspace(-6, 6, 200), _tables.axis(37), -5.0, 5.0]
+    expected = np.interp(x, _tables.axis(37), table)
     with jax.enable_x64(True):
-        np.testing.assert_allclose(tables.look_up(jnp.asarray(x), table), expected, rtol=1e-12)
-    result = tables.look_up(jnp.asarray(x, jnp.float32), table)
+        np.testing.assert_allclose(_tables.look_up(jnp.asarray(x), table), expected, rtol=1e-12)
+    result = _tables.look_up(jnp.asarray(x, jnp.float32), table)
     np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
@@ -195,26 +195,26 @@ def test_neural_csf(known):
     luminance = np.array(known["ncsf"]["lum_cd_m2"])
     expected = np.array(known["ncsf"]["S[lum][freq]"])
     with jax.enable_x64(True):
-        values = sensitivity.neural_csf(frequency, jnp.asarray(luminance)[:, None])
+        values = _sensitivity.neural_csf(frequency, jnp.asarray(luminance)[:, None])
         np.testing.assert_allclose(values, expected, rtol=1e-12)
-        assert float(sensitivity.neural_csf(np.array(0.0), jnp.asarray(1.0))) == 0
-    values = sensitivity.neural_csf(frequency, jnp.asarray(luminance, jnp.float32)[:, None])
+        assert float(_sensitivity.neural_csf(np.array(0.0), jnp.asarray(1.0))) == 0
+    values = _sensitivity.neural_csf(frequency, jnp.asarray(luminance, jnp.float32)[:, None])
     np.testing.assert_allclose(values, expected, rtol=2e-5)
 
 
 def test_sensitivity_table_equals_csf():
     with jax.enable_x64(True):
-        luminance = 10 ** jnp.asarray(tables.axis(sensitivity.NUM_POINTS))
-        expected = sensitivity.neural_csf(np.array(3.75), luminance)
-        np.testing.assert_allclose(sensitivity.sensitivity_table(3.75), expected, rtol=1e-12)
+        luminance = 10 ** jnp.asarray(_tables.axis(_sensitivity.NUM_POINTS))
+        expected = _sensitivity.neural_csf(np.array(3.75), luminance)
+        np.testing.assert_allclose(_sensitivity.sensitivity_table(3.75), expected, rtol=1e-12)
 
 
 def test_optical_transfer_and_frequencies(known):
     np.testing.assert_allclose(
-        optics.modulation_transfer(np.array(known["mtf"]["freq_cpd"])), known["mtf"]["mtf"], 1e-12
+        _optics.modulation_transfer(np.array(known["mtf"]["freq_cpd"])), known["mtf"]["mtf"], 1e-12
     )
     expected = np.array(known["freq_grid"]["size_4x6_ppd30"])
-    np.testing.assert_allclose(optics.frequency_grid(4, 6, 30.0), expected[:, :4], rtol=1e-14)
+    np.testing.assert_allclose(_optics.frequency_grid(4, 6, 30.0), expected[:, :4], rtol=1e-14)
 
 
 def test_resize_vectors(known):
@@ -232,10 +232,10 @@ def test_pyramid_geometry(known):
     for name, expected in known["pyramid"].items():
         h, w = map(int, name.split("x"))
         levels = expected["levels"]
-        assert steerable.num_levels(h, w) == levels
-        frequencies = [sensitivity.band_frequency(b, PPD) for b in range(levels + 2)]
+        assert _steerable.num_levels(h, w) == levels
+        frequencies = [_sensitivity.band_frequency(b, PPD) for b in range(levels + 2)]
         assert frequencies == expected["band_freq_at_30ppd"]
-        bands = jax.eval_shape(steerable.analyse, jax.ShapeDtypeStruct((1, h, w), jnp.float32))
+        bands = jax.eval_shape(_steerable.analyse, jax.ShapeDtypeStruct((1, h, w), jnp.float32))
         sizes = [list(band.shape[2:]) for band in bands for _ in range(band.shape[1])]
         assert sizes == expected["plane_sizes"]
 
@@ -244,8 +244,11 @@ def test_quality_weights(known):
     for name, expected in known["quality_weights"].items():
         if name.startswith("weights_at_ppd_"):
             ppd = 2 * expected["band_freq"][0]  # the name is rounded
-            for knots, release in [(quality.WEIGHTS_220, "2.2.0"), (quality.WEIGHTS_221, "2.2.1")]:
-                weights = [quality.band_weight(b, ppd, knots) for b in range(8)]
+            for knots, release in [
+                (_quality.WEIGHTS_220, "2.2.0"),
+                (_quality.WEIGHTS_221, "2.2.1"),
+            ]:
+                weights = [_quality.band_weight(b, ppd, knots) for b in range(8)]
                 np.testing.assert_allclose(weights, expected[f"w_{release}"], atol=1e-15)
 
 
@@ -266,30 +269,30 @@ def stages(folder, name):
 
 
 def run_stages(test, reference):
-    light = encoding.to_light(jnp.stack([test, reference]), "rgb-bt.709")
-    mask = encoding.difference_mask(light[0], light[1])
+    light = _encoding.to_light(jnp.stack([test, reference]), "rgb-bt.709")
+    mask = _encoding.difference_mask(light[0], light[1])
     light = jnp.moveaxis(light, -1, 1)
-    retinal = optics.scatter(light, metric.surround_light((1e-5,) * 3, light[1]), PPD)
-    absorbed = spectral.absorb(retinal, "ccfl-lcd")
+    retinal = _optics.scatter(light, _metric.surround_light((1e-5,) * 3, light[1]), PPD)
+    absorbed = _spectral.absorb(retinal, "ccfl-lcd")
     receptors = jnp.moveaxis(absorbed, -3, 0)
-    j_cone, j_rod = photoreceptor.response_tables(2.4)
+    j_cone, j_rod = _photoreceptor.response_tables(2.4)
     responses = [
-        tables.look_up(tables.log10_luminance(r), j)
+        _tables.look_up(_tables.log10_luminance(r), j)
         for r, j in zip(receptors, (j_cone, j_cone, j_rod), strict=True)
     ]
-    response = photoreceptor.respond(absorbed, 2.4)
-    unfiltered = steerable.analyse(response)
+    response = _photoreceptor.respond(absorbed, 2.4)
+    unfiltered = _steerable.analyse(response)
     adapting = receptors[0] + receptors[1]
-    bands = metric.filtered_base(unfiltered, adapting, unfiltered[-1][1].mean(), PPD)
-    s = metric.band_sensitivity(adapting.mean(0), bands, PPD)
+    bands = _metric.filtered_base(unfiltered, adapting, unfiltered[-1][1].mean(), PPD)
+    s = _metric.band_sensitivity(adapting.mean(0), bands, PPD)
     pair = [band[0] for band in bands], [band[1] for band in bands]
-    maskers = masking.mutual_masker(*pair)
-    difference = masking.differences(*pair, s)
-    rho = optics.frequency_grid(
+    maskers = _masking.mutual_masker(*pair)
+    difference = _masking.differences(*pair, s)
+    rho = _optics.frequency_grid(
         *(2 * n for n in bands[-1].shape[-2:]),
-        2 * np.sqrt(2) * sensitivity.band_frequency(len(bands) - 1, PPD),
+        2 * np.sqrt(2) * _sensitivity.band_frequency(len(bands) - 1, PPD),
     )
-    base_gain = sensitivity.neural_csf(rho, adapting.mean((-2, -1))[:, None, None])
+    base_gain = _sensitivity.neural_csf(rho, adapting.mean((-2, -1))[:, None, None])
     return {
         "mask": mask,
         "retinal": retinal,
@@ -302,14 +305,14 @@ def run_stages(test, reference):
         "bands": bands,
         "sensitivity": s,
         "maskers": maskers,
-        "others": masking.other_orientations(maskers),
-        "neighbours": masking.neighbouring_bands(maskers),
-        "noise": masking.masking_noise(maskers, s),
+        "others": _masking.other_orientations(maskers),
+        "neighbours": _masking.neighbouring_bands(maskers),
+        "noise": _masking.masking_noise(maskers, s),
         "difference": difference,
-        "errors": quality.plane_errors(difference, mask),
+        "errors": _quality.plane_errors(difference, mask),
         "masks": [resize(mask, band.shape[-2:]) for band in bands],
-        "map": masking.detection_map(difference),
-        "quality": quality.pool(quality.plane_errors(difference, mask), PPD),
+        "map": _masking.detection_map(difference),
+        "quality": _quality.pool(_quality.plane_errors(difference, mask), PPD),
     }
 
 
@@ -371,7 +374,7 @@ def test_stages_of_the_pair(folder, known, name):
     for plane in expected["per_plane"]:
         b, o = plane["b"], plane["o"]
         check_statistics(found["difference"][b][o], plane["D"])
-        assert quality.band_weight(b, PPD, quality.WEIGHTS_220) == plane["w_f_2.2.0"]
+        assert _quality.band_weight(b, PPD, _quality.WEIGHTS_220) == plane["w_f_2.2.0"]
         for value, key in [
             (found["errors"][b][o], "msre"),
             (found["maskers"][b][o].mean(), "self_mask_mean"),
@@ -407,10 +410,10 @@ def test_pyramid_operators_against_scipy(shape, size, step):
     rng = np.random.default_rng(size)
     image, kernel = rng.standard_normal(shape), rng.standard_normal((size, size))
     with jax.enable_x64(True):
-        low = steerable.analyse_with(jnp.asarray(image)[None, None], kernel[None, None], step)
+        low = _steerable.analyse_with(jnp.asarray(image)[None, None], kernel[None, None], step)
         expected = ndimage.correlate(image, kernel, mode="mirror")[::step, ::step]
         np.testing.assert_allclose(low[0, 0], expected, atol=1e-11)
-        high = steerable.synthesise_with(low, kernel[None, None], shape, step)
+        high = _steerable.synthesise_with(low, kernel[None, None], shape, step)
         spread = np.zeros(shape)
         spread[::step, ::step] = low[0, 0]
         expected = ndimage.convolve(spread, kernel, mode="mirror")
@@ -419,7 +422,7 @@ def test_pyramid_operators_against_scipy(shape, size, step):
 
 def test_pyramid_reconstructs_the_picture():
     image = picture(96)[None, ..., 1]
-    back = steerable.synthesise(steerable.analyse(jnp.asarray(image)))
+    back = _steerable.synthesise(_steerable.analyse(jnp.asarray(image)))
     # Away from the rim, the published kernels reconstruct to about 1 % of the range.
     error = jnp.abs(back - image)[0, 20:-20, 20:-20]
     assert float(error.max()) < 0.02 * float(np.ptp(image))
@@ -570,7 +573,7 @@ def test_encodings_agree_with_their_definition():
         quality_of(*gray, color_encoding="luma-display"),
         quality_of(*light, color_encoding="luminance"),
     )
-    to_xyz = np.linalg.inv(encoding.XYZ_TO_RGB).T.astype(np.float32)
+    to_xyz = np.linalg.inv(_encoding.XYZ_TO_RGB).T.astype(np.float32)
     same(
         quality_of(picture() @ to_xyz, 1.3 * picture() @ to_xyz, color_encoding="XYZ"),
         quality_of(picture(), 1.3 * picture()),
@@ -590,8 +593,8 @@ def test_nan_counts_as_darkness():
 def test_difference_mask_on_exact_values():
     reference = jnp.array([[[0.0], [0.0], [1.0], [1000.0], [1000.0]]])
     test = jnp.array([[[0.0], [1e-9], [1.0], [1000.9], [1001.1]]])
-    assert encoding.difference_mask(test, reference).tolist() == [[0, 1, 0, 0, 1]]
-    negative = encoding.difference_mask(test - 2000, reference - 2000)
+    assert _encoding.difference_mask(test, reference).tolist() == [[0, 1, 0, 0, 1]]
+    negative = _encoding.difference_mask(test - 2000, reference - 2000)
     assert negative.tolist() == [[0, 0, 0, 0, 1]]
 
 
@@ -601,7 +604,7 @@ def test_surround():
     pair = jnp.concatenate([flat, flat])
 
     def retinal(surround):
-        return optics.scatter(pair, metric.surround_light(surround, pair[1]), PPD)
+        return _optics.scatter(pair, _metric.surround_light(surround, pair[1]), PPD)
 
     # With its own mean around it, a uniform field stays uniform; in the dark its rim loses light.
     same = retinal("geometric-mean")
@@ -630,10 +633,10 @@ def test_options_change_what_they_should():
     assert float(quality_of(test, image, peak_sensitivity=2.6).C_max) > float(plain.C_max)
     sharp = quality_of(test, image, mtf=False)
     assert float(sharp.C_max) > float(plain.C_max)
-    assert len({float(quality_of(test, image, display=d).Q) for d in spectral.DISPLAYS}) == 3
+    assert len({float(quality_of(test, image, display=d).Q) for d in _spectral.DISPLAYS}) == 3
     with jax.enable_x64(True):
-        d = masking.differences([jnp.ones((1, 3, 3))], [jnp.zeros((1, 3, 3))], [2.0], False)
-        np.testing.assert_allclose(d[0], 2.0**masking.MASK_P, rtol=1e-12)
+        d = _masking.differences([jnp.ones((1, 3, 3))], [jnp.zeros((1, 3, 3))], [2.0], False)
+        np.testing.assert_allclose(d[0], 2.0**_masking.MASK_P, rtol=1e-12)
 
 
 def test_bad_input_is_named():

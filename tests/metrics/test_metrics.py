@@ -13,9 +13,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from hdr_jax import color, images, metrics
 from hdr_jax.cli import parsers, score
 from hdr_jax.errors import InputError
-from hdr_jax.metrics import hdrvdp2, protocols, structure
-from hdr_jax.metrics.filtering import correlate, separable
-from hdr_jax.metrics.order_statistics import order_statistics
+from hdr_jax.metrics import _protocols, _structure, hdrvdp2
+from hdr_jax.metrics._filtering import correlate, separable
+from hdr_jax.metrics._order_statistics import order_statistics
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -140,7 +140,7 @@ def test_ms_ssim_of_opposite_pictures_is_zero_with_finite_gradient():
 def test_halving_repeats_an_odd_edge():
     planes = jnp.arange(15.0).reshape(1, 3, 5)
     expected = [[3.0, 5.0, 6.5], [10.5, 12.5, 14.0]]
-    assert structure._halve(planes)[0].tolist() == expected
+    assert _structure._halve(planes)[0].tolist() == expected
 
 
 def test_psnr_mu_has_its_full_slope_at_black():
@@ -308,7 +308,7 @@ def test_singlehdr_against_numpy():
     ordered = np.sort(image.astype(np.float64).ravel())
     low, high = ordered[k - 1], ordered[-k]
     expected = np.maximum((image - low) * 998 / (high - low + 1e-8) + 1, 0)
-    np.testing.assert_allclose(protocols.singlehdr(image), expected, rtol=2e-5, atol=1e-3)
+    np.testing.assert_allclose(_protocols.singlehdr(image), expected, rtol=2e-5, atol=1e-3)
     assert (expected == 0).sum() < k  # the protocol does clip some
 
 
@@ -321,7 +321,7 @@ def test_display_protocol_ignores_scale_and_respects_peak():
     assert float(black[0].max()) == pytest.approx(0.005)
 
 
-@pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
+@pytest.mark.parametrize("protocol", _protocols.PROTOCOLS)
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("side", [0, 1])
 def test_maps_that_are_not_finite_have_no_score(protocol, value, side):
@@ -496,7 +496,7 @@ def test_other_errors():
         with pytest.raises(InputError, match=r"0\.005 and up to 10000"):
             metrics.calibrate(image, image, protocol="display", peak=peak)
     with pytest.raises(InputError, match="cannot be traced"):
-        jax.jit(lambda peak: protocols.display(image, image, peak=peak))(100.0)
+        jax.jit(lambda peak: _protocols.display(image, image, peak=peak))(100.0)
     with pytest.raises(ValueError, match="degree 0"):
         metrics.correct_response(image, image, degree=0)
 

@@ -8,9 +8,9 @@ from flax import linen as nn
 from flax.errors import ScopeParamShapeError
 from flax.traverse_util import flatten_dict
 
-from hdr_jax.models import ConvGRUCell, blocks, convolution
-from hdr_jax.models.convolution import choose, matmul_convolution
-from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork
+from hdr_jax.models import ConvGRUCell, _blocks, _convolution
+from hdr_jax.models._convolution import choose, matmul_convolution
+from hdr_jax.models._networks import GlobalNetwork, LocalNetwork, RefinementNetwork
 
 
 def random(*shape, seed=0):
@@ -61,7 +61,7 @@ def test_gru_follows_flax_cell_contract():
 @pytest.mark.parametrize("entries", [None, 4])
 def test_instance_norm_against_float64(entries):
     x = 30 + random(2, 7, 5, 3)  # a large mean: a one-pass variance would lose digits
-    norm = blocks.InstanceNorm(entries)
+    norm = _blocks.InstanceNorm(entries)
     shape = (3,) if entries is None else (entries, 3)
     params = {"scale": random(*shape, seed=1), "bias": random(*shape, seed=2)}
     got = norm.apply({"params": params}, x, 2)
@@ -77,17 +77,17 @@ def test_instance_norm_against_float64(entries):
 def test_bilinear_doubling_is_image_resize():
     x = random(2, 3, 5, 4)
     expected = jax.image.resize(x, (2, 6, 10, 4), "bilinear")
-    np.testing.assert_allclose(blocks.double_bilinear(x), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(_blocks.double_bilinear(x), expected, rtol=0, atol=1e-6)
     one = random(1, 1, 1, 2)
-    np.testing.assert_array_equal(blocks.double_bilinear(one), jnp.broadcast_to(one, (1, 2, 2, 2)))
+    np.testing.assert_array_equal(_blocks.double_bilinear(one), jnp.broadcast_to(one, (1, 2, 2, 2)))
 
 
 def test_nearest_doubling_and_pooling_against_loops():
     x = np.asarray(random(2, 4, 6, 3))
     blocks_of_4 = [x[:, i::2, j::2] for i in range(2) for j in range(2)]
-    np.testing.assert_allclose(blocks.pool_mean(x), np.mean(blocks_of_4, 0), rtol=1e-6, atol=1e-7)
-    np.testing.assert_array_equal(blocks.pool_max(jnp.asarray(x)), np.max(blocks_of_4, 0))
-    doubled = np.asarray(blocks.double_nearest(x))
+    np.testing.assert_allclose(_blocks.pool_mean(x), np.mean(blocks_of_4, 0), rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(_blocks.pool_max(jnp.asarray(x)), np.max(blocks_of_4, 0))
+    doubled = np.asarray(_blocks.double_nearest(x))
     for i in range(2):
         for j in range(2):
             np.testing.assert_array_equal(doubled[:, i::2, j::2], x)
@@ -95,16 +95,16 @@ def test_nearest_doubling_and_pooling_against_loops():
 
 def test_max_pooling_gradient_reaches_one_entry_of_each_block():
     x = jnp.round(2 * random(1, 8, 8, 3))  # many ties
-    gradient = np.asarray(jax.grad(lambda x: blocks.pool_max(x).sum())(x))
+    gradient = np.asarray(jax.grad(lambda x: _blocks.pool_max(x).sum())(x))
     assert set(np.unique(gradient)) == {0, 1}
-    np.testing.assert_array_equal(blocks.pool_mean(gradient) * 4, np.ones((1, 4, 4, 3)))
-    taken = np.asarray(blocks.pool_max(jnp.where(gradient == 1, x, -jnp.inf)))
-    np.testing.assert_array_equal(taken, blocks.pool_max(x))
+    np.testing.assert_array_equal(_blocks.pool_mean(gradient) * 4, np.ones((1, 4, 4, 3)))
+    taken = np.asarray(_blocks.pool_max(jnp.where(gradient == 1, x, -jnp.inf)))
+    np.testing.assert_array_equal(taken, _blocks.pool_max(x))
 
 
-@pytest.mark.parametrize("double", [blocks.double_bilinear, blocks.double_nearest])
+@pytest.mark.parametrize("double", [_blocks.double_bilinear, _blocks.double_nearest])
 def test_pointwise_convolution_commutes_with_doubling(double):
-    conv, x = blocks.Conv(4, 1), random(1, 5, 3, 6)
+    conv, x = _blocks.Conv(4, 1), random(1, 5, 3, 6)
     params = conv.init(jax.random.key(0), x)
     late, early = conv.apply(params, double(x)), double(conv.apply(params, x))
     np.testing.assert_allclose(early, late, rtol=0, atol=2e-6)
@@ -128,8 +128,8 @@ def test_pointwise_convolution_commutes_with_doubling(double):
 @pytest.mark.parametrize("strip", [None, 1, 20])
 def test_matmul_convolution_is_xlas(shape, features, size, strip, monkeypatch):
     if strip:  # as if no moved map fitted into the cache
-        monkeypatch.setattr(convolution, "_CACHE", 0)
-        monkeypatch.setattr(convolution, "_STRIP", strip)
+        monkeypatch.setattr(_convolution, "_CACHE", 0)
+        monkeypatch.setattr(_convolution, "_STRIP", strip)
     x, kernel = random(*shape), random(*size, shape[-1], features, seed=1)
     weight = random(*shape[:-1], features, seed=2)
     pad = tuple((side // 2, side // 2) for side in size)
@@ -201,7 +201,7 @@ def test_initial_values_have_the_layers_own_distribution(kind):
     state = network.initial_state(1, size, size)
     init = jax.jit(network.init, compiler_options={"xla_backend_optimization_level": "0"})
     own = flatten_dict(init(jax.random.key(0), state, inputs, (0, 0))["params"])
-    bulk = flatten_dict(blocks.initial_values(jax.random.key(1), network.parameter_shapes()))
+    bulk = flatten_dict(_blocks.initial_values(jax.random.key(1), network.parameter_shapes()))
     assert bulk.keys() == own.keys()
     for path, value in bulk.items():
         assert value.shape == own[path].shape
@@ -220,9 +220,9 @@ def test_initial_values_have_the_layers_own_distribution(kind):
 def test_parameters_of_another_shape_are_refused():
     """Else the norm would read its last entry for all that it does not have."""
     x = random(1, 4, 4, 3)
-    params = blocks.InstanceNorm(6).init(jax.random.key(0), x)["params"]
+    params = _blocks.InstanceNorm(6).init(jax.random.key(0), x)["params"]
     with pytest.raises(ScopeParamShapeError, match="scale"):
-        blocks.InstanceNorm(8).apply({"params": params}, x, 7)
-    kernel = blocks.Conv(5).init(jax.random.key(0), x)["params"]
+        _blocks.InstanceNorm(8).apply({"params": params}, x, 7)
+    kernel = _blocks.Conv(5).init(jax.random.key(0), x)["params"]
     with pytest.raises(ScopeParamShapeError, match="kernel"):
-        blocks.Conv(5).apply({"params": kernel}, random(1, 4, 4, 2))
+        _blocks.Conv(5).apply({"params": kernel}, random(1, 4, 4, 2))

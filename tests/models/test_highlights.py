@@ -10,8 +10,8 @@ from hdr_jax.errors import InputError
 from hdr_jax.exposure import log_inverse_sigmoid, sigmoid
 from hdr_jax.merge import synthesize
 from hdr_jax.models import HighlightModel, fields_of, model_from_fields
-from hdr_jax.models.gain import MAX_GAIN, from_patches, gain_of, limited, to_patches
-from hdr_jax.models.highlights import clip_mask, exposures, linearised
+from hdr_jax.models._gain import MAX_GAIN, from_patches, gain_of, limited, to_patches
+from hdr_jax.models._highlights import clip_mask, exposures, linearised
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 

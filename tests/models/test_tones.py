@@ -13,8 +13,8 @@ from hdr_jax import data, images, training
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import LN2, gamma, sigmoid
 from hdr_jax.models import ExposureStackModel, fields_of, initial_parameters, model_from_fields
-from hdr_jax.models.highlights import linearised
-from hdr_jax.models.tones import REACH, TONES, rim_distance
+from hdr_jax.models._highlights import linearised
+from hdr_jax.models._tones import REACH, TONES, rim_distance
 from hdr_jax.synthetic import Camera
 
 SIZES = dict(

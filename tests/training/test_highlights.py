@@ -12,8 +12,8 @@ from tiny_run import tiny_source
 from configs import highlights
 from hdr_jax import data, training
 from hdr_jax.errors import InputError
-from hdr_jax.models.gain import MAX_GAIN
-from hdr_jax.models.highlights import clip_mask, linearised
+from hdr_jax.models._gain import MAX_GAIN
+from hdr_jax.models._highlights import clip_mask, linearised
 from hdr_jax.runs.checkpoints import load_model
 from hdr_jax.runs.log import RunLog
 

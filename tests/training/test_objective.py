@@ -9,7 +9,7 @@ import pytest
 from tiny_run import tiny_config, tiny_source
 
 from hdr_jax import training
-from hdr_jax.models.recursion import StackOutput
+from hdr_jax.models._recursion import StackOutput
 from hdr_jax.training import _objective
 
 WEIGHTS = {

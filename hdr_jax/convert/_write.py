@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hdr_jax.convert.pickles import STORAGE_TYPES
+from hdr_jax.convert._pickles import STORAGE_TYPES
 from hdr_jax.errors import InputError
 from hdr_jax.files import replacing
 

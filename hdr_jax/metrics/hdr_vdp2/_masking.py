@@ -7,8 +7,8 @@ Bands are lists as in `steerable`, finest first; those of one picture have no ba
 import jax.numpy as jnp
 from jax import Array, lax
 
-from hdr_jax.metrics.hdr_vdp2 import steerable
-from hdr_jax.metrics.hdr_vdp2.resize import resize
+from hdr_jax.metrics.hdr_vdp2 import _steerable
+from hdr_jax.metrics.hdr_vdp2._resize import resize
 from hdr_jax.xla_cpu import in_memory
 
 MASK_P = 10**0.544068
@@ -146,7 +146,7 @@ def detection_map(difference: list[Array], spatial_pooling: Array | bool = True)
         2.0**b * in_memory(signed_power(d / 2.0**b, DETECTION_EXPONENT))[None]
         for b, d in enumerate(difference)
     ]
-    c = jnp.abs(steerable.synthesise(visible)[0])
+    c = jnp.abs(_steerable.synthesise(visible)[0])
     return jnp.where(spatial_pooling, c * c.sum() / (c.max() + 1e-12), c)
 
 

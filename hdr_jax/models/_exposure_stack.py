@@ -3,7 +3,7 @@
 Notation: n exposures, index 0 the shortest; r the reference's index. The up networks make exposures
 r + 1, ..., n - 1 one after the other, the down networks r - 1, ..., 0; a step from one exposure to
 its neighbour is: global network -> tone, local network -> edges, refinement network -> image.
-Images are in [0, 1] at this module's door; inside they are what `hdr_jax.models.tones` says: in
+Images are in [0, 1] at this module's door; inside they are what `hdr_jax.models._tones` says: in
 [-1, 1] as published (`tone="image"`), or log exposures that keep what is known (`"exposure"`).
 
 Wherever the reference lies, the steps number n - 1: a scan of n - 1 steps whose body picks the
@@ -17,12 +17,12 @@ import jax
 import jax.numpy as jnp
 
 from hdr_jax.levels import as_unit_float
-from hdr_jax.models import convolution, recursion
-from hdr_jax.models.blocks import initial_values
-from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
-from hdr_jax.models.recursion import StackOutput
-from hdr_jax.models.stack_inputs import check_inputs, check_options
-from hdr_jax.models.tones import TONES
+from hdr_jax.models import _convolution, _recursion
+from hdr_jax.models._blocks import initial_values
+from hdr_jax.models._networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
+from hdr_jax.models._recursion import StackOutput
+from hdr_jax.models._stack_inputs import check_inputs, check_options
+from hdr_jax.models._tones import TONES
 
 RECURRENT = ("global", "local")
 DIRECTIONS = ("up", "down")
@@ -40,9 +40,9 @@ class ExposureStackModel(nn.Module):
             recurrent states and the images between the networks are float32.
         remat: keep nothing of a step for the backward pass but its input: less memory for one more
             forward pass. Off, the convolutions' outputs are kept and all else is recomputed.
-        convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
+        convolution: "auto", "xla" or "matmul", see `hdr_jax.models._convolution`.
         tone: "image" paints every exposure, "exposure" adds to the log exposure what the given one
-            cannot tell, see `hdr_jax.models.tones`.
+            cannot tell, see `hdr_jax.models._tones`.
         ev_offsets: stops of the exposures, increasing, one of them 0; one apart and 0 in the middle
             by default. Only tone "exposure" depends on them.
         norm_entries: of the conditional norms; one for each step by default. For tone "exposure" a
@@ -108,7 +108,7 @@ class ExposureStackModel(nn.Module):
                 networks; recurrent states keep theirs, images fed back carry none. "routed": as
                 "own", and `linked_stack` reaches everything.
             g: log inverse response [num_levels] or [3, num_levels], for tone "exposure"; the
-                canonical one by default, see `hdr_jax.models.highlights`.
+                canonical one by default, see `hdr_jax.models._highlights`.
 
         Returns:
             `StackOutput`.
@@ -132,7 +132,7 @@ class ExposureStackModel(nn.Module):
             known = tone.start(image, g)[:, None], edge_map[:, None]
         else:
             known = tone.start(_unit_float32(true_stack), g), true_edges.astype(jnp.float32)
-        steps = recursion.schedule(self.num_exposures, r, forced=true_stack is not None)
+        steps = _recursion.schedule(self.num_exposures, r, forced=true_stack is not None)
         made = self._made(params, known, steps, refine, gradients)
         return self._placed(made, (image, edge_map), r, g)
 
@@ -170,7 +170,10 @@ class ExposureStackModel(nn.Module):
         stack, edges = _unit_float32(stack), edges.astype(jnp.float32)
         known, n = (TONES[self.tone].start(stack, g), edges), self.num_exposures
         forced, free = references
-        both = recursion.schedule(n, forced, forced=True), recursion.schedule(n, free, forced=False)
+        both = (
+            _recursion.schedule(n, forced, forced=True),
+            _recursion.schedule(n, free, forced=False),
+        )
         steps = jax.tree.map(lambda *x: jnp.concatenate(x), *both)
         made = self._made(self.variables["params"], known, steps, refine, gradients)
         first = jax.tree.map(lambda x: x[: n - 1], made)
@@ -180,25 +183,25 @@ class ExposureStackModel(nn.Module):
             self._placed(second, (stack[:, free], edges[:, free]), free, g),
         )
 
-    def _made(self, params, known, steps, refine, gradients) -> recursion.Made:
-        """The walk of `hdr_jax.models.recursion` with this model's networks."""
+    def _made(self, params, known, steps, refine, gradients) -> _recursion.Made:
+        """The walk of `hdr_jax.models._recursion` with this model's networks."""
         batch, _, height, width, _ = known[0].shape
         networks: dict[str, Any] = self.networks()  # for types: Flax gives a module its hash
-        functions = {name: recursion.function(network) for name, network in networks.items()}
-        return recursion.walk(
+        functions = {name: _recursion.function(network) for name, network in networks.items()}
+        return _recursion.walk(
             functions, params, self.initial_states(batch, height, width), known, steps,
             self.entries, refine=refine, way=gradients, remat=self.remat, memory=self.memory,
         )  # fmt: skip
 
-    def _placed(self, made: recursion.Made, given: tuple, r, g) -> StackOutput:
+    def _placed(self, made: _recursion.Made, given: tuple, r, g) -> StackOutput:
         """What was made, with the reference (image and edge map) in its place."""
         image, edge_map = given
-        tone, order = TONES[self.tone], recursion.order(self.num_exposures, r)
+        tone, order = TONES[self.tone], _recursion.order(self.num_exposures, r)
         return StackOutput(
-            stack=recursion.place(tone.picture(made.image, g), image, order),
-            global_stack=recursion.place(tone.picture(made.tone, g), image, order),
-            edges=recursion.place(made.edges, edge_map, order),
-            linked_stack=recursion.place(tone.picture(made.linked, g), image, order),
+            stack=_recursion.place(tone.picture(made.image, g), image, order),
+            global_stack=_recursion.place(tone.picture(made.tone, g), image, order),
+            edges=_recursion.place(made.edges, edge_map, order),
+            linked_stack=_recursion.place(tone.picture(made.linked, g), image, order),
         )
 
     @nn.nowrap
@@ -215,7 +218,7 @@ class ExposureStackModel(nn.Module):
         Args:
             params: of one direction, `params["up"]` or `params["down"]`.
             carry: (image [b, h, w, c], edge map [b, h, w, 1], states by network); the image is what
-                `hdr_jax.models.tones` says, the states start as `initial_states` says.
+                `hdr_jax.models._tones` says, the states start as `initial_states` says.
             entries: of the step, see `entries`.
             statistics: means and variances for the instance norms, as an earlier call returned
                 them (of the whole picture, say); None takes those of the images at hand.
@@ -242,7 +245,7 @@ class ExposureStackModel(nn.Module):
 
         functions = {name: measured(name, network) for name, network in self.networks().items()}
         image, edge_map, states = carry
-        carry, _ = recursion.one_step(
+        carry, _ = _recursion.one_step(
             functions, params, refine, "full", image, edge_map, states, entries
         )
         return carry, used
@@ -279,7 +282,7 @@ class ExposureStackModel(nn.Module):
 
     @nn.nowrap
     def entries(self, source: int | jax.Array, going_up: bool | jax.Array) -> tuple:
-        """What tells a step from the others, see `hdr_jax.models.networks`.
+        """What tells a step from the others, see `hdr_jax.models._networks`.
 
         Args:
             source: index of the exposure that the step starts from.
@@ -290,16 +293,16 @@ class ExposureStackModel(nn.Module):
             the stops of the step.
         """
         if self.tone == "image":
-            return recursion.norm_entries(source, going_up)
+            return _recursion.norm_entries(source, going_up)
         last = (self.norm_entries or self.num_exposures - 1) - 1
-        return recursion.exposure_entries(source, going_up, self.stops, self.middle, last)
+        return _recursion.exposure_entries(source, going_up, self.stops, self.middle, last)
 
     def networks(self) -> dict[str, UNet]:
         """The three networks, unbound: the same in both directions but for their parameters."""
         shared = dict(
             entries=self.norm_entries or self.num_exposures - 1,
             dtype=self.dtype,
-            convolution=convolution.choose(self.convolution),
+            convolution=_convolution.choose(self.convolution),
             tone=TONES[self.tone],
             parent=None,
         )

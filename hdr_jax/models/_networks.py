@@ -2,7 +2,7 @@
 
 Contract of all three: `network(state, inputs, entries) -> (state, output)`. `inputs` is a tuple of
 [b, h, w, c] arrays, images and edge maps in [0, 1], h and w multiples of 2^levels. An image here is
-the carry of `hdr_jax.models.tones`: in [-1, 1] as published, or a log exposure and its masks.
+the carry of `hdr_jax.models._tones`: in [-1, 1] as published, or a log exposure and its masks.
 `state` is the ConvGRU's carry ([b, h / 2^levels, w / 2^levels, width 2^levels], zeros at first;
 None for the refinement network, which has none). `entries` is a pair: the entry the conditional
 norms use, and the one the local network's last norm uses (the released program always has 0 there
@@ -23,9 +23,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from hdr_jax.models import blocks
-from hdr_jax.models.conv_gru import ConvGRUCell
-from hdr_jax.models.tones import ImageTone, Tone
+from hdr_jax.models import _blocks
+from hdr_jax.models._conv_gru import ConvGRUCell
+from hdr_jax.models._tones import ImageTone, Tone
 
 State = jax.Array | None
 
@@ -38,15 +38,15 @@ class UNet(nn.Module):
         levels: how many times the map is halved and the width doubled.
         entries: entries of the conditional norms.
         dtype: type computed in; parameters stay float32.
-        convolution: see `hdr_jax.models.convolution`.
-        tone: what an image is, see `hdr_jax.models.tones`.
+        convolution: see `hdr_jax.models._convolution`.
+        tone: what an image is, see `hdr_jax.models._tones`.
     """
 
     width: int = 16
     levels: int = 4
     entries: int = 6
     dtype: Any = jnp.float32
-    convolution: blocks.Convolution | None = None
+    convolution: _blocks.Convolution | None = None
     tone: Tone = ImageTone()
 
     channels: ClassVar[tuple[int, ...]]  # of the inputs, where images have 3
@@ -56,9 +56,9 @@ class UNet(nn.Module):
         """Channels of the inputs, images being what the tone carries."""
         return tuple(self.tone.carried if c == 3 else c for c in self.channels)
 
-    def conv(self, features: int, name: str, size: int = 3) -> blocks.Conv:
+    def conv(self, features: int, name: str, size: int = 3) -> _blocks.Conv:
         """A convolution of this network's type."""
-        return blocks.Conv(features, size, self.dtype, self.convolution, name=name)
+        return _blocks.Conv(features, size, self.dtype, self.convolution, name=name)
 
     def stem(self, *inputs: jax.Array) -> jax.Array:
         """The first convolution, on all inputs side by side."""
@@ -73,7 +73,7 @@ class UNet(nn.Module):
             x = nn.swish(self.conv(features, f"{name}_conv1")(x))
             x = self.conv(features, f"{name}_conv2")(x)
             if conditional:
-                x = blocks.InstanceNorm(self.entries, name=f"{name}_norm")(x, entry)
+                x = _blocks.InstanceNorm(self.entries, name=f"{name}_norm")(x, entry)
             skips.append(x := pool(nn.swish(x)))
         return skips
 
@@ -88,7 +88,7 @@ class UNet(nn.Module):
             # of the work on the small map.
             x = nn.swish(double(conv(x)) if size == 1 else conv(double(x)))
             x = self.conv(features, f"{name}_conv2")(x)
-            x = nn.swish(blocks.InstanceNorm(entries, name=f"{name}_norm")(x, entry))
+            x = nn.swish(_blocks.InstanceNorm(entries, name=f"{name}_norm")(x, entry))
         return x
 
     def remember(self, state: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -132,9 +132,9 @@ class GlobalNetwork(UNet):
         self.check(inputs)
         (image,) = inputs
         stem = self.stem(self.tone.see(image))
-        skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
+        skips = self.encode(stem, entries[0], _blocks.pool_mean, conditional=False)
         state, x = self.remember(state, skips[-1])
-        x = self.decode(x, skips, entries[0], blocks.double_bilinear, 1, conditional=True)
+        x = self.decode(x, skips, entries[0], _blocks.double_bilinear, 1, conditional=True)
         head = self.conv(3, "head")(jnp.concatenate([x, stem], -1))
         return state, self.tone.move(head, image, None, entries)
 
@@ -150,11 +150,11 @@ class LocalNetwork(UNet):
         image, edge_map = inputs
         gray = self.tone.gray(image)
         stem = self.stem(gray, edge_map)
-        skips = self.encode(stem, entries[0], blocks.pool_max, conditional=True)
+        skips = self.encode(stem, entries[0], _blocks.pool_max, conditional=True)
         state, x = self.remember(state, skips[-1])
-        x = self.decode(x, skips, entries[0], blocks.double_nearest, 1, conditional=True)
+        x = self.decode(x, skips, entries[0], _blocks.double_nearest, 1, conditional=True)
         x = self.conv(2, "merge")(jnp.concatenate([x, stem], -1))
-        x = nn.swish(blocks.InstanceNorm(self.entries, name="merge_norm")(x, entries[1]))
+        x = nn.swish(_blocks.InstanceNorm(self.entries, name="merge_norm")(x, entries[1]))
         given = [y.astype(self.dtype) for y in (gray, edge_map)]
         x = self.conv(1, "head")(jnp.concatenate([x, *given], -1))
         return state, nn.sigmoid(x).astype(image.dtype)
@@ -170,9 +170,9 @@ class RefinementNetwork(UNet):
         self.check(inputs)
         image, tone, edges = inputs
         stem = self.stem(self.tone.see(image), self.tone.see(tone), edges)
-        skips = self.encode(stem, entries[0], blocks.pool_mean, conditional=False)
+        skips = self.encode(stem, entries[0], _blocks.pool_mean, conditional=False)
         x = nn.swish(self.conv(skips[-1].shape[-1], "bottleneck")(skips[-1]))
-        x = self.decode(x, skips, entries[0], blocks.double_bilinear, 3, conditional=False)
+        x = self.decode(x, skips, entries[0], _blocks.double_bilinear, 3, conditional=False)
         head = self.conv(3, "head")(jnp.concatenate([x, stem], -1))
         return state, self.tone.move(head, image, tone, entries)
 

@@ -6,8 +6,8 @@ import numpy as np
 from jax.core import Tracer
 
 from hdr_jax.errors import InputError
-from hdr_jax.models import routing
-from hdr_jax.models.tones import TONES
+from hdr_jax.models import _routing
+from hdr_jax.models._tones import TONES
 
 
 def check_inputs(model: Any, image, edge_map, reference_index, true_stack, true_edges) -> None:
@@ -43,8 +43,8 @@ def check_inputs(model: Any, image, edge_map, reference_index, true_stack, true_
 
 def check_options(model: Any, gradients: str = "full", g: Any = None) -> None:
     """The model's fields, and what goes with them."""
-    if gradients not in routing.WAYS:
-        raise InputError(f"gradients {gradients!r} is unknown: use one of {routing.WAYS}")
+    if gradients not in _routing.WAYS:
+        raise InputError(f"gradients {gradients!r} is unknown: use one of {_routing.WAYS}")
     if model.tone not in TONES:
         raise InputError(f"tone {model.tone!r} is unknown: use one of {tuple(TONES)}")
     if g is not None and model.tone == "image":

@@ -10,21 +10,21 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax.errors import InputError, one_of
-from hdr_jax.metrics import validation
+from hdr_jax.metrics import _validation
 from hdr_jax.metrics.hdr_vdp2 import (
-    arguments,
-    encoding,
-    masking,
-    optics,
-    photoreceptor,
-    quality,
-    sensitivity,
-    spectral,
-    steerable,
-    tables,
+    _arguments,
+    _encoding,
+    _masking,
+    _optics,
+    _photoreceptor,
+    _quality,
+    _sensitivity,
+    _spectral,
+    _steerable,
+    _tables,
 )
-from hdr_jax.metrics.hdr_vdp2.arguments import DARK_SURROUND, GEOMETRIC_MEAN
-from hdr_jax.metrics.hdr_vdp2.resize import resize
+from hdr_jax.metrics.hdr_vdp2._arguments import DARK_SURROUND, GEOMETRIC_MEAN
+from hdr_jax.metrics.hdr_vdp2._resize import resize
 
 VERSION = "HDR-VDP-2.2.1"
 
@@ -138,21 +138,21 @@ def hdrvdp2(
       >>> float(same.Q), float(same.P_det)
       (100.0, 0.0)
     """
-    test, reference = validation.image_pair("hdrvdp2", test, reference)
-    arguments.check_images(test.shape, color_encoding)
-    ppd = arguments.check_resolution(pixels_per_degree)
-    one_of("display", display, spectral.DISPLAYS)
+    test, reference = _validation.image_pair("hdrvdp2", test, reference)
+    _arguments.check_images(test.shape, color_encoding)
+    ppd = _arguments.check_resolution(pixels_per_degree)
+    one_of("display", display, _spectral.DISPLAYS)
     return _hdrvdp2(
         test,
         reference,
         color_encoding=color_encoding,
         ppd=ppd,
-        surround=arguments.check_surround(surround, encoding.CHANNELS[color_encoding]),
+        surround=_arguments.check_surround(surround, _encoding.CHANNELS[color_encoding]),
         display=display,
         masked=bool(masking),
         mtf=bool(mtf),
         spatial_pooling=spatial_pooling,
-        peak_sensitivity=arguments.check_sensitivity(peak_sensitivity),
+        peak_sensitivity=_arguments.check_sensitivity(peak_sensitivity),
     )
 
 
@@ -185,16 +185,16 @@ def _hdrvdp2(
 
     Up to masking the pictures go one by one: the slope of one then costs nothing of the other.
     """
-    light = [encoding.to_light(image, color_encoding) for image in (test, reference)]
-    mask = encoding.difference_mask(*light)
+    light = [_encoding.to_light(image, color_encoding) for image in (test, reference)]
+    mask = _encoding.difference_mask(*light)
     light = [jnp.moveaxis(image, -1, 0) for image in light]
     around = surround_light(surround, light[1])
     bands, adapting = [], []
     for image in light:
-        retinal = optics.scatter(image, around, ppd) if mtf else optics.clip(image)
-        absorbed = spectral.absorb(retinal, display)
-        response = photoreceptor.respond(absorbed, peak_sensitivity)
-        bands.append(steerable.analyse(response[None]))
+        retinal = _optics.scatter(image, around, ppd) if mtf else _optics.clip(image)
+        absorbed = _spectral.absorb(retinal, display)
+        response = _photoreceptor.respond(absorbed, peak_sensitivity)
+        bands.append(_steerable.analyse(response[None]))
         adapting.append(absorbed[0] + absorbed[1])
     pad = bands[1][-1].mean()  # of the reference, for both
     test_bands, reference_bands = (
@@ -202,13 +202,13 @@ def _hdrvdp2(
         for of_one, luminance in zip(bands, adapting, strict=True)
     )
     sensitivities = band_sensitivity((adapting[0] + adapting[1]) / 2, test_bands, ppd)
-    difference = masking.differences(test_bands, reference_bands, sensitivities, masked)
+    difference = _masking.differences(test_bands, reference_bands, sensitivities, masked)
     # Two programs of the same stages may round differently: equal images get exactly 0.
     equal = (test == reference).all()
     difference = [jnp.where(equal, 0, d) for d in difference]
-    q_221, q_220, q_mos = quality.pool(quality.plane_errors(difference, mask), ppd)
-    c_map = masking.detection_map(difference, spatial_pooling)
-    p_map = masking.probability(c_map)
+    q_221, q_220, q_mos = _quality.pool(_quality.plane_errors(difference, mask), ppd)
+    c_map = _masking.detection_map(difference, spatial_pooling)
+    p_map = _masking.probability(c_map)
     return Result(
         Q=q_221,
         P_det=jnp.where(jnp.isnan(q_221), jnp.nan, p_map.max()),
@@ -233,17 +233,17 @@ def surround_light(surround: tuple[float, ...] | str, reference: Array) -> Array
 def filtered_base(bands: list[Array], adapting: Array, pad: Array, ppd: float) -> list[Array]:
     """Bands of n pictures, the base band filtered by the CSF at their luminances [n, h, w]."""
     *fine, base = bands
-    frequency = sensitivity.band_frequency(len(fine), ppd)
-    return [*fine, sensitivity.filter_base(base, adapting.mean((-2, -1)), pad, frequency)]
+    frequency = _sensitivity.band_frequency(len(fine), ppd)
+    return [*fine, _sensitivity.filter_base(base, adapting.mean((-2, -1)), pad, frequency)]
 
 
 def band_sensitivity(adapting: Array, bands: list[Array], ppd: float) -> list[Array]:
     """Sensitivity S per band at the adapting luminance [h, w]; 1 for the filtered base band."""
-    logs = tables.log10_luminance(adapting)
+    logs = _tables.log10_luminance(adapting)
     maps = [
-        tables.look_up(
+        _tables.look_up(
             resize(logs, band.shape[-2:]),
-            sensitivity.sensitivity_table(sensitivity.band_frequency(b, ppd)),
+            _sensitivity.sensitivity_table(_sensitivity.band_frequency(b, ppd)),
         )
         for b, band in enumerate(bands[:-1])
     ]

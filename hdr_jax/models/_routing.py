@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from hdr_jax.models import convolution
+from hdr_jax.models import _convolution
 
 WAYS = ("full", "own", "routed")
 
@@ -77,7 +77,7 @@ def _routed_forward(network, params, states, inputs, entries):
 
     # The way back may go through it twice: from the convolutions' values each time, so that nothing
     # else has to be kept in between.
-    run = jax.checkpoint(run, prevent_cse=False, policy=convolution.keep)
+    run = jax.checkpoint(run, prevent_cse=False, policy=_convolution.keep)
     (state, output), pull = jax.vjp(run, params, states[0], inputs)
     return ((state, state), output, output), pull
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from jax import Array
 
-from hdr_jax.metrics.hdr_vdp2 import tables
+from hdr_jax.metrics.hdr_vdp2 import _tables
 
 NUM_POINTS = 2048
 SENSITIVITY_CORRECTION = 0.006894596
@@ -31,9 +31,9 @@ def rod_sensitivity(intensity: np.ndarray) -> np.ndarray:
 
 def cone_sensitivity(intensity: np.ndarray) -> np.ndarray:
     """Contrast sensitivity s_C of one cone type: half of what the rods leave, at twice I."""
-    table = 10 ** tables.axis(NUM_POINTS)
+    table = 10 ** _tables.axis(NUM_POINTS)
     left = np.maximum(joint_sensitivity(table) - rod_sensitivity(table), 1e-3)
-    return 0.5 * np.interp(np.minimum(2 * intensity, tables.MAX_LUMINANCE), table, left)
+    return 0.5 * np.interp(np.minimum(2 * intensity, _tables.MAX_LUMINANCE), table, left)
 
 
 @lru_cache(maxsize=8)
@@ -43,7 +43,7 @@ def response_tables(peak_sensitivity: float) -> tuple[np.ndarray, np.ndarray]:
     Args:
       peak_sensitivity: log10 of the observer's peak contrast sensitivity, 2.4 by default.
     """
-    x = tables.axis(NUM_POINTS)
+    x = _tables.axis(NUM_POINTS)
     scale = SENSITIVITY_CORRECTION * 10**peak_sensitivity * np.log(10)
 
     def integral(sensitivity):
@@ -69,7 +69,7 @@ def respond(absorbed: Array, peak_sensitivity: float) -> Array:
     Source: Mantiuk et al. 2011, Eq. 3-8.
     """
     j_cone, j_rod = response_tables(peak_sensitivity)
-    response = tables.look_up(tables.log10_luminance(absorbed), np.stack([j_cone, j_cone, j_rod]))
+    response = _tables.look_up(_tables.log10_luminance(absorbed), np.stack([j_cone, j_cone, j_rod]))
     cones, rods = response[..., 0, :, :] + response[..., 1, :, :], response[..., 2, :, :]
     axes = (-2, -1)
     return (cones - cones.mean(axes, keepdims=True)) + (rods - rods.mean(axes, keepdims=True))

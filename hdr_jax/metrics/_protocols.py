@@ -14,9 +14,9 @@ from jax.typing import ArrayLike
 
 from hdr_jax import color
 from hdr_jax.errors import InputError, one_of
-from hdr_jax.metrics import validation
+from hdr_jax.metrics import _validation
+from hdr_jax.metrics._order_statistics import order_statistics
 from hdr_jax.metrics.hdr_vdp2 import Result, hdrvdp2
-from hdr_jax.metrics.order_statistics import order_statistics
 
 PIXELS_PER_DEGREE = 30.0
 DEFAULT_PEAK = 1000.0
@@ -75,7 +75,7 @@ def display(test: Array, reference: Array, *, peak: float = DEFAULT_PEAK) -> tup
       >>> [round(float(image.max()), 3) for image in pair]
       [200.0, 200.0]
     """
-    peak = validation.python_number("display", "peak", peak)
+    peak = _validation.python_number("display", "peak", peak)
     if not DISPLAY_BLACK < peak <= MAX_PEAK:
         raise InputError(
             f"display got peak {peak}; expected a luminance above {DISPLAY_BLACK} and up to "
@@ -147,7 +147,7 @@ def calibrate(
       1.0
     """
     one_of("protocol", protocol, PROTOCOLS)
-    test, reference = validation.image_pair("calibrate", test, reference, channels=3)
+    test, reference = _validation.image_pair("calibrate", test, reference, channels=3)
     return PROTOCOLS[protocol].prepare(test, reference, peak)
 
 

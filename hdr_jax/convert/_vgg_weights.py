@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from hdr_jax import losses
-from hdr_jax.convert.containers import load_state_dict
+from hdr_jax.convert._containers import load_state_dict
 from hdr_jax.errors import InputError
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"

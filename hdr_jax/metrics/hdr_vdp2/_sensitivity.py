@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax.metrics.hdr_vdp2 import optics, tables
+from hdr_jax.metrics.hdr_vdp2 import _optics, _tables
 
 NUM_POINTS = 256
 LUMINANCES = (0.002, 0.02, 0.2, 2.0, 20.0, 150.0)
@@ -61,7 +61,7 @@ def neural_csf(frequency: np.ndarray, luminance: Array) -> Array:
 @lru_cache(maxsize=256)
 def sensitivity_table(frequency: float) -> np.ndarray:
     """n(frequency, .) at 256 points of log10 luminance, [256]."""
-    x = np.clip(tables.axis(NUM_POINTS), np.log10(LUMINANCES[0]), np.log10(LUMINANCES[-1]))
+    x = np.clip(_tables.axis(NUM_POINTS), np.log10(LUMINANCES[0]), np.log10(LUMINANCES[-1]))
     a, b, c, d = (np.interp(x, np.log10(LUMINANCES), column) for column in PARAMETERS.T)
     low = -np.expm1(-((frequency / 7) ** 2))
     return d * np.sqrt(low**c / (1 + (a * frequency) ** b))
@@ -92,7 +92,7 @@ def filter_base(base: Array, mean_luminance: Array, pad: Array, frequency: float
     """
     h, w = base.shape[-2:]
     size = (2 * h, 2 * w)
-    rho = optics.frequency_grid(*size, 2 * np.sqrt(2) * frequency)
+    rho = _optics.frequency_grid(*size, 2 * np.sqrt(2) * frequency)
     gain = neural_csf(rho[None, None], mean_luminance[:, None, None, None])
     spectrum = jnp.fft.rfft2(base - pad, s=size) * gain
     return jnp.fft.irfft2(spectrum, s=size)[..., :h, :w]

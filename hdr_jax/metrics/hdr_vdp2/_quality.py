@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax.metrics.hdr_vdp2 import sensitivity
-from hdr_jax.metrics.hdr_vdp2.resize import resize
+from hdr_jax.metrics.hdr_vdp2 import _sensitivity
+from hdr_jax.metrics.hdr_vdp2._resize import resize
 
 EPSILON = 1e-12
 # Frequencies in cycles/degree and the weights of the bands there, of releases 2.2.0 and 2.2.1.
@@ -24,7 +24,7 @@ WEIGHTS_221 = (
 def band_weight(band: int, pixels_per_degree: float, knots=WEIGHTS_221) -> float:
     """Weight of pyramid band b: the knots interpolated linearly in frequency, ends held."""
     frequencies, weights = knots
-    frequency = sensitivity.band_frequency(band, pixels_per_degree)
+    frequency = _sensitivity.band_frequency(band, pixels_per_degree)
     return float(np.interp(frequency, frequencies[::-1], weights[::-1]))
 
 

@@ -1,7 +1,7 @@
 """PSNR and SSIM of high-dynamic-range images after the perceptually uniform encoding PU21.
 
 Images are linear and absolute: cd/m^2 of the display they are seen on, 0.005 to 10000. For relative
-radiance choose a calibration first, see `hdr_jax.metrics.protocols`. PU21 puts the white of an
+radiance choose a calibration first, see `hdr_jax.metrics._protocols`. PU21 puts the white of an
 ordinary display (100 cd/m^2) near 256, which is the peak both metrics use.
 """
 
@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from hdr_jax import color
-from hdr_jax.metrics import fidelity, structure, validation
-from hdr_jax.metrics.response_correction import correct_response
+from hdr_jax.metrics import _fidelity, _structure, _validation
+from hdr_jax.metrics._response_correction import correct_response
 
 PU21_PEAK = 256.0
 
@@ -64,13 +64,13 @@ def pu21_ssim(test: Array, reference: Array, *, correct_crf: bool = False) -> Ar
       1.0
     """
     test, reference = _prepare("pu21_ssim", test, reference, correct_crf)
-    structure.check_size("pu21_ssim", test.shape, structure.WINDOW)
+    _structure.check_size("pu21_ssim", test.shape, _structure.WINDOW)
     return _pu21_ssim(test, reference)
 
 
 @jax.jit
 def _pu21_psnr(test, reference):
-    return fidelity.psnr(
+    return _fidelity.psnr(
         color.pu21_encode(test), color.pu21_encode(reference), data_range=PU21_PEAK
     )
 
@@ -79,7 +79,7 @@ def _pu21_psnr(test, reference):
 def _pu21_ssim(test, reference):
     if test.shape[-1] == 3:
         test, reference = color.luminance(test), color.luminance(reference)
-    return structure.ssim(
+    return _structure.ssim(
         color.pu21_encode(test), color.pu21_encode(reference), data_range=PU21_PEAK
     )
 
@@ -87,5 +87,5 @@ def _pu21_ssim(test, reference):
 def _prepare(name: str, test: Array, reference: Array, correct_crf: bool) -> tuple[Array, Array]:
     """The checked pair [h, w, c], c 1 or 3, with corrected tones if asked for."""
     channels = 3 if jnp.ndim(test) == 3 and jnp.shape(test)[2] != 1 else 1
-    test, reference = validation.image_pair(name, test, reference, channels=channels)
+    test, reference = _validation.image_pair(name, test, reference, channels=channels)
     return (correct_response(test, reference) if correct_crf else test), reference

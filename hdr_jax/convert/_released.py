@@ -16,11 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from hdr_jax.convert.containers import load_state_dict
-from hdr_jax.convert.write import save_state_dict
+from hdr_jax.convert._containers import load_state_dict
+from hdr_jax.convert._write import save_state_dict
 from hdr_jax.errors import InputError
-from hdr_jax.models import ExposureStackModel
-from hdr_jax.models.networks import GlobalNetwork, LocalNetwork, RefinementNetwork, UNet
+from hdr_jax.models import (
+    ExposureStackModel,
+    GlobalNetwork,
+    LocalNetwork,
+    RefinementNetwork,
+    UNet,
+)
 
 CLASSES = {"global": GlobalNetwork, "local": LocalNetwork, "refinement": RefinementNetwork}
 FIELDS = ("width", "levels")

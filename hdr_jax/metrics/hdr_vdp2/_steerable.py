@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from hdr_jax.metrics.filtering import correlate
+from hdr_jax.metrics._filtering import correlate
 
 MIN_SIZE = 17  # the largest kernel
 

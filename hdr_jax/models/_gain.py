@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hdr_jax.models import blocks
+from hdr_jax.models import _blocks
 
 PATCH = 2
 MAX_GAIN = 8 * float(np.log(2))  # nepers
@@ -72,7 +72,7 @@ class GainNetwork(nn.Module):
     Attributes:
         widths: channels of the levels, the finest first; each level halves the map.
         depths: residual blocks of each level, on each side of the U.
-        convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
+        convolution: "auto", "xla" or "matmul", see `hdr_jax.models._convolution`.
 
     Example:
         >>> network = GainNetwork((8, 8), (1, 1))
@@ -107,7 +107,7 @@ class GainNetwork(nn.Module):
         x, skips = conv(self.widths[0], 3, name="stem")(to_patches(features)), []
         for level, width in enumerate(self.widths):
             if level:
-                x = conv(width, 1, name=f"down{level}")(blocks.pool_mean(x))
+                x = conv(width, 1, name=f"down{level}")(_blocks.pool_mean(x))
             x = self._blocks(x, level, "encode")
             skips.append(x)
         y = _activated(x, "global_norm")
@@ -119,7 +119,7 @@ class GainNetwork(nn.Module):
             if level < len(self.widths) - 1:
                 x = _activated(x, f"up{level}_norm")
                 x = conv(self.widths[level], 1, name=f"up{level}")(x)
-                x = skips[level] + blocks.double_nearest(x)
+                x = skips[level] + _blocks.double_nearest(x)
             x = self._blocks(x, level, "decode")
         x = _activated(x, "spread_norm")
         spread = from_patches(conv(SPREAD * PATCH**2, 1, name="spread")(x))

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from hdr_jax.models.blocks import Conv, Convolution
+from hdr_jax.models._blocks import Conv, Convolution
 
 
 class ConvGRUCell(nn.RNNCellBase):
@@ -23,7 +23,7 @@ class ConvGRUCell(nn.RNNCellBase):
     Attributes:
         features: channels of the carry.
         dtype: type the convolutions are computed in.
-        convolution: see `hdr_jax.models.convolution`.
+        convolution: see `hdr_jax.models._convolution`.
 
     Source: Ballas et al. 2016 (arXiv 1511.06432), gates as in Kim, Lee, Kang 2020's program.
 

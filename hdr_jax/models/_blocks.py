@@ -86,7 +86,7 @@ class Conv(nn.Module):
         features: output channels.
         size: odd kernel size.
         dtype: type computed in; parameters stay float32.
-        convolution: what plays `lax.conv_general_dilated`, see `hdr_jax.models.convolution`.
+        convolution: what plays `lax.conv_general_dilated`, see `hdr_jax.models._convolution`.
     """
 
     features: int

@@ -2,7 +2,7 @@
 
 Notation: n exposures, index 0 the shortest; r the reference's index; step s of n - 1. The first
 n - 1 - r steps go up (targets r + 1 .. n - 1), the others down (targets r - 1 .. 0). Images are
-[b, h, w, c], as `hdr_jax.models.tones` has them, edge maps [b, h, w, 1] in [0, 1].
+[b, h, w, c], as `hdr_jax.models._tones` has them, edge maps [b, h, w, 1] in [0, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hdr_jax.models import convolution, routing
+from hdr_jax.models import _convolution, _routing
 from hdr_jax.shards import alike
 
 
@@ -35,7 +35,7 @@ class StackOutput(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a step makes of one exposure; see `hdr_jax.models.routing` for own and linked."""
+    """What a step makes of one exposure; see `hdr_jax.models._routing` for own and linked."""
 
     image: jax.Array
     tone: jax.Array
@@ -104,7 +104,7 @@ def walk(
         refine, way, remat, memory: as in `ExposureStackModel`.
     """
     single = known[0].shape[1] == 1
-    new_states = {name: routing.start(way, state) for name, state in states.items()}
+    new_states = {name: _routing.start(way, state) for name, state in states.items()}
     # Before the scan, so that devices sum their gradients once, not in every step.
     params, new_states, known, steps = alike(params, new_states, known, steps)
 
@@ -120,7 +120,7 @@ def walk(
 
     # Kept for the backward pass: the convolutions' outputs, or nothing; all else is recomputed.
     # In a scan nothing merges a recomputation with its original: the guard against that can go.
-    policy = None if remat else convolution.keep
+    policy = None if remat else _convolution.keep
     run = jax.checkpoint(run, prevent_cse=False, policy=policy)
 
     def body(carry, step):
@@ -145,7 +145,7 @@ def _either(condition: jax.Array, this: Any, that: Any) -> Any:
 def norm_entries(
     source: int | jax.Array, going_up: bool | jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Which entries of the conditional norms a step reads, see `hdr_jax.models.networks`.
+    """Which entries of the conditional norms a step reads, see `hdr_jax.models._networks`.
 
     Args:
         source: index of the exposure that the step starts from.
@@ -178,7 +178,7 @@ def exposure_entries(source, going_up, stops, middle: int, last: int) -> tuple:
 def one_step(functions, params, refine, way, image, edges, states, entries) -> tuple[tuple, Made]:
     """From one exposure to its neighbour: ((image, edges, states) to go on with, what was made)."""
     run = {
-        name: partial(routing.run, way, function, params[name])
+        name: partial(_routing.run, way, function, params[name])
         for name, function in functions.items()
     }
     tone_state, own_tone, tone = run["global"](states["global"], (image,), entries)
@@ -186,7 +186,7 @@ def one_step(functions, params, refine, way, image, edges, states, entries) -> t
     own, linked = own_tone, tone
     if refine:
         inputs = (image, tone, next_edges)
-        _, own, linked = run["refinement"](routing.start(way, None), inputs, entries)
+        _, own, linked = run["refinement"](_routing.start(way, None), inputs, entries)
     states = {"global": tone_state, "local": edge_state}
     return (linked, next_edges, states), Made(own, own_tone, own_edges, linked)
 

@@ -13,8 +13,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax.errors import InputError
-from hdr_jax.metrics import validation
-from hdr_jax.metrics.filtering import separable
+from hdr_jax.metrics import _validation
+from hdr_jax.metrics._filtering import separable
 
 K1, K2 = 0.01, 0.03
 WINDOW, SIGMA = 11, 1.5
@@ -47,9 +47,9 @@ def ssim(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array
       >>> float(ssim(jnp.ones((16, 16)), jnp.ones((16, 16))))
       1.0
     """
-    test, reference = validation.image_pair("ssim", test, reference)
+    test, reference = _validation.image_pair("ssim", test, reference)
     check_size("ssim", test.shape, WINDOW)
-    return _ssim(test, reference, validation.data_range("ssim", data_range, test.dtype))
+    return _ssim(test, reference, _validation.data_range("ssim", data_range, test.dtype))
 
 
 def ms_ssim(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array:
@@ -75,9 +75,9 @@ def ms_ssim(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Ar
       >>> float(ms_ssim(jnp.ones((161, 161)), jnp.ones((161, 161))))
       1.0
     """
-    test, reference = validation.image_pair("ms_ssim", test, reference)
+    test, reference = _validation.image_pair("ms_ssim", test, reference)
     check_size("ms_ssim", test.shape, MS_SSIM_MIN_SIZE)
-    return _ms_ssim(test, reference, validation.data_range("ms_ssim", data_range, test.dtype))
+    return _ms_ssim(test, reference, _validation.data_range("ms_ssim", data_range, test.dtype))
 
 
 @jax.jit

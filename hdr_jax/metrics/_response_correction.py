@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from hdr_jax import color
 from hdr_jax.checks import check_count
-from hdr_jax.metrics import validation
+from hdr_jax.metrics import _validation
 
 DEGREE = 3
 
@@ -48,7 +48,7 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
     """
     shape = jnp.shape(test)
     channels = 3 if len(shape) == 3 and shape[2] != 1 else 1
-    test, reference = validation.image_pair("correct_response", test, reference, channels=channels)
+    test, reference = _validation.image_pair("correct_response", test, reference, channels=channels)
     check_count("degree", degree, 1)
     return _correct(test, reference, int(degree)).reshape(shape)
 

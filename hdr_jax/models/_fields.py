@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from hdr_jax.errors import InputError
-from hdr_jax.models.exposure_stack import ExposureStackModel
-from hdr_jax.models.highlights import HighlightModel
+from hdr_jax.models import _convolution
+from hdr_jax.models._exposure_stack import ExposureStackModel
+from hdr_jax.models._highlights import HighlightModel
+from hdr_jax.models._stack_inputs import check_options
 
 Model = ExposureStackModel | HighlightModel
 TONES = {
@@ -76,6 +78,25 @@ def fields_of(model: Model) -> dict[str, Any]:
         fields["dtype"] = jnp.dtype(model.dtype).name
     fields.setdefault("tone", "highlights")
     return fields
+
+
+def check_fields(model: Model) -> None:
+    """Refuses values of fields that no network is made of.
+
+    Args:
+      model: unbound.
+
+    Raises:
+      InputError: naming the field and what it may be.
+
+    Example:
+      >>> check_fields(HighlightModel(convolution="fast"))
+      Traceback (most recent call last):
+      hdr_jax.errors.InputError: convolution 'fast' is unknown: use 'auto', 'xla' or 'matmul'
+    """
+    _convolution.choose(model.convolution)
+    if isinstance(model, ExposureStackModel):
+        check_options(model)
 
 
 def architecture(model: Model) -> dict[str, Any]:

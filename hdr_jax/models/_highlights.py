@@ -26,8 +26,8 @@ from hdr_jax import crf
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
 from hdr_jax.levels import CLIP_FROM, as_unit_float
-from hdr_jax.models import convolution
-from hdr_jax.models.gain import GainNetwork, gain_of
+from hdr_jax.models import _convolution
+from hdr_jax.models._gain import GainNetwork, gain_of
 
 
 class HighlightOutput(NamedTuple):
@@ -36,7 +36,7 @@ class HighlightOutput(NamedTuple):
     Attributes:
         log_radiance: ln E, relative, 0 where the photograph clips.
         gain: of every pixel, in [0, 8 ln 2], before the mask.
-        luminance, chroma: the gain before `hdr_jax.models.gain.gain_of` is their sum.
+        luminance, chroma: the gain before `hdr_jax.models.gain_of` is their sum.
     """
 
     log_radiance: jax.Array
@@ -50,7 +50,7 @@ class HighlightModel(nn.Module):
 
     Attributes:
         widths, depths: of `GainNetwork`, by level.
-        convolution: "auto", "xla" or "matmul", see `hdr_jax.models.convolution`.
+        convolution: "auto", "xla" or "matmul", see `hdr_jax.models._convolution`.
 
     Source: the exposure formulation of Kim, Lee, Kang 2020's task in a single pass; clipped pixels
     alone, with a soft mask, as Eilertsen et al. 2017 (HDRCNN).
@@ -103,7 +103,7 @@ class HighlightModel(nn.Module):
         image = as_unit_float(image)
         known = linearised(image, g)
         network = GainNetwork(
-            tuple(self.widths), tuple(self.depths), convolution.choose(self.convolution)
+            tuple(self.widths), tuple(self.depths), _convolution.choose(self.convolution)
         )
         nn.share_scope(self, network)
         luminance, chroma = network(features_of(image, jnp.exp(known), rim_distance))

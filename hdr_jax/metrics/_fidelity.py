@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from hdr_jax import tonemap
 from hdr_jax.checks import check_positive
 from hdr_jax.levels import clamp
-from hdr_jax.metrics import validation
+from hdr_jax.metrics import _validation
 
 
 def psnr(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array:
@@ -35,8 +35,8 @@ def psnr(test: Array, reference: Array, *, data_range: ArrayLike = 1.0) -> Array
       >>> float(psnr(jnp.zeros((4, 4)), jnp.full((4, 4), 0.1)).round(3))
       20.0
     """
-    test, reference = validation.image_pair("psnr", test, reference)
-    return _psnr(test, reference, validation.data_range("psnr", data_range, test.dtype))
+    test, reference = _validation.image_pair("psnr", test, reference)
+    return _psnr(test, reference, _validation.data_range("psnr", data_range, test.dtype))
 
 
 @jax.jit
@@ -68,7 +68,7 @@ def psnr_mu(test: Array, reference: Array, *, mu: ArrayLike = 5000.0) -> Array:
       >>> round(float(psnr_mu(jnp.full((4, 4), 0.1), jnp.full((4, 4), 0.2))), 2)
       21.8
     """
-    test, reference = validation.image_pair("psnr_mu", test, reference)
+    test, reference = _validation.image_pair("psnr_mu", test, reference)
     check_positive("psnr_mu", "mu", mu)
     curves = [tonemap.mu_law(clamp(image, 0, jnp.inf), mu) for image in (test, reference)]
     return _psnr(*curves, 1.0)

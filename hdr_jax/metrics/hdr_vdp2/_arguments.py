@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdr_jax.errors import InputError, one_of
-from hdr_jax.metrics import validation
-from hdr_jax.metrics.hdr_vdp2 import encoding, steerable
+from hdr_jax.metrics import _validation
+from hdr_jax.metrics.hdr_vdp2 import _encoding, _steerable
 
 GEOMETRIC_MEAN = "geometric-mean"
 DARK_SURROUND = 1e-5
@@ -16,25 +16,25 @@ MAX_PEAK_SENSITIVITY = 10.0  # far beyond any eye, and far from the end of float
 
 def check_images(shape: tuple[int, ...], color_encoding: str) -> None:
     """Raise when images [h, w, c] cannot be compared in this encoding."""
-    one_of("color_encoding", color_encoding, encoding.CHANNELS)
+    one_of("color_encoding", color_encoding, _encoding.CHANNELS)
     *size, channels = shape
-    expected = encoding.CHANNELS[color_encoding]
+    expected = _encoding.CHANNELS[color_encoding]
     if channels != expected:
-        other = [name for name, count in encoding.CHANNELS.items() if count == channels]
+        other = [name for name, count in _encoding.CHANNELS.items() if count == channels]
         hint = f" Encodings of {channels}: {', '.join(other)}." if other else ""
         raise InputError(
             f"hdrvdp2 got {channels} channel(s); {color_encoding} expects {expected}.{hint}"
         )
-    if min(size) < steerable.MIN_SIZE:
+    if min(size) < _steerable.MIN_SIZE:
         raise InputError(
             f"hdrvdp2 got images of {size[1]} x {size[0]} pixels (width x height); expected "
-            f"at least {steerable.MIN_SIZE} on each side, the size of its largest filter."
+            f"at least {_steerable.MIN_SIZE} on each side, the size of its largest filter."
         )
 
 
 def check_resolution(pixels_per_degree: float) -> float:
     """The resolution as a Python float > 0."""
-    ppd = validation.python_number("hdrvdp2", "pixels_per_degree", pixels_per_degree)
+    ppd = _validation.python_number("hdrvdp2", "pixels_per_degree", pixels_per_degree)
     if not (ppd > 0 and math.isfinite(ppd)):
         raise InputError(
             f"hdrvdp2 got pixels_per_degree {ppd}; expected a positive number, about 30 for a "
@@ -45,7 +45,7 @@ def check_resolution(pixels_per_degree: float) -> float:
 
 def check_sensitivity(peak_sensitivity: float) -> float:
     """The log10 peak sensitivity as a Python float in [0, 10]."""
-    value = validation.python_number("hdrvdp2", "peak_sensitivity", peak_sensitivity)
+    value = _validation.python_number("hdrvdp2", "peak_sensitivity", peak_sensitivity)
     if not 0 <= value <= MAX_PEAK_SENSITIVITY:
         raise InputError(
             f"hdrvdp2 got peak_sensitivity {value}; expected log10 of a contrast sensitivity, "

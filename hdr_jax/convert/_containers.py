@@ -12,7 +12,7 @@ import zipfile
 
 import numpy as np
 
-from hdr_jax.convert.pickles import Refused, Storage, Tensor, Unpickler, View
+from hdr_jax.convert._pickles import Refused, Storage, Tensor, Unpickler, View
 from hdr_jax.errors import InputError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

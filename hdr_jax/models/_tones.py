@@ -2,7 +2,7 @@
 
 Two formulations share networks, recursion and layer; they differ in this module alone. Notation:
 carry [..., h, w, c]; head [b, h, w, 3] what a network's last convolution says; image [..., h, w, 3]
-display-encoded in [0, 1]; g log inverse response, see `hdr_jax.models.highlights`.
+display-encoded in [0, 1]; g log inverse response, see `hdr_jax.models._highlights`.
 
 `ImageTone`, as published: the carry is the image in [-1, 1], a network paints the next one.
 
@@ -29,7 +29,7 @@ from jax import Array, lax
 from hdr_jax import crf
 from hdr_jax.exposure import LN2, log_inverse_sigmoid
 from hdr_jax.levels import RIM_LEVEL
-from hdr_jax.models.highlights import clip_mask, linearised
+from hdr_jax.models._highlights import clip_mask, linearised
 
 REACH = 64  # pixels: farther from the rim all distances look alike
 
