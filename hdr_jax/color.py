@@ -151,6 +151,12 @@ def median_scale(radiance: Array, reference: Array) -> Array:
     """
     check_same_shape("radiance and reference", radiance, reference)
     pair = jax.lax.stop_gradient((widened(radiance), widened(reference)))
+    return _median_scale(*pair) if pair[0].size else jnp.ones((), pair[0].dtype)
+
+
+@jax.jit
+def _median_scale(*pair: Array) -> Array:
+    """`median_scale` of floats; one program, of which no NaN leaves (`jax_debug_nans`)."""
     usable = jnp.all(jnp.stack([(x > 0) & jnp.isfinite(x) for x in pair]), axis=0)
     log_radiance, log_reference = (jnp.log(jnp.where(usable, x, 1)) for x in pair)
     median = jnp.nanmedian(jnp.where(usable, log_reference - log_radiance, jnp.nan))

@@ -242,11 +242,12 @@ def invert(values: Array, table: Array) -> Array:
         return jnp.stack([invert(values[..., i], row) for i, row in enumerate(table)], axis=-1)
     num_levels = table.shape[0]
     k = jnp.clip(jnp.searchsorted(table, values) - 1, 0, num_levels - 2)
-    low, rise = table[k], table[k + 1] - table[k]
-    # Double where: a flat segment has no inverse slope, and 0/0 would poison its gradient.
-    safe_rise = jnp.where(rise > 0, rise, 1)
-    fraction = jnp.where(rise > 0, (values - low) / safe_rise, values > low)
-    return k + clamp(fraction, 0, 1)
+    low, high = table[k], table[k + 1]
+    # Double where: a flat segment has no inverse slope, and 0/0 would poison its gradient. So would
+    # ln 0, were it divided before it is brought into the segment.
+    rise = jnp.where(high > low, high - low, 1)
+    within = (high > low) & ~(values > high)
+    return k + jnp.where(within, (clamp(values, low, high) - low) / rise, values > low)
 
 
 def paired(values: ArrayLike, table: ArrayLike) -> tuple[Array, Array]:

@@ -177,7 +177,8 @@ def _adaptation(luminance, key, burn_fraction):
     """Gain and white of luminance in units of its largest value."""
     log_mean = jnp.mean(jnp.log(jnp.maximum(luminance, DARKEST)))
     gain = key / jnp.exp(log_mean)
-    return gain, jnp.maximum(jnp.quantile(gain * luminance, 1 - burn_fraction), DARKEST)
+    kept = 1 - jnp.asarray(burn_fraction, luminance.dtype)
+    return gain, jnp.maximum(jnp.quantile(gain * luminance, kept), DARKEST)
 
 
 def _compressed(luminance, radiance, white):

@@ -101,3 +101,15 @@ def test_the_scale_of_maps_in_half_precision(dtype):
     assert float(factor) == pytest.approx(30, rel=float(jnp.finfo(dtype).eps))
     dark, bright = jnp.full(2, 1e-4, dtype), jnp.full(2, 6e4, dtype)
     assert float(color.median_scale(dark, bright)) == pytest.approx(6e8, rel=0.02)
+
+
+def test_the_scale_of_empty_maps_is_one():
+    assert color.median_scale(jnp.zeros((0, 3)), jnp.zeros((0, 3))) == 1
+
+
+def test_the_scale_of_maps_with_black_while_nans_are_looked_for():
+    with jax.debug_nans(True):
+        scale = color.median_scale(
+            jnp.array([0.0, 2.0, 4.0, 6.5]), jnp.array([1.0, 1.0, 2.0, 3.25])
+        )
+    np.testing.assert_allclose(scale, 0.5, rtol=1e-6)

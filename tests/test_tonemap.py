@@ -70,3 +70,10 @@ def test_mu_law_of_half_precision():
     found = tonemap.mu_law(radiance)
     assert found.dtype == jnp.float16
     np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_whole_share_of_burnt_pixels(share):
+    radiance = jnp.linspace(0.1, 4.0, 48).reshape(4, 4, 3)
+    found = tonemap.reinhard(radiance, burn_fraction=share)
+    np.testing.assert_array_equal(found, tonemap.reinhard(radiance, burn_fraction=float(share)))

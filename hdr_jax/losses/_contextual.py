@@ -74,6 +74,7 @@ def contextual_bilateral(
             for name in sorted(x_features)
         ]
         return sum(terms[1:], start=terms[0])
+    x_features, y_features = jnp.asarray(x_features), jnp.asarray(y_features)
     _check_shapes(x_features, y_features)
     p, a = _flatten(x_features)
     q, b = _flatten(y_features)

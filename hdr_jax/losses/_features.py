@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hdr_jax.checks import check_count
+from hdr_jax.checks import as_array, check_count
 from hdr_jax.errors import InputError
 
 # Convolutions as torchvision numbers them in `features`, up to relu4_4, with their output widths.
@@ -180,6 +180,7 @@ def rgb_patches(image: Array, size: int = 8) -> Array:
       (3, 2, 192)
     """
     check_count("size", size, 1)
+    image = as_array(image)
     if image.ndim < 3 or 0 in image.shape:
         raise InputError(f"expected an image [..., h, w, c] with pixels, got {image.shape}")
     *leading, height, width, channels = image.shape

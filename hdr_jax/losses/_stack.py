@@ -72,6 +72,7 @@ def soft_histogram(image: Array, num_levels: int = 256) -> Array:
       [[0.0, 1.0, 2.0]]
     """
     check_count("num_levels", num_levels, 2)
+    image = as_array(image)
     if image.ndim < 3:
         raise InputError(f"expected an image [..., h, w, c], got {image.shape}")
     _check_float(image)

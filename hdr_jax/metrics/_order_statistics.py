@@ -39,8 +39,10 @@ def order_statistics(values: Array, ranks: tuple[int, ...]) -> Array:
 
     def with_gradient(value):
         equal = flat == value
-        # Adds exactly 0, with the gradient of the mean of the values that equal the answer.
-        return value + jnp.where(equal, flat - value, 0).sum() / _count(equal).astype(flat.dtype)
+        # Adds exactly 0, with the gradient of the mean of the values that equal the answer; to an
+        # infinite one nothing, as inf - inf is NaN.
+        rest = jnp.where(equal & jnp.isfinite(value), flat - value, 0)
+        return value + rest.sum() / _count(equal).astype(flat.dtype)
 
     return jax.vmap(with_gradient)(found)
 

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from hdr_jax import crf
 from hdr_jax.errors import InputError
 from hdr_jax.exposure import ev_to_log_times, log_inverse_sigmoid
-from hdr_jax.levels import CLIP_FROM, as_unit_float
+from hdr_jax.levels import CLIP_FROM, as_unit_float, clamp, widened
 from hdr_jax.models import _convolution
 from hdr_jax.models._gain import GainNetwork, gain_of
 
@@ -116,10 +116,10 @@ def clip_mask(image: jax.Array) -> jax.Array:
     """How much of a pixel's gain counts: clip((Z - 0.97) / 0.03, 0, 1), per channel.
 
     Args:
-        image: [...] display-encoded, in [0, 1].
+        image: [...] display-encoded, float in [0, 1], uint8 or uint16.
 
     Returns:
-        The same shape, 1 at white, 0 below 0.97.
+        The same shape, floats of at least 32 bits, 1 at white, 0 below 0.97.
 
     Differentiable in `image`.
 
@@ -127,7 +127,9 @@ def clip_mask(image: jax.Array) -> jax.Array:
         >>> clip_mask(jnp.array([0.5, 0.985, 1.0])).round(2).tolist()
         [0.0, 0.5, 1.0]
     """
-    return jnp.clip((image - CLIP_FROM) / (1 - CLIP_FROM), 0, 1)
+    image = widened(as_unit_float(image))
+    low = jnp.asarray(CLIP_FROM, image.dtype)
+    return clamp((image - low) / (1 - low), 0, 1)
 
 
 def features_of(image: jax.Array, linear: jax.Array, rim_distance: jax.Array) -> jax.Array:
@@ -159,7 +161,7 @@ def linearised(image: jax.Array, g: jax.Array | None = None) -> jax.Array:
     """Log radiance of a photograph as its levels say it: g(255 Z) - g(255).
 
     Args:
-        image: [..., 3] in [0, 1].
+        image: [..., 3] float in [0, 1], uint8 or uint16.
         g: [num_levels] or [3, num_levels] log inverse response; the canonical one by default.
 
     Returns:
@@ -171,6 +173,7 @@ def linearised(image: jax.Array, g: jax.Array | None = None) -> jax.Array:
         >>> linearised(jnp.ones((1, 1, 1, 3))).max().item()
         0.0
     """
+    image = widened(as_unit_float(image))
     g = _curve(g, image)
     return crf.lookup(image * (g.shape[-1] - 1), g)
 

@@ -147,3 +147,12 @@ def test_slopes_of_respond_are_the_same_in_a_program_that_holds_the_values():
     expected = slope(g, values)
     held = jax.jit(lambda g: slope(g, values))(g)
     np.testing.assert_allclose(held, expected, rtol=1e-4, atol=1e-5 * jnp.abs(expected).max())
+
+
+@pytest.mark.parametrize("light", [-np.inf, np.inf])
+def test_no_light_and_endless_light_leave_the_gradient_of_the_curve_finite(light):
+    g = jnp.log(jnp.arange(1.0, 17.0))
+    log_exposure = jnp.array([light, 1.3])
+    slope = jax.grad(lambda g: crf.respond(log_exposure, g).sum())(g)
+    alone = jax.grad(lambda g: crf.respond(log_exposure[1:], g).sum())(g)
+    np.testing.assert_array_equal(slope, alone)

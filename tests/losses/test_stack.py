@@ -247,3 +247,12 @@ def test_every_level_counts_once_in_its_own_bin(num_levels):
     levels = jnp.arange(num_levels, dtype=jnp.float32) / (num_levels - 1)
     counts = losses.soft_histogram(levels.reshape(1, -1, 1), num_levels)
     np.testing.assert_allclose(counts[0, 1:], 1, rtol=1e-6)
+
+
+def test_lists_are_images():
+    image = np.random.default_rng(0).uniform(size=(8, 8, 3)).astype(np.float32)
+    for function in (losses.soft_histogram, losses.rgb_patches):
+        np.testing.assert_allclose(function(image.tolist()), function(image), rtol=1e-6)
+    one, other = image.tolist(), image[::-1].tolist()
+    expected = losses.contextual_bilateral(image, image[::-1])
+    np.testing.assert_allclose(losses.contextual_bilateral(one, other), expected, rtol=1e-5)

@@ -294,6 +294,12 @@ def test_order_statistics_equal_sort(size):
             assert found.tolist() == [float(ordered[k - 1]) for k in ranks]
 
 
+def test_order_statistics_may_be_infinite():
+    values = jnp.array([jnp.inf, 1.0, -jnp.inf, 2.0])
+    np.testing.assert_array_equal(order_statistics(values, (1, 2, 4)), [-jnp.inf, 1.0, jnp.inf])
+    assert np.isfinite(jax.grad(lambda v: order_statistics(v, (2,))[0])(values)).all()
+
+
 def test_order_statistics_gradient_goes_to_the_value():
     gradient = jax.grad(lambda v: order_statistics(v, (2,))[0])
     assert gradient(jnp.array([5.0, -1.0, 3.0])).tolist() == [0.0, 0.0, 1.0]

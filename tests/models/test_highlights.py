@@ -221,3 +221,14 @@ def test_the_mask_is_soft_and_per_channel():
 def test_lookup_is_the_crf_primitive():
     image, g = picture(), log_inverse_sigmoid()
     np.testing.assert_allclose(linearised(image), crf.lookup(255 * image, g - g[-1]), atol=1e-6)
+
+
+def test_levels_are_read_as_pixels_of_their_type():
+    levels = np.array([0, 100, 248, 252, 255], np.uint8)[:, None].repeat(3, 1)
+    for function in (clip_mask, linearised):
+        np.testing.assert_allclose(function(levels), function(levels / np.float32(255)), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+def test_white_clips_whole(dtype):
+    assert clip_mask(jnp.ones((), dtype)) == 1
