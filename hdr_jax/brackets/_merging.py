@@ -31,7 +31,6 @@ def merge_strips(
     g: np.ndarray,
     *,
     reference: int | None = None,
-    weighting: str = "hat",
     progress: Progress = silent,
 ) -> np.ndarray:
     """Radiance map of brackets with known response, in bounded memory.
@@ -42,7 +41,6 @@ def merge_strips(
       g: log inverse response [c, num_levels] or [1, num_levels], non-decreasing.
       reference: index of the exposure whose scene is kept where others disagree (deghosting);
         None merges all of them.
-      weighting: of `hdr_jax.merge.merge`.
       progress: shows how far it is, see `hdr_jax.progress`.
 
     Returns:
@@ -83,8 +81,7 @@ def merge_strips(
                 trust = np.asarray(
                     confidence(stack, log_times, g, reference=reference, radius=radius, valid=valid)
                 )
-            options = {"weighting": weighting, "confidence": trust, "extremes_once": True}
-            strip = np.asarray(merge(stack, log_times, g, **options))
+            strip = np.asarray(merge(stack, log_times, g, confidence=trust, extremes_once=True))
             radiance[start:stop] = strip[inside]
             radiance[start:stop][empty] = 0
             unknown += np.count_nonzero(empty)

@@ -69,12 +69,12 @@ def parse(
       InputError: for a configuration that is not there or that cannot be read.
     """
     if workdir is None:
-        leave("--workdir is missing; --help shows how to call this", 2)
+        leave("--workdir is missing; --help shows how to call this")
     workdir = os.path.expanduser(workdir)  # shells leave the ~ of --workdir=~/runs
     source = str(pathlib.Path(workdir) / description.FILE) if file is None else path_of(file)
     config = description.read_config(workdir) if file is None else read(source)
     if config is None:
-        leave(f"{workdir} is no folder of a run, and --config is missing; --help shows more", 2)
+        leave(f"{workdir} is no folder of a run, and --config is missing; --help shows more")
     values, words = flags.FlagValues(), ["hdr-jax", *fields]
     try:
         chosen = config_flags.DEFINE_config_dict(
@@ -82,11 +82,11 @@ def parse(
         )
         remaining = values(words)[1:]
     except (AttributeError, KeyError):
-        leave(_unknown_field(config, source, fields), 2)
+        leave(_unknown_field(config, source, fields))
     except (flags.Error, IndexError, TypeError, ValueError) as error:  # of a value
-        leave(str(error), 2)
+        leave(str(error))
     if remaining:
-        leave(f"unexpected arguments {remaining}: fields are set by --config.name=value", 2)
+        leave(f"unexpected arguments {remaining}: fields are set by --config.name=value")
     return chosen.value, workdir
 
 
@@ -135,15 +135,14 @@ def read(path: str) -> ml_collections.ConfigDict:
     return config
 
 
-def leave(message: str, code: int) -> NoReturn:
-    """Prints one message to standard error and exits.
+def leave(message: str) -> NoReturn:
+    """Prints one message to standard error and exits with code 2.
 
     Args:
       message: what was wrong.
-      code: exit code.
     """
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(code)
+    sys.exit(2)
 
 
 def _unknown_field(config: Any, source: str, fields: Sequence[str]) -> str:

@@ -21,10 +21,11 @@ def check_options(args: argparse.Namespace) -> None:
         "--smoothness does nothing with --response": args.smoothness is not None and args.response,
         "--method does nothing with --response": args.method and args.response,
         "--no-curve would leave nothing with --crf-only": args.no_curve and args.crf_only,
-        "--preview is of a map, of which --crf-only writes none": args.preview and args.crf_only,
-        "--peak is of a map, of which --crf-only writes none": args.peak and args.crf_only,
-        "--format is of a map, of which --crf-only writes none": args.format and args.crf_only,
-        "--deghost is of a map, of which --crf-only writes none": args.deghost and args.crf_only,
+        **{
+            f"--{name} is of a map, of which --crf-only writes none": args.crf_only
+            and getattr(args, name)
+            for name in ("preview", "peak", "format", "deghost")
+        },
         "-o and --curve both name the response of --crf-only": args.crf_only
         and args.curve
         and args.output

@@ -155,7 +155,8 @@ def write_stack(folder: pathlib.Path, stack: Iterable[tuple[float, np.ndarray]])
     rows = ["file,exposure_time_s"]
     for i, (stops, exposed) in enumerate(stack):
         folder.mkdir(exist_ok=True)
-        images.write(folder / f"exposure_{i}_ev{stops:+g}.png", exposed)
-        rows.append(f"exposure_{i}_ev{stops:+g}.png,{2.0**stops:.9g}")
+        name = f"exposure_{i}_ev{stops:+g}.png"
+        images.write(folder / name, exposed)
+        rows.append(f"{name},{2.0**stops:.9g}")
     if rows[1:]:
-        write_text(folder / "exposures.csv", "\n".join(rows) + "\n")
+        write_text(folder / images.EXPOSURES_FILE, "\n".join(rows) + "\n")

@@ -12,7 +12,7 @@ from hdr_jax.models._highlights import HighlightModel
 from hdr_jax.models._stack_inputs import check_options
 
 Model = ExposureStackModel | HighlightModel
-TONES = {
+MODELS = {
     "image": ExposureStackModel,
     "exposure": ExposureStackModel,
     "highlights": HighlightModel,
@@ -44,9 +44,9 @@ def model_from_fields(fields: dict[str, Any]) -> Model:
     """
     fields = dict(fields)
     tone = fields.pop("tone", "image")
-    if tone not in TONES:
-        raise InputError(f"got model.tone {tone!r}: expected one of {', '.join(TONES)}")
-    known = _field_names(TONES[tone])
+    if tone not in MODELS:
+        raise InputError(f"got model.tone {tone!r}: expected one of {', '.join(MODELS)}")
+    known = _field_names(MODELS[tone])
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise InputError(
@@ -56,7 +56,7 @@ def model_from_fields(fields: dict[str, Any]) -> Model:
     fields = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in fields.items()}
     if "dtype" in known:
         fields["dtype"] = _dtype(fields.get("dtype", "float32"))
-    return TONES[tone](**({"tone": tone} if "tone" in known else {}), **fields)
+    return MODELS[tone](**({"tone": tone} if "tone" in known else {}), **fields)
 
 
 def fields_of(model: Model) -> dict[str, Any]:

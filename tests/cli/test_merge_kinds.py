@@ -27,7 +27,6 @@ from PIL import Image
 from hdr_jax import cli, images
 from hdr_jax.cli.merge_exposures import read_log_times
 from hdr_jax.cli.report import Report
-from hdr_jax.images import named_response
 
 TIMES = (1 / 250, 1 / 60, 1 / 15)
 WORDS = ["--times", "1/250", "1/60", "1/15"]
@@ -538,4 +537,3 @@ def test_cases(row, shared, tmp_path, monkeypatch):
 def test_the_cases_are_there(shared):
     """So that an empty table is no pass."""
     assert len(cases()) >= 20
-    assert named_response("srgb").shape == (1, 256)
