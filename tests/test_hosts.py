@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from hdr_jax.runs.checkpoints import opened
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WAIT = 900  # seconds for what takes one on an idle machine
 
@@ -53,7 +54,7 @@ def start(workdir, options, **environment):
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
-def start_hosts(workdir, count, options=None, of_host=None):
+def start_hosts(workdir, count, options=None, of_host=None, **environment):
     """So many processes; `of_host` changes options of some of them."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -64,6 +65,7 @@ def start_hosts(workdir, count, options=None, of_host=None):
             {"hosts": {"coordinator": address, "count": count, "index": i}}
             | (options or {})
             | (of_host or {}).get(i, {}),
+            **environment,
         )
         for i in range(count)
     ]
@@ -75,10 +77,14 @@ def ends(processes, timeout=WAIT):
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
+def devices_flag(count):
+    """What makes one process have so many devices."""
+    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+
+
 def devices(workdir, count, options=None):
     """The same run by one process with several devices."""
-    flag = f"--xla_force_host_platform_device_count={count}"
-    (end,) = ends([start(workdir, options or {}, XLA_FLAGS=flag)])
+    (end,) = ends([start(workdir, options or {}, **devices_flag(count))])
     assert end[0] == 0, end[1][-3000:]
 
 
@@ -94,6 +100,17 @@ def wait_for_rows(workdir, count, processes):
         time.sleep(0.05)
 
 
+def test_two_hosts_of_two_devices_train_in_both_phases(tmp_path):
+    few = {"batch_size": 4, "steps": 2, "refine_from": 1}
+    for code, said in ends(start_hosts(tmp_path / "hosts", 2, few, **devices_flag(2))):
+        assert code == 0, said[-3000:]
+    devices(tmp_path / "devices", 4, few)
+    losses = [[json.loads(row)["loss"] for row in rows(tmp_path / n)] for n in ("hosts", "devices")]
+    assert len(losses[0]) == 2
+    assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("count", [2, 4])
 def test_hosts_equal_devices(tmp_path, count):
     """Two to the bit with one scene a device; more, or with more scenes, are summed in another
@@ -119,6 +136,7 @@ def test_hosts_equal_devices(tmp_path, count):
     assert losses["hosts"][0] == pytest.approx(one, rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_host_that_is_killed_ends_all_which_then_go_on(tmp_path):
     scenes = {"batch_size": 2}
     processes = start_hosts(tmp_path / "hosts", 2, {"pause": 0.2, **scenes})
@@ -139,6 +157,7 @@ def test_a_host_that_is_killed_ends_all_which_then_go_on(tmp_path):
     assert rows(tmp_path / "hosts") == rows(tmp_path / "devices")
 
 
+@pytest.mark.long
 def test_a_signal_to_one_host_ends_all_after_one_step(tmp_path):
     processes = start_hosts(tmp_path, 2, {"pause": 0.2, "steps": 200, "refine_from": 200})
     wait_for_rows(tmp_path, 6, processes)
@@ -149,6 +168,7 @@ def test_a_signal_to_one_host_ends_all_after_one_step(tmp_path):
         assert newest == len(rows(tmp_path)) < 200 and not checkpoints.damage(newest)
 
 
+@pytest.mark.long
 def test_hosts_of_another_configuration_are_refused_by_all(tmp_path):
     processes = start_hosts(tmp_path, 2, of_host={1: {"seed": 1, "learning_rate": 0.5}})
     for code, said in ends(processes):

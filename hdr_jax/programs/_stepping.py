@@ -67,6 +67,9 @@ class Stepping:
 def compiled(function: Any, *arguments: Any) -> tuple[Any, str]:
     """The program of a function for arguments like these, made before it runs.
 
+    With several hosts it is the function itself, which compiles when it is called: a program
+    compiled by hand would take the arrays of all hosts together.
+
     Args:
       function: of `jax.jit` or `jax.pmap`.
       arguments: arrays of the shapes, types and places of those to come.
@@ -79,6 +82,8 @@ def compiled(function: Any, *arguments: Any) -> tuple[Any, str]:
       >>> float(program(1.0)), seconds.split()[0]
       (2.0, 'traced')
     """
+    if jax.process_count() > 1:
+        return function, "compiled at its first call, as there are several hosts"
     begin = time.perf_counter()
     with without_collection():
         lowered = function.lower(*arguments)

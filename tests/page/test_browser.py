@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from browsing import EV, EXPECTED, SIZE, Browser, actual_size, assert_close, camera
 
-from hdr_jax import color, metrics
+from hdr_jax import color
+from hdr_jax.metrics._visibility import COLOURS, STOPS
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_complaint")]
 
@@ -89,8 +90,7 @@ def test_overlays(browser, files, maps, seen):
     found = browser.shown(*SIZE)
     # The library's colours over another gray: hue by hue.
     gray = plain @ np.array(color.LUMINANCE_WEIGHTS) / 255
-    ramp = [np.interp(seen, metrics.visibility.STOPS, np.array(metrics.visibility.COLOURS)[:, c])
-            for c in range(3)]  # fmt: skip
+    ramp = [np.interp(seen, STOPS, of_channel) for of_channel in zip(*COLOURS, strict=True)]
     tint = np.stack(ramp, -1) * (0.5 + 0.5 * gray)[..., None]
     share = np.clip(4 * seen, 0, 1)[..., None]
     assert_close(found, (1 - share) * plain / 255 + share * tint, worst=5, mean=1)
