@@ -8,9 +8,10 @@ The program is hdr_jax/programs/_evaluate.py.
 import sys
 
 from hdr_jax.cli import program
-from hdr_jax.programs import evaluate
+
+if __name__ == "__main__":  # which sees to Ctrl-C before the libraries load
+    sys.exit(program(["eval", *sys.argv[1:]]))
+
+from hdr_jax.programs import evaluate  # noqa: E402
 
 __all__ = ["evaluate"]
-
-if __name__ == "__main__":
-    sys.exit(program(["eval", *sys.argv[1:]]))

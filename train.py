@@ -8,9 +8,10 @@ The loop is in hdr_jax/programs/_train.py, its steps in hdr_jax/training.
 import sys
 
 from hdr_jax.cli import program
-from hdr_jax.programs import train_and_evaluate
+
+if __name__ == "__main__":  # which sees to Ctrl-C before the libraries load
+    sys.exit(program(["train", *sys.argv[1:]]))
+
+from hdr_jax.programs import train_and_evaluate  # noqa: E402
 
 __all__ = ["train_and_evaluate"]
-
-if __name__ == "__main__":
-    sys.exit(program(["train", *sys.argv[1:]]))

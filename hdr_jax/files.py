@@ -10,6 +10,14 @@ import pathlib
 import secrets
 import tempfile
 from collections.abc import Iterator
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -93,12 +101,39 @@ def temporary_space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in (None, *DISK_FULL):
             raise
         raise OSError(  # NumPy's tells neither file nor reason
             f"{tempfile.gettempdir()} has no room for temporary files ({error}); set TMPDIR to a "
             "folder that has more"
         ) from error
+
+
+def took_lock(file: IO, *, wait: bool = False) -> bool:
+    """Takes the lock of an open file, which its process holds until the file is closed.
+
+    Args:
+      file: open for writing.
+      wait: for the process that has it.
+
+    Returns:
+      False where another one has it; True also where the system or its file system knows no locks.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.NamedTemporaryFile() as file, open(file.name, "w") as again:
+      ...     took_lock(file), took_lock(again)
+      (True, False)
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 def write_text(path: str | pathlib.Path, text: str) -> None:

@@ -21,7 +21,7 @@ from hdr_jax import data, programs, training, weights
 from hdr_jax.configs import highlights
 from hdr_jax.errors import InputError
 from hdr_jax.models import parameter_shapes
-from hdr_jax.runs import description, scores
+from hdr_jax.runs import description, hosts, scores
 from hdr_jax.runs.checkpoints import Checkpoints, save_model
 from hdr_jax.runs.log import RunLog
 
@@ -309,6 +309,28 @@ def test_what_is_not_finite_stops_the_run(train, tmp_path, rate, every, told):
         train(config, tmp_path)
     assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
     assert len(list((tmp_path / "not_finite").iterdir())) == 1
+
+
+def test_a_run_leaves_another_one_in_its_folder_alone(train, tmp_path):
+    log = tmp_path / "metrics.jsonl"
+    log.write_text('{"step": 9, "loss": 1.0}\n')
+    with hosts.alone_in(tmp_path), pytest.raises(InputError, match="another process trains in"):
+        train(tiny_config(), tmp_path)
+    assert log.read_text() and not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("program", ["train", "eval"])
+def test_a_program_sees_to_interrupts_before_the_libraries_load(program):
+    """Which otherwise print a traceback of their own."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{program}.py', '--help']\n"
+        "try:\n"
+        f"    runpy.run_path('{program}.py', run_name='__main__')\n"
+        "finally:\n"
+        "    assert 'jax' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(

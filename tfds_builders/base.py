@@ -17,12 +17,8 @@ import tensorflow_datasets as tfds
 
 import hdr_jax
 from hdr_jax.errors import InputError
+from hdr_jax.files import took_lock
 from tfds_builders import common, manual, panorama, shards, stack_builder
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 
 class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
@@ -284,18 +280,11 @@ class ManualBuilder(stack_builder.StackBuilder, skip_registration=True):
 @contextlib.contextmanager
 def _alone(folder: pathlib.Path) -> Iterator[None]:
     """Waits until no other program is in this context of the same folder, where the system can."""
-    if fcntl is None:
-        yield
-        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not took_lock(file):
             warnings.warn(f"another program prepares {folder}: waiting for it", stacklevel=2)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            pass  # a file system without locks
+            took_lock(file, wait=True)
         try:
             yield
         except BaseException:

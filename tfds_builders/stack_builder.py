@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.data_sources import base as data_sources
 
 from hdr_jax.errors import InputError
+from hdr_jax.files import DISK_FULL
 from tfds_builders import common, shards
 
 ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
@@ -58,6 +59,16 @@ class StackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # These sets are in no bucket of TFDS, which would leave an empty folder behind each time.
         vars(info)["initialize_from_bucket"] = lambda: None
         return info
+
+    def download_and_prepare(self, **arguments: Any) -> None:
+        """As TFDS does it; a full disk is an OSError here too, which array_record calls others."""
+        try:
+            super().download_and_prepare(**arguments)
+        except RuntimeError as error:
+            for number in DISK_FULL:
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), str(self.data_dir)) from error
+            raise
 
     def as_data_source(self, split=None, **arguments: Any):
         """As TFDS does it; reading from a damaged file is an InputError that names the file."""

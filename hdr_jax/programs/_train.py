@@ -3,7 +3,7 @@
 import functools
 import pathlib
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from hdr_jax.programs._validation import Validation
 from hdr_jax.runs import description, hosts
 from hdr_jax.runs.checkpoints import Checkpoints
 from hdr_jax.runs.inspection import batch_kept
-from hdr_jax.runs.log import VALIDATIONS, RunLog
+from hdr_jax.runs.log import VALIDATIONS, RunLog, put_aside
 from hdr_jax.runs.stopping import asked_to_stop
 from hdr_jax.training.setup import Fields
 
@@ -48,7 +48,6 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     if isinstance(setup.model, HighlightModel):
         photographer = data.Photographer.from_fields(dict(config.get("photographs", {})))
         keep_memory()  # before JAX has any threads
-    primary = jax.process_index() == 0  # of several hosts, the one that writes
     hosts.check_equal(hosts.description_of(config))
     check_devices(config.batch_size, config.micro_batches)
     workdir = pathlib.Path(workdir).expanduser()
@@ -68,8 +67,25 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     )
     print(f"{config.dataset}: {len(source)} training and {len(held_out)} validation scenes")
 
-    # ---- state, and where to go on
     (workdir / "validation").mkdir(parents=True, exist_ok=True)
+    batches_from = functools.partial(training_batches, setup, config, source, edges, photographer)
+    with hosts.alone_in(workdir):
+        return _run(setup, config, workdir, source, held_out, edges, batches_from, vgg_params)
+
+
+def _run(
+    setup: training.Setup,
+    config: Fields,
+    workdir: pathlib.Path,
+    source: Sequence[dict],
+    held_out: Sequence[dict],
+    edges: Mapping[str, Any],
+    batches_from: Callable[[int], Iterator[data.Batch]],
+    vgg_params: Any,
+) -> dict[str, float]:
+    """`train_and_evaluate` from its scenes on, in a folder that no other run writes to."""
+    primary = jax.process_index() == 0  # of several hosts, the one that writes
+    # ---- state, and where to go on
     checkpoints = Checkpoints(workdir / "checkpoints", config.keep_checkpoints)
     state = first_state(setup, config, checkpoints, workdir)
     first = int(state.step)
@@ -85,13 +101,14 @@ def train_and_evaluate(config: Fields, workdir: str | pathlib.Path) -> dict:
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(f"{count:,} parameters; steps {first} to {config.steps}")
     if primary:
+        if not first:
+            put_aside(workdir, config.checkpoint_every)
         description.write_config(workdir, config)
         description.write_data(workdir, known)
     state = training.replicated(state)
     give_back_memory()  # of the copy on the host
 
     # ---- training
-    batches_from = functools.partial(training_batches, setup, config, source, edges, photographer)
     batches: Any = data.to_devices(batches_from(first))
     log = RunLog(workdir, first, config.steps, config.batch_size, quiet=not primary)
     stepping = Stepping(setup, config, vgg_params, log)

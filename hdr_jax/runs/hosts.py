@@ -7,6 +7,7 @@ device, gradients averaged over all of them. With one host these functions do no
 import contextlib
 import json
 import os
+import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from hdr_jax.errors import InputError
-from hdr_jax.files import code_digest
+from hdr_jax.files import code_digest, took_lock
 from hdr_jax.runs.description import dotted, versions
 
 LOST_AFTER = 30  # seconds without a sign of life after which the others give a host up
@@ -97,6 +98,31 @@ def description_of(config: Any) -> dict[str, Any]:
     """
     fields = {name: value for name, value in config.to_dict().items() if name not in LOCAL}
     return {"config": fields, "versions": versions(), "code of hdr_jax": code_digest()}
+
+
+@contextlib.contextmanager
+def alone_in(workdir: pathlib.Path) -> Iterator[None]:
+    """A context in which no other run is with the same work directory, where the system can tell.
+
+    Args:
+      workdir: folder of the run.
+
+    Raises:
+      InputError: on all hosts, where another run is in it.
+
+    Example: `with alone_in(pathlib.Path("runs/a")): train()`
+    """
+    with contextlib.ExitStack() as held:
+        free = True
+        if jax.process_index() == 0:  # the one that writes
+            free = took_lock(held.enter_context((workdir / "lock").open("w")))
+        if jax.process_count() > 1:
+            free = bool(multihost_utils.broadcast_one_to_all(np.int32(free)))
+        if not free:
+            raise InputError(
+                f"another process trains in {workdir}: wait for its end, or give another --workdir"
+            )
+        yield
 
 
 def check_equal(told: Mapping[str, Any]) -> None:

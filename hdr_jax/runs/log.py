@@ -5,11 +5,12 @@ write the same bytes. The speed goes to the progress bar and to TensorBoard.
 """
 
 import contextlib
+import itertools
 import json
 import math
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 
 from hdr_jax.errors import extra
 from hdr_jax.files import named, write_text
+from hdr_jax.runs import description
 
 with extra("train"):
     import tqdm
@@ -24,6 +26,7 @@ with extra("train"):
     from hdr_jax.runs.board import Board
 
 METRICS, VALIDATIONS = "metrics.jsonl", "validation.jsonl"
+TENSORBOARD = "tensorboard"
 
 
 class NotFinite(FloatingPointError):
@@ -87,7 +90,7 @@ class RunLog:
         kept = first if first else -1
         for name in () if quiet else (METRICS, VALIDATIONS):
             _drop_lines_beyond(workdir / name, kept)
-        self._board = None if quiet else Board(workdir / "tensorboard", kept + 1)
+        self._board = None if quiet else Board(workdir / TENSORBOARD, kept + 1)
         self._bar = tqdm.tqdm(
             initial=first, total=last, unit="step", dynamic_ncols=True, disable=quiet
         )
@@ -182,9 +185,7 @@ class RunLog:
         Returns:
           True when it has.
         """
-        path = self.workdir / name
-        lines = path.read_text().splitlines() if path.exists() else []
-        return any(json.loads(line)["step"] == step for line in lines)
+        return any(row["step"] == step for _, row in _lines(self.workdir / name))
 
     def say(self, text: str) -> None:
         """Prints a line above the progress bar.
@@ -211,16 +212,35 @@ class RunLog:
         self._since = (now, step)
 
 
-def _drop_lines_beyond(path: pathlib.Path, step: int) -> None:
-    """Keeps the lines of a JSON-lines file up to `step`; a line cut short by a crash goes too."""
-    if not path.exists():
+def put_aside(workdir: pathlib.Path, every: int) -> None:
+    """Keeps the numbers of a run whose checkpoints are gone from being lost to the one that begins.
+
+    Args:
+      workdir: folder of the run, which has no checkpoint.
+      every: number of steps after which there was one. A run ended before is just begun again.
+    """
+    if not any(row["step"] >= every for _, row in _lines(workdir / METRICS)):
         return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
+    numbers = itertools.count(1)
+    place = next(path for i in numbers if not (path := workdir / f"before/{i}").exists())
+    place.mkdir(parents=True)
+    for name in (METRICS, VALIDATIONS, TENSORBOARD, description.FILE):
+        if (workdir / name).exists():
+            (workdir / name).replace(place / name)
+    print(f"warning: {workdir} has no checkpoint: begun again, the log so far is put in {place}")
+
+
+def _drop_lines_beyond(path: pathlib.Path, step: int) -> None:
+    """Keeps the lines of a JSON-lines file up to `step`; damaged ones go too."""
+    if path.exists():
+        write_text(path, "".join(f"{line}\n" for line, row in _lines(path) if row["step"] <= step))
+
+
+def _lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
+    """The lines of a log with what they hold; not those that a crash cut short or damaged."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
             row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if row["step"] <= step:
-            kept.append(line + "\n")
-    write_text(path, "".join(kept))
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                yield line, row

@@ -17,6 +17,7 @@ COUNTS = (
 )  # fmt: skip
 WHOLE = (*COUNTS, "refine_from", "seed", "size", "max_reference_offset")
 COMPARED = ("log_every", "checkpoint_every", "eval_every", "refine_from")  # and no more than that
+NAMES = ("dataset", "train_split", "val_split", "init_from")
 REAL = (
     "learning_rate", "refinement_learning_rate", "weight_decay", "b1", "b2", "mu",
     "metering_stops", "average", "clip_norm",
@@ -72,11 +73,11 @@ def _refuse(demands: list[Demand]) -> None:
 
 
 def _of_kinds(config: Any, model: Model) -> list[Demand]:
-    """That numbers are numbers, where a configuration has them."""
+    """That numbers are numbers and names are names, where a configuration has them."""
     whole = {name: config[name] for name in WHOLE}
     real = {name: config[name] for name in REAL if name in config}
     real |= {f"loss.{name}": weight for name, weight in config.loss.items()}
-    lists = {}
+    lists, force = {}, config.force_resume
     if isinstance(model, HighlightModel):
         lists = {f"model.{name}": getattr(model, name) for name in ("widths", "depths")}
         lists["ev_offsets"] = config.ev_offsets
@@ -87,6 +88,8 @@ def _of_kinds(config: Any, model: Model) -> list[Demand]:
         *((name, x, _is_whole(name, x), "a whole number") for name, x in whole.items()),
         *((name, x, isinstance(x, Real), "a number") for name, x in real.items()),
         *((name, x, isinstance(x, tuple | list), "a list of numbers") for name, x in lists.items()),
+        *((name, config[name], isinstance(config[name], str), "a name") for name in NAMES),
+        ("force_resume", force, isinstance(force, bool), "True or False"),
     ]
 
 

@@ -41,6 +41,17 @@ def test_no_hosts_at_all_are_refused():
         hosts.join(None)
 
 
+def test_a_work_directory_is_for_one_run_at_a_time(tmp_path):
+    with (
+        hosts.alone_in(tmp_path),
+        pytest.raises(InputError, match=f"another process trains in {tmp_path}: .* --workdir"),
+        hosts.alone_in(tmp_path),
+    ):
+        pass
+    with hosts.alone_in(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError, jax.errors.JaxRuntimeError])
 def test_where_jax_cannot_begin_its_reason_is_told(kind, monkeypatch):
     def fails(*_, **__):

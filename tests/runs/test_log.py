@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from hdr_jax.runs.log import NotFinite, RunLog, check_finite
+from hdr_jax.runs.log import NotFinite, RunLog, check_finite, put_aside
 
 
 def fill(folder):
@@ -112,6 +112,33 @@ def test_nothing_is_kept_of_a_run_without_a_checkpoint(tmp_path):
     for path in (tmp_path / "tensorboard").iterdir():
         _, start, *_ = events(path)
         assert start.step == 0  # drops the points of earlier files from there on
+
+
+def test_damaged_lines_are_dropped(tmp_path):
+    """As a crash, or an editor, leaves them."""
+    good = b'{"step": 2, "loss": 0.5}\n'
+    damaged = [b'{"step": 3, "lo', b"\xff\xfe", b"[1]", b"7", b'{"loss": 1.0}', b'{"step": null}']
+    (tmp_path / "metrics.jsonl").write_bytes(good + b"\n".join([*damaged, b""]))
+    with RunLog(tmp_path, 4, 8, 1) as log:
+        assert log.holds("metrics.jsonl", 2) and not log.holds("metrics.jsonl", 3)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == good
+
+
+def test_numbers_of_a_run_whose_checkpoints_are_gone_are_put_aside(tmp_path, capsys):
+    for loss in (1.0, 2.0):
+        with RunLog(tmp_path, 0, 8, 1) as log:
+            log.write("metrics.jsonl", 3, {"loss": loss})
+            log.write("validation.jsonl", 0, {"psnr": loss})
+        put_aside(tmp_path, 4)  # before the first checkpoint it is just begun again
+        assert not (tmp_path / "before/2").exists() and (tmp_path / "metrics.jsonl").exists()
+        put_aside(tmp_path, 3)
+        assert not (tmp_path / "metrics.jsonl").exists()
+    assert "put in" in capsys.readouterr().out
+    for number, loss in (("1", 1.0), ("2", 2.0)):
+        place = tmp_path / "before" / number
+        assert json.loads((place / "metrics.jsonl").read_text())["loss"] == loss
+        assert json.loads((place / "validation.jsonl").read_text())["psnr"] == loss
+        assert len(list((place / "tensorboard").iterdir())) == 1
 
 
 def test_infinite_scores_are_json(tmp_path):

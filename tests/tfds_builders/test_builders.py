@@ -1,6 +1,7 @@
 """tfds_builders without TensorFlow: prepare, read, splits, panoramas, and what goes wrong."""
 
 import csv
+import errno
 import pathlib
 import subprocess
 import sys
@@ -59,6 +60,12 @@ def test_folder_form(name):
     assert str(builder.VERSION) in builder.RELEASE_NOTES
     files = [path for path in (folder / "dummy_data").rglob("*") if path.is_file()]
     assert files and max(path.stat().st_size for path in files) < 20_000
+
+
+def test_a_full_disk_is_told_as_that(small_disk, few_scenes):
+    with pytest.raises(OSError, match="No space left on device: .*synthetic_stacks") as caught:
+        data.prepare("synthetic_stacks/256", small_disk)
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_synthetic_stacks(tmp_path, few_scenes):

@@ -148,6 +148,9 @@ def with_field(config, name, value):
         ("steps", 2.5),
         ("size", "64"),
         ("mu", float("inf")),
+        ("dataset", None),
+        ("val_split", 3),
+        ("force_resume", "no"),
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_refused_by_name(module, name, value):

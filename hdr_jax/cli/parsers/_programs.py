@@ -22,6 +22,7 @@ Ctrl-C and SIGTERM end the step, save it and leave. The work directory holds
   checkpoints/        the newest ones, for hdr-jax eval and to go on from
   tensorboard/        the same numbers, and the speed
   eval/               what hdr-jax eval writes
+  before/             the log of a run that was begun again, as its checkpoints were gone
   damaged/            checkpoints that could not be read
   not_finite/         the batch whose loss was not finite"""
 
