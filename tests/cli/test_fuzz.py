@@ -18,10 +18,11 @@ import jax
 import numpy as np
 import picture_files
 import pytest
+from calling import call
 from damage import damaged
 from PIL import Image
 
-from hdr_jax import cli, images
+from hdr_jax import images
 from hdr_jax.models import model_from_fields
 from hdr_jax.runs import checkpoints
 
@@ -155,7 +156,7 @@ def run_damaged(command: str, originals, seed: int) -> int:
     kept = own_picture() if old.suffix == ".png" else b"old"
     old.write_bytes(kept)
     errors = io.StringIO()
-    code = call(work, arguments, errors)
+    code = call_in(work, arguments, errors)
     assert code in (0, 2), arguments
     assert "Traceback" not in errors.getvalue()
     after = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
@@ -169,14 +170,11 @@ def run_damaged(command: str, originals, seed: int) -> int:
     return code
 
 
-def call(folder: pathlib.Path, arguments: list[str], errors: io.StringIO) -> int:
+def call_in(folder: pathlib.Path, arguments: list[str], errors: io.StringIO) -> int:
     """Exit code of the program called in a folder."""
     quiet = contextlib.redirect_stdout(io.StringIO())
     with contextlib.chdir(folder), contextlib.redirect_stderr(errors), quiet:
-        try:
-            return cli.main(arguments)
-        except SystemExit as exit:  # argparse's way to refuse arguments, and to give help
-            return exit.code
+        return call(*arguments)
 
 
 def whole(folder: pathlib.Path) -> None:
@@ -233,7 +231,7 @@ def test_damaged_photographs_of_real_cameras(shared, tmp_path):
         (tmp_path / "g.csv").write_bytes(b"old")
         errors = io.StringIO()
         names = [path.name for path in pictures]
-        codes.append(call(tmp_path, ["merge", *names, "--crf-only", "-o", "g.csv"], errors))
+        codes.append(call_in(tmp_path, ["merge", *names, "--crf-only", "-o", "g.csv"], errors))
         assert codes[-1] in (0, 2) and "Traceback" not in errors.getvalue()
         written = {path.name for path in tmp_path.iterdir()} - set(names)
         if codes[-1]:
@@ -266,5 +264,5 @@ WORDS = TEXTS | st.sampled_from(
 def test_arguments_at_random(command, originals, words):
     good, _ = originals
     errors = io.StringIO()
-    assert call(good, [command, *words], errors) in (0, 2), errors.getvalue()
+    assert call_in(good, [command, *words], errors) in (0, 2), errors.getvalue()
     assert not list(good.rglob(".*")), "a temporary file was left"

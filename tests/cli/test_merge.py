@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import OpenEXR
 import pytest
+from calling import call
 from PIL import Image
 
-from hdr_jax import cli, images
+from hdr_jax import images
 from hdr_jax.exposure import expose, srgb
 
 TIMES = {"a.jpg": 1 / 8, "b.png": 0.5, "c.tif": 2.0}
@@ -33,14 +34,6 @@ def folder(tmp_path, radiance, monkeypatch):
         picture.save(tmp_path / "scene" / name, exif=exif, **options)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(*arguments):
-    """Exit code of the program."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as exit:
-        return exit.code
 
 
 def error_of(merged, truth, crop=np.s_[:, 4:-4]):

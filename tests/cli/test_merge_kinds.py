@@ -22,6 +22,7 @@ import numpy as np
 import OpenEXR
 import picture_files
 import pytest
+from calling import call
 from PIL import Image
 
 from hdr_jax import cli, images
@@ -72,10 +73,7 @@ def merge(*arguments, options=QUICK):
     """(exit code, standard output, standard error) of hdr-jax merge."""
     said, warned = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(warned):
-        try:
-            code = cli.main(["merge", *map(str, arguments), *options])
-        except SystemExit as exit:
-            code = exit.code
+        code = call("merge", *arguments, *options)
     return code, said.getvalue(), warned.getvalue()
 
 

@@ -4,21 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from calling import call
 from PIL import Image
 
-from hdr_jax import cli, images, weights
+from hdr_jax import images, weights
 from hdr_jax.exposure import expose, srgb
 from hdr_jax.reconstruct import brightening, highlights
 
 TIMES = (1 / 8, 0.5, 2.0)
-
-
-def call(*arguments):
-    """Exit code of the program."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as exit:
-        return exit.code
 
 
 def scene(seed=0):
