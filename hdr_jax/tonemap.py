@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from hdr_jax import color
-from hdr_jax.checks import check_positive, check_within
+from hdr_jax.checks import as_array, check_positive, check_within
 from hdr_jax.errors import InputError
 from hdr_jax.levels import clamp, widened
 
@@ -151,7 +151,7 @@ def _reinhard(radiance, key, burn_fraction):
 
 def _checked(name, radiance):
     """Radiance [h, w, 3] or [h, w, 1] as floats of at least 32 bits."""
-    shape = jnp.shape(radiance)
+    shape = as_array(radiance).shape
     if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
         raise InputError(
             f"{name} got radiance {shape}; expected [h, w, 3] or [h, w, 1]: leave "

@@ -26,6 +26,12 @@ def test_reinhard_is_the_printed_formula_at_any_scale(scale):
     np.testing.assert_allclose(picture, reinhard_in_float64(radiance), atol=1e-5)
 
 
+def test_lists_are_pictures():
+    radiance = np.random.default_rng(0).uniform(0, 2, (4, 5, 3)).astype(np.float32)
+    picture = tonemap.reinhard(radiance.tolist())
+    np.testing.assert_allclose(picture, tonemap.reinhard(radiance), rtol=1e-6)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_black_scene_is_black_and_its_gradient_finite(channels):
     black = jnp.zeros((4, 5, channels))

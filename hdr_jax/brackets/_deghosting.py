@@ -95,9 +95,10 @@ def confidence(
       (1.0, True)
     """
     stack, log_times = crf.check_stack(stack, log_times)
-    if jnp.ndim(g) != 2 or not 0 <= reference < stack.shape[0]:
+    g = jnp.asarray(g)
+    if g.ndim != 2 or not 0 <= reference < stack.shape[0]:
         raise InputError(
-            f"got g of shape {jnp.shape(g)} and reference {reference} for {stack.shape[0]} "
+            f"got g of shape {g.shape} and reference {reference} for {stack.shape[0]} "
             "exposures; expected g [c, num_levels] and an index of an exposure"
         )
     valid = jnp.ones(stack.shape[:3], bool) if valid is None else jnp.asarray(valid)

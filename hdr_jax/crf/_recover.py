@@ -152,7 +152,7 @@ def check_exposures(stack: ArrayLike, log_times: ArrayLike) -> None:
     Example:
       >>> check_exposures(jnp.zeros((2, 4, 4, 3)), jnp.array([0.0, 0.7]))
     """
-    shape, times = jnp.shape(stack), jnp.shape(log_times)
+    shape, times = as_array(stack).shape, as_array(log_times).shape
     if len(shape) != 4 or len(times) != 1 or 0 in shape[1:]:
         raise InputError(
             "expected a stack [n, h, w, c] with pixels and log_times [n], got shapes "

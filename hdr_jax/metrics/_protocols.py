@@ -147,7 +147,7 @@ def calibrate(
       1.0
     """
     one_of("protocol", protocol, PROTOCOLS)
-    test, reference = _validation.image_pair("calibrate", test, reference, channels=3)
+    test, reference = _validation.image_pair("calibrate", test, reference, channels=(3,))
     return PROTOCOLS[protocol].prepare(test, reference, peak)
 
 

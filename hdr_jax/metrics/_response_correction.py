@@ -46,11 +46,10 @@ def correct_response(test: Array, reference: Array, *, degree: int = DEGREE) -> 
       >>> bool(jnp.allclose(correct_response(3 * y**0.8, y), y, rtol=1e-3))
       True
     """
-    shape = jnp.shape(test)
-    channels = 3 if len(shape) == 3 and shape[2] != 1 else 1
-    test, reference = _validation.image_pair("correct_response", test, reference, channels=channels)
+    test = jnp.asarray(test)
+    pair = _validation.image_pair("correct_response", test, reference, channels=(1, 3))
     check_count("degree", degree, 1)
-    return _correct(test, reference, int(degree)).reshape(shape)
+    return _correct(*pair, int(degree)).reshape(test.shape)
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -10,14 +10,16 @@ from hdr_jax.checks import check_positive
 from hdr_jax.errors import InputError
 
 
-def image_pair(name: str, test: Array, reference: Array, *, channels: int | None = None):
+def image_pair(
+    name: str, test: ArrayLike, reference: ArrayLike, *, channels: tuple[int, ...] = ()
+) -> tuple[Array, Array]:
     """Both images as float arrays [h, w, c] of one type.
 
     Args:
       name: of the metric, for messages.
       test: [h, w, c] or [h, w], float.
       reference: the same shape.
-      channels: how many channels the metric needs, [h, w] having one; None takes any.
+      channels: how many channels the metric takes, [h, w] having one; any, if empty.
 
     Returns:
       (test, reference), each [h, w, c].
@@ -29,10 +31,11 @@ def image_pair(name: str, test: Array, reference: Array, *, channels: int | None
     check_pair(name, test, reference)
     dtype = jnp.promote_types(jnp.promote_types(test.dtype, reference.dtype), jnp.float32)
     shape = (*test.shape[:2], test.shape[2] if test.ndim == 3 else 1)
-    if channels is not None and shape[2] != channels:
+    if channels and shape[2] not in channels:
+        expected = " or ".join(map(str, channels))
         raise InputError(
-            f"{name} got {shape[2]} channel(s); expected {channels}. Use hdr_jax.color."
-            "luminance for one, numpy.repeat for three."
+            f"{name} got {shape[2]} channel(s); expected {expected}. Use hdr_jax.color.luminance "
+            "for one, numpy.repeat for three."
         )
     return test.astype(dtype).reshape(shape), reference.astype(dtype).reshape(shape)
 

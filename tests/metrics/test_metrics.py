@@ -483,6 +483,13 @@ def test_bad_input_is_named(name):
         metric(image[None], image[None])
 
 
+@pytest.mark.parametrize("metric", [metrics.pu21_psnr, metrics.correct_response])
+def test_lists_are_images(metric):
+    test, reference = (100 * image.astype(np.float32) for image in pair(8, 9))
+    expected = metric(test, reference)
+    np.testing.assert_allclose(metric(test.tolist(), reference.tolist()), expected, rtol=1e-5)
+
+
 def test_other_errors():
     image = np.ones((10, 30, 3), np.float32)
     with pytest.raises(ValueError, match="at least 11"):
