@@ -100,8 +100,8 @@ def wait_for_rows(workdir, count, processes):
         time.sleep(0.05)
 
 
-def test_two_hosts_of_two_devices_train_in_both_phases(tmp_path):
-    few = {"batch_size": 4, "steps": 2, "refine_from": 1}
+def test_two_hosts_of_two_devices_equal_four_devices(tmp_path):
+    few = {"batch_size": 4, "steps": 2}
     for code, said in ends(start_hosts(tmp_path / "hosts", 2, few, **devices_flag(2))):
         assert code == 0, said[-3000:]
     devices(tmp_path / "devices", 4, few)
