@@ -207,11 +207,13 @@ def check(function, same, each, traced_alone):
             for rooms in (
                 "more of curve,more of merge",
                 "recover",
-                "more of recover",
                 "synthesize",
                 "losses",
-                "models",
             )
+        ),
+        *(
+            pytest.param("check", rooms, marks=[pytest.mark.slow, pytest.mark.long])
+            for rooms in ("more of recover", "models")
         ),
     ],
 )

@@ -182,6 +182,7 @@ def lit_scenes():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_trains_through_the_layer_and_every_network_learns():
     """The HDR term against the data set's own radiance falls."""
     config = tiny_config()
