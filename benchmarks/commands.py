@@ -60,6 +60,7 @@ def photographs(folder: pathlib.Path, height: int, width: int, n: int = 5) -> li
 def cost(command: list[str], folder: pathlib.Path) -> tuple[float, float]:
     """Wall-clock seconds and gigabytes of a command, which must end well."""
     variables = os.environ | {"HDR_JAX_CACHE": str(folder / "cache")}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     start = time.perf_counter()
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, env=variables, stdout=nowhere, stderr=nowhere)
