@@ -151,7 +151,8 @@ def _reinhard(radiance, key, burn_fraction):
 
 def _checked(name, radiance):
     """Radiance [h, w, 3] or [h, w, 1] as floats of at least 32 bits."""
-    shape = as_array(radiance).shape
+    radiance = as_array(radiance)
+    shape = radiance.shape
     if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
         raise InputError(
             f"{name} got radiance {shape}; expected [h, w, 3] or [h, w, 1]: leave "

@@ -21,6 +21,7 @@ CORE_TESTS = (
     "crf/test_curve.py", "crf/test_least_squares.py", "metrics/test_golden.py", "test_color.py",
     "test_merge.py", "test_tonemap.py",
 )  # fmt: skip
+MORE_CORE_TESTS = ("test_exposure.py", "test_shard_map.py")
 DOORS = {
     "images": "photographs", "brackets": "photographs", "progress": "photographs",
     "runs.figures": "photographs", "models": "photographs", "weights": "photographs",
@@ -86,11 +87,11 @@ def environment(folder, *packages):
     return python, {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "JAX_PLATFORMS": "cpu"}
 
 
-def run_core_tests(python, variables, folder):
+def run_core_tests(python, variables, folder, names=CORE_TESTS):
     """Runs them away from the checkout, whose own package would be imported."""
     settings = folder / "pytest.ini"
     settings.write_text("[pytest]\nmarkers = slow\naddopts = -m 'not slow'\n")
-    files = [ROOT / "tests" / name for name in CORE_TESTS]
+    files = [ROOT / "tests" / name for name in names]
     options = ["-q", "-c", settings, "--import-mode=importlib", "-p", "no:cacheprovider"]
     command = [python, "-m", "pytest", *options, "--rootdir", folder, *files]
     result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
@@ -174,4 +175,4 @@ def test_the_wheel_with_its_extras_works_without_a_checkout(wheel, tmp_path):
 def test_the_lowest_versions_pass_the_core_tests(wheel, tmp_path):
     lowest = [requirement.replace(">=", "==") for requirement in PROJECT["dependencies"]]
     python, variables = environment(tmp_path / "venv", wheel, *lowest)
-    run_core_tests(python, variables, tmp_path)
+    run_core_tests(python, variables, tmp_path, (*CORE_TESTS, *MORE_CORE_TESTS))

@@ -313,10 +313,10 @@ def test_what_is_not_finite_stops_the_run(train, tmp_path, rate, every, told):
 
 def test_a_run_leaves_another_one_in_its_folder_alone(train, tmp_path):
     log = tmp_path / "metrics.jsonl"
-    log.write_text('{"step": 9, "loss": 1.0}\n')
+    log.write_text(row := '{"step": 9, "loss": 1.0}\n')
     with hosts.alone_in(tmp_path), pytest.raises(InputError, match="another process trains in"):
         train(tiny_config(), tmp_path)
-    assert log.read_text() and not (tmp_path / "config.json").exists()
+    assert log.read_text() == row and not (tmp_path / "config.json").exists()
 
 
 @pytest.mark.parametrize("program", ["train", "eval"])

@@ -189,8 +189,8 @@ def check_stack(
     """
     # What is not JAX's stays on the host until it is ready: JAX compiles a program for every step.
     times: Any = log_times if isinstance(log_times, Array) else np.asarray(log_times)
-    check_exposures(stack, times)
     pixels: Any = as_array(stack)
+    check_exposures(pixels, times)
     check_unit(pixels)
     # Half precision is too coarse for the sums of histograms, and unknown to LAPACK.
     dtype = jnp.promote_types(pixels.dtype, jnp.float32)

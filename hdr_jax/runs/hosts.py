@@ -1,7 +1,8 @@
 """Several hosts that train one model: joining, comparing what they were given, ending together.
 
 The engine is JAX's own (`jax.distributed`): on every host the same program, the parameters on every
-device, gradients averaged over all of them. With one host these functions do nothing.
+device, gradients averaged over all of them. With one host these functions do nothing, apart from
+`alone_in`.
 """
 
 import contextlib

@@ -17,7 +17,7 @@ COUNTS = (
 )  # fmt: skip
 WHOLE = (*COUNTS, "refine_from", "seed", "size", "max_reference_offset")
 COMPARED = ("log_every", "checkpoint_every", "eval_every", "refine_from")  # and no more than that
-NAMES = ("dataset", "train_split", "val_split", "init_from")
+NAMES = ("dataset", "train_split", "val_split", "eval_split", "init_from")
 REAL = (
     "learning_rate", "refinement_learning_rate", "weight_decay", "b1", "b2", "mu",
     "metering_stops", "average", "clip_norm",
